@@ -1,0 +1,1 @@
+"""An xxl-job executor for Flask applications."""

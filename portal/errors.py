@@ -1,0 +1,438 @@
+"""What can go wrong, in words a user can act on.
+
+Every failure the product reports is one :class:`Problem` of the catalogue below: a code that
+stays the same for ever, a reason and what to do (处理措施) in Chinese and English, and whether
+trying again without a change can help (``permanent``). A :class:`SyncError` is one occurrence of
+a problem; its parameters fill the braces of the texts and are stored as they are, so that the
+reason can be shown later in either language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of failure; texts may contain ``{name}`` for parameters."""
+
+    code: str
+    zh: str
+    en: str
+    action_zh: str
+    action_en: str
+    permanent: bool
+
+
+class PortalError(Exception):
+    """Base of all errors the portal raises on purpose; its text may be shown to a user."""
+
+
+class SettingsError(PortalError):
+    """A setting is unknown or makes no sense; the text names it and what is allowed."""
+
+
+class NotAllowed(PortalError):
+    """What was asked for does not fit the state the thing is in; the text says why."""
+
+
+class NotFound(PortalError):
+    """The named thing does not exist; the text names it."""
+
+
+class SyncError(PortalError):
+    """One occurrence of a :class:`Problem`.
+
+    :param code: a key of :data:`PROBLEMS`
+    :param retry_after: seconds the source asked to be left alone, when it did
+    :param params: plain values that fill the texts; kept with the item
+    :raises KeyError: if the code is not in the catalogue
+    """
+
+    def __init__(self, code: str, *, retry_after: float | None = None, **params: object) -> None:
+        self.problem = PROBLEMS[code]
+        self.params: dict[str, Any] = dict(params)
+        self.retry_after = retry_after
+        super().__init__(f"{code}: {reason(code, self.params, 'en')}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (self.code, self.retry_after, self.params))
+
+    @property
+    def code(self) -> str:
+        """The stable code, as stored and shown."""
+        return self.problem.code
+
+    @property
+    def permanent(self) -> bool:
+        """Whether trying again unchanged cannot help."""
+        return self.problem.permanent
+
+
+def _rebuild(code: str, retry_after: float | None, params: dict[str, Any]) -> SyncError:
+    return SyncError(code, retry_after=retry_after, **params)
+
+
+class _Lenient(Formatter):
+    """Leaves a gap for a parameter that an older row does not carry, instead of failing."""
+
+    def get_value(self, key: int | str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        return kwargs.get(str(key), "?")
+
+
+_format = _Lenient().vformat
+
+
+def reason(code: str, params: Mapping[str, Any] | None, language: str) -> str:
+    """The reason of a stored failure in ``zh`` or ``en``; an unknown code is shown as it is."""
+    problem = PROBLEMS.get(code)
+    if problem is None:
+        return code
+    return _format(problem.zh if language.startswith("zh") else problem.en, (), params or {})
+
+
+def action(code: str, params: Mapping[str, Any] | None, language: str) -> str:
+    """What to do about a stored failure (处理措施) in ``zh`` or ``en``."""
+    problem = PROBLEMS.get(code)
+    if problem is None:
+        return ""
+    text = problem.action_zh if language.startswith("zh") else problem.action_en
+    return _format(text, (), params or {})
+
+
+_TELL_SOURCE_ZH = "请源系统管理员修正后，点“重新同步失败任务”。"
+_TELL_SOURCE_EN = "Have the source corrected, then retry the failed documents."
+_AUTO_ZH = "系统会自动重试；若一直失败，请"
+_AUTO_EN = "Retried automatically; if it keeps failing, "
+
+_CATALOGUE = (
+    # What a listed document says of itself (source contract: required fields).
+    Problem(
+        "META_MISSING_FIELD",
+        "缺少必填字段 {field}",
+        "required field {field} is missing",
+        f"在源系统补齐该字段。{_TELL_SOURCE_ZH}",
+        f"Fill the field at the source. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "META_NO_IMAGE_NO",
+        "单据没有影像编号（scanBillNo）",
+        "the document has no image number (scanBillNo)",
+        f"没有影像编号的单据无法归档，请在源系统补上编号。{_TELL_SOURCE_ZH}",
+        f"A document without one cannot be archived. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "META_BAD_VALUE",
+        "字段 {field} 的值无效：{value}",
+        "field {field} has an invalid value: {value}",
+        f"检查源系统中该字段的内容。{_TELL_SOURCE_ZH}",
+        f"Check the field at the source. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "META_BAD_CATEGORY",
+        "文件类别 {value} 不是封面、发票或附件",
+        "file category {value} is not cover, invoice or attach",
+        f"在源系统改正文件类别。{_TELL_SOURCE_ZH}",
+        f"Correct the file's category at the source. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "META_NO_FILES",
+        "单据下没有任何文件",
+        "the document has no files",
+        f"确认该单据是否应有影像文件。{_TELL_SOURCE_ZH}",
+        f"Check whether the document should have files. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "META_DUPLICATE_FILE",
+        "同一文件编号 {file_id} 在单据中出现多次",
+        "file id {file_id} appears more than once in the document",
+        f"在源系统删除重复的文件记录。{_TELL_SOURCE_ZH}",
+        f"Remove the repeated file record at the source. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    # What the source answers (source contract, last paragraph).
+    Problem(
+        "SRC_CREDENTIALS",
+        "源系统拒绝了 clientId 或 clientSecret（{detail}）",
+        "the source refused clientId or clientSecret ({detail})",
+        "核对数据源的 clientId、clientSecret（激活邮件），确认不是 TN_ 开头的租户级编号。",
+        "Check the data source's client id and secret; ids starting TN_ are tenant-level.",
+        permanent=True,
+    ),
+    Problem(
+        "SRC_UNAUTHORIZED",
+        "令牌更新后源系统仍返回 401",
+        "the source answers 401 even with a fresh token",
+        f"{_AUTO_ZH}核对数据源凭据和服务器时间。",
+        f"{_AUTO_EN}check the credentials and this server's clock.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_FORBIDDEN",
+        "源系统拒绝访问（403）",
+        "the source forbids access (403)",
+        "请源系统管理员为该 clientId 授权后，点“重新同步失败任务”。",
+        "Have the source grant this client access, then retry.",
+        permanent=True,
+    ),
+    Problem(
+        "SRC_NOT_FOUND",
+        "源系统找不到该文件（404）",
+        "the source does not have it (404)",
+        f"确认文件在源系统中是否已删除。{_TELL_SOURCE_ZH}",
+        f"Check whether it was deleted at the source. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "SRC_THROTTLED",
+        "源系统限流（429）",
+        "the source limits the rate (429)",
+        f"{_AUTO_ZH}降低数据源的并发上限。",
+        f"{_AUTO_EN}lower the data source's concurrency cap.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_SERVER_ERROR",
+        "源系统内部错误（HTTP {status}）",
+        "the source failed (HTTP {status})",
+        f"{_AUTO_ZH}联系源系统管理员。",
+        f"{_AUTO_EN}contact the source's administrator.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_BAD_STATUS",
+        "源系统返回了意外的 HTTP 状态 {status}",
+        "the source answered with unexpected HTTP status {status}",
+        "核对数据源地址和连接配置。",
+        "Check the data source's address and connector profile.",
+        permanent=True,
+    ),
+    Problem(
+        "SRC_BUSINESS_ERROR",
+        "源系统返回业务错误 {errcode}：{description}",
+        "the source reports error {errcode}: {description}",
+        f"{_AUTO_ZH}按错误码联系源系统管理员。",
+        f"{_AUTO_EN}ask the source's administrator about the code.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_HTML",
+        "应返回数据，却收到网页（HTML）",
+        "a web page (HTML) came instead of data",
+        f"{_AUTO_ZH}检查数据源地址，以及中间是否有登录页或代理。",
+        f"{_AUTO_EN}check the address, and whether a login page or proxy is in between.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_BAD_ANSWER",
+        "源系统的应答不符合接口约定：{detail}",
+        "the source's answer breaks the contract: {detail}",
+        f"{_AUTO_ZH}核对连接配置与源系统接口版本。",
+        f"{_AUTO_EN}compare the connector profile with the source's interface.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_SHORT_BODY",
+        "文件传输不完整：应 {expected} 字节，只收到 {received} 字节",
+        "the transfer was cut: {received} of {expected} bytes",
+        f"{_AUTO_ZH}检查网络和源系统存储。",
+        f"{_AUTO_EN}check the network and the source's storage.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_EMPTY",
+        "源系统返回了 0 字节",
+        "the source sent zero bytes",
+        f"{_AUTO_ZH}确认文件在源系统中能否打开。",
+        f"{_AUTO_EN}check whether the file opens at the source.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_CONNECTION",
+        "连接源系统失败：{detail}",
+        "no connection to the source: {detail}",
+        f"{_AUTO_ZH}检查网络、DNS、证书和代理设置。",
+        f"{_AUTO_EN}check network, DNS, certificates and proxy.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_TIMEOUT",
+        "源系统超过 {seconds} 秒没有响应",
+        "the source did not answer for {seconds} seconds",
+        f"{_AUTO_ZH}检查网络和源系统负载。",
+        f"{_AUTO_EN}check the network and the source's load.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_REDIRECT_LOOP",
+        "下载地址循环跳转",
+        "the download address redirects in a loop",
+        "请源系统管理员检查下载地址。",
+        "Have the source's administrator check the download address.",
+        permanent=True,
+    ),
+    Problem(
+        "SRC_HOST_NOT_ALLOWED",
+        "下载主机 {host} 不在数据源的允许清单中",
+        "download host {host} is not on the data source's allow-list",
+        "确认该主机可信后，加入数据源的下载主机清单，再点“重新同步失败任务”。",
+        "If the host is trusted, add it to the data source's download hosts and retry.",
+        permanent=True,
+    ),
+    Problem(
+        "SRC_LISTING_UNSTABLE",
+        "列表在读取期间不断变化，已重读 {rounds} 次：源端 {expected} 份，读到 {listed} 份",
+        "the listing kept changing over {rounds} readings: {expected} counted, {listed} listed",
+        "源系统仍在写入该月份；写入停止后重新同步。",
+        "The month is still being written at the source; sync again when that has stopped.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_LISTING_REPEATS",
+        "源系统反复返回同一页（第 {page} 页），列表无法结束",
+        "the source repeats a page (page {page}) and the listing cannot end",
+        "请源系统管理员检查列表接口的分页。",
+        "Have the source's paging checked.",
+        permanent=True,
+    ),
+    # What the bytes turn out to be.
+    Problem(
+        "FILE_SIZE_MISMATCH",
+        "文件大小不符：登记 {expected} 字节，实际 {actual} 字节",
+        "size differs: {expected} bytes declared, {actual} received",
+        f"{_AUTO_ZH}请源系统核对该文件。",
+        f"{_AUTO_EN}have the file checked at the source.",
+        permanent=False,
+    ),
+    Problem(
+        "FILE_DIGEST_MISMATCH",
+        "文件摘要（{algorithm}）与源系统登记的不符",
+        "the {algorithm} digest differs from the one the source declares",
+        f"文件内容与登记不一致，可能已损坏或被替换。{_TELL_SOURCE_ZH}",
+        f"The file may be damaged or replaced at the source. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "FILE_TYPE_MISMATCH",
+        "扩展名是 {declared}，内容却是 {actual}",
+        "the suffix says {declared} but the content is {actual}",
+        f"在源系统以正确的扩展名重新上传。{_TELL_SOURCE_ZH}",
+        f"Upload it again with the right suffix. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "FILE_TYPE_NOT_ALLOWED",
+        "{category} 类别不接受 {actual} 文件",
+        "files of type {actual} are not accepted as {category}",
+        f"转换格式或调整兼容性规则。{_TELL_SOURCE_ZH}",
+        f"Convert it, or change the compatibility rules. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "FILE_TOO_LARGE",
+        "文件 {actual} 字节，超过上限 {limit} 字节",
+        "the file has {actual} bytes, the limit is {limit}",
+        "压缩文件，或请管理员调高上限后重试。",
+        "Compress it, or have the limit raised and retry.",
+        permanent=True,
+    ),
+    Problem(
+        "FILE_RESOLUTION_LOW",
+        "图像 {width}×{height} 像素，低于最低要求 {minimum} 像素（短边）",
+        "picture of {width}×{height} pixels, the shorter side must have {minimum}",
+        f"重新扫描该页。{_TELL_SOURCE_ZH}",
+        f"Scan the page again. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "FILE_PIXELS_HIGH",
+        "图像 {width}×{height} 像素，超过上限 {limit} 像素",
+        "picture of {width}×{height} pixels, the limit is {limit}",
+        "疑似异常文件；确认正常后请管理员调高上限。",
+        "Possibly hostile; if it is genuine have the limit raised.",
+        permanent=True,
+    ),
+    Problem(
+        "FILE_PAGES_HIGH",
+        "文件有 {actual} 页，超过上限 {limit} 页",
+        "the file has {actual} pages, the limit is {limit}",
+        "疑似异常文件；确认正常后请管理员调高上限。",
+        "Possibly hostile; if it is genuine have the limit raised.",
+        permanent=True,
+    ),
+    Problem(
+        "FILE_PAGE_COUNT_MISMATCH",
+        "页数不符：登记 {expected} 页，实际 {actual} 页",
+        "page count differs: {expected} declared, {actual} found",
+        f"核对该文件是否缺页。{_TELL_SOURCE_ZH}",
+        f"Check whether pages are missing. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "FILE_CORRUPT",
+        "文件损坏，无法打开：{detail}",
+        "the file is damaged and does not open: {detail}",
+        f"在源系统打开该文件确认，必要时重新扫描。{_TELL_SOURCE_ZH}",
+        f"Open it at the source; scan it again if need be. {_TELL_SOURCE_EN}",
+        permanent=True,
+    ),
+    Problem(
+        "FILE_HOSTILE",
+        "检查该文件时超出时间或内存限制（{detail}）",
+        "checking the file went beyond the limits of time or memory ({detail})",
+        "疑似恶意或异常文件，已隔离；请人工确认。",
+        "Possibly hostile; it was set aside. Have a person look at it.",
+        permanent=True,
+    ),
+    # The archive and ourselves.
+    Problem(
+        "ARCHIVE_FULL",
+        "归档空间不足",
+        "the archive is full",
+        "腾出或扩充归档空间；之后自动继续。",
+        "Free or add space; the batch then goes on by itself.",
+        permanent=False,
+    ),
+    Problem(
+        "ARCHIVE_UNWRITABLE",
+        "归档目录无法写入：{detail}",
+        "the archive cannot be written: {detail}",
+        "检查归档目录的权限和挂载；之后自动继续。",
+        "Check the archive's permissions and mount; the batch then goes on by itself.",
+        permanent=False,
+    ),
+    Problem(
+        "ARCHIVE_MISSING",
+        "归档中缺少该文件",
+        "the file is missing from the archive",
+        "从备份恢复，或重新同步该单据。",
+        "Restore it from a backup or sync the document again.",
+        permanent=True,
+    ),
+    Problem(
+        "ARCHIVE_DAMAGED",
+        "归档中的文件与登记的摘要不符",
+        "the archived file no longer matches its digest",
+        "从备份恢复，或重新同步该单据；并检查存储设备。",
+        "Restore it from a backup or sync again, and check the storage.",
+        permanent=True,
+    ),
+    Problem(
+        "INTERNAL",
+        "系统内部错误（{detail}）",
+        "internal error ({detail})",
+        f"{_AUTO_ZH}把日志交给技术支持。",
+        f"{_AUTO_EN}give the log to support.",
+        permanent=False,
+    ),
+)
+
+PROBLEMS: dict[str, Problem] = {problem.code: problem for problem in _CATALOGUE}
