@@ -1,1 +1,24 @@
-"""An xxl-job executor for Flask applications."""
+"""An xxl-job executor for Flask applications.
+
+Triggers, results and job logs live in the application's database, so that nothing an admin was
+told is lost when a process dies, and any process can answer for any run. See :class:`Executor`.
+"""
+
+from .context import JobContext
+from .current import current_executor, finish
+from .errors import JobFailed
+from .handlers import job_handler
+from .models import RunInfo
+from .service import Executor
+from .settings import ExecutorSettings
+
+__all__ = [
+    "Executor",
+    "ExecutorSettings",
+    "JobContext",
+    "JobFailed",
+    "RunInfo",
+    "current_executor",
+    "finish",
+    "job_handler",
+]

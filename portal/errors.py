@@ -426,6 +426,14 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "ARCHIVE_EXTRA",
+        "归档中有账本未登记的文件",
+        "the archive holds a file the ledger does not know",
+        "确认来源后移走；若有批次正在运行，先等它结束再核对。",
+        "Find out where it came from and move it away; verify again when no batch runs.",
+        permanent=True,
+    ),
+    Problem(
         "INTERNAL",
         "系统内部错误（{detail}）",
         "internal error ({detail})",

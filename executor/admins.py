@@ -1,0 +1,132 @@
+"""The admin as a remote system: its three calls, and every way in which it can fail to answer.
+
+No type of the HTTP library leaves this module.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from .errors import ExecutorError
+from .protocol import outbound, texts
+
+CONNECT_SECONDS: Final = 3.0
+READ_SECONDS: Final = 5.0
+"""Silence allowed between two pieces of an answer."""
+ANSWER_SECONDS: Final = 10.0
+"""Time allowed for a whole answer, against an admin that drips."""
+ANSWER_BYTES: Final = 1 << 20
+
+
+class AdminError(ExecutorError):
+    """An admin did not do what was asked; trying again later may help."""
+
+
+class AdminUnreachable(AdminError):
+    """No connection, or no answer in time."""
+
+
+class NotAnAdmin(AdminError):
+    """Something answered, but not the API of an admin: wrong address or context path, a proxy."""
+
+
+class AdminRefused(AdminError):
+    """The admin answered with a code that is not 200, such as for a wrong token."""
+
+
+class AdminClient:
+    """Calls one admin.
+
+    :param address: its base address, with the context path if it has one
+    :param token: sent with each call, even when empty
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str,
+        read_seconds: float = READ_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.address = address
+        self._headers = outbound.headers(token)
+        self._timeout = (CONNECT_SECONDS, read_seconds)
+        self._answer_seconds = answer_seconds
+        self._monotonic = monotonic
+
+    def registry(self, app_name: str, address: str) -> None:
+        """Say that the executor is there; holds for 90 s.
+
+        :raises AdminError: if the admin did not take it
+        """
+        self._call("registry", outbound.registry_body(app_name, address))
+
+    def registry_remove(self, app_name: str, address: str) -> None:
+        """Say that the executor is going.
+
+        :raises AdminError: if the admin did not take it
+        """
+        self._call("registryRemove", outbound.registry_body(app_name, address))
+
+    def callback(self, results: Sequence[outbound.Result]) -> None:
+        """Report how runs ended; reporting one again does no harm.
+
+        :raises AdminError: if the admin did not take it
+        """
+        self._call("callback", outbound.callback_body(results))
+
+    def _call(self, word: str, body: Any) -> None:
+        url = f"{self.address.rstrip('/')}/api/{word}"
+        try:
+            status, location, content = self._post(url, json.dumps(body).encode())
+        except (requests.RequestException, HTTPError) as error:
+            raise AdminUnreachable(f"{url}: {_in_short(error)}") from error
+        if status in range(300, 400):
+            raise NotAnAdmin(f"{url}: redirects to {location}, check the context path")
+        if status != 200:
+            raise NotAnAdmin(f"{url}: HTTP status {status}")
+        try:
+            answer = outbound.parse_answer(content)
+        except outbound.AnswerError as error:
+            raise NotAnAdmin(f"{url}: {error}") from error
+        if answer.code != texts.OK:
+            raise AdminRefused(f"{url}: code {answer.code}, {answer.msg}")
+
+    def _post(self, url: str, body: bytes) -> tuple[int, str | None, bytes]:
+        deadline = self._monotonic() + self._answer_seconds
+        with requests.post(
+            url,
+            data=body,
+            headers=self._headers,
+            timeout=self._timeout,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            content = b""
+            # read1 returns what has come, so that the time is looked at between slow pieces too.
+            while piece := response.raw.read1(1 << 14, decode_content=True):
+                content += piece
+                if self._monotonic() > deadline:
+                    raise AdminUnreachable(f"{url}: the answer takes too long")
+                if len(content) > ANSWER_BYTES:
+                    raise NotAnAdmin(f"{url}: the answer is too long")
+            return response.status_code, response.headers.get("Location"), content
+
+
+def _in_short(error: Exception) -> str:
+    match error:
+        case requests.ConnectTimeout() | requests.ReadTimeout() | ReadTimeoutError():
+            return "no answer in time"
+        case requests.exceptions.SSLError():
+            return "the certificate or the TLS connection was refused"
+        case requests.ConnectionError():
+            return "no connection"
+    return f"{type(error).__name__}: {error}"

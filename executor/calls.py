@@ -1,0 +1,66 @@
+"""What each call of an admin does: its body in, its answer out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from .errors import TriggerRefused
+from .handlers import find_handler
+from .protocol import inbound, texts
+from .protocol.outbound import Answer, failure, success
+
+if TYPE_CHECKING:
+    from .service import Executor
+
+
+def beat(_executor: Executor, _body: bytes) -> Answer:
+    """Alive; the body may be nothing at all or anything."""
+    return success()
+
+
+def idle_beat(executor: Executor, body: bytes) -> Answer:
+    """Whether the job has no run that is queued, running or deferred."""
+    if executor.is_busy(inbound.parse_job_id(body)):
+        return failure(texts.BUSY)
+    return success()
+
+
+def run(executor: Executor, body: bytes) -> Answer:
+    """Accept a trigger; checks in Java's order, and the run is on disk before the answer."""
+    trigger = inbound.parse_trigger(body)
+    if trigger.glue_type != texts.BEAN:
+        return failure(texts.refused_glue(trigger.glue_type))
+    handler = find_handler(trigger.handler)
+    if handler is None:
+        return failure(texts.unknown_handler(trigger.handler))
+    if trigger.log_id < 1:
+        return failure(texts.bad_request("logId is missing"))
+    try:
+        executor.accept(trigger, handler)
+    except TriggerRefused as refused:
+        return failure(str(refused))
+    return success()
+
+
+def kill(executor: Executor, body: bytes) -> Answer:
+    """End all unfinished runs of the job; 200 also when there are none."""
+    killed = executor.kill(inbound.parse_job_id(body))
+    if killed:
+        return success()
+    # Admins up to 3.1 show msg, later ones the content.
+    return Answer(texts.OK, texts.ALREADY_KILLED, texts.ALREADY_KILLED)
+
+
+def log(executor: Executor, body: bytes) -> Answer:
+    """Lines of a run's log."""
+    return success(executor.read_log(inbound.parse_log_query(body)).as_json())
+
+
+CALLS: Final[dict[str, Callable[[Executor, bytes], Answer]]] = {
+    "beat": beat,
+    "idleBeat": idle_beat,
+    "run": run,
+    "kill": kill,
+    "log": log,
+}

@@ -1,0 +1,133 @@
+"""A process takes a run, keeps it by renewing a lease, and gives it back.
+
+A claim is a number: each one of a run is higher than the last, and what an older claim does
+afterwards has no effect.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from . import changes, logs, runs
+from .models import ExecutorRun, RunInfo
+from .protocol import texts
+from .statuses import RunStatus
+
+LEASE: Final = timedelta(seconds=30)
+
+
+def claim(session: Session, run_id: int, *, worker: str, now: datetime) -> RunInfo | None:
+    """Take a queued run for execution, or None when it is not its turn or somebody has it."""
+    run = changes.load(session, run_id)
+    if run is None or runs.next_of_job(session, run.job_id) != run_id:
+        return None
+    started_at = run.started_at or now
+    deadline_at = started_at + timedelta(seconds=run.timeout_seconds)
+    try:
+        with session.begin_nested():
+            won = changes.move(
+                session,
+                run,
+                RunStatus.RUNNING,
+                started_at=started_at,
+                deadline_at=deadline_at if run.timeout_seconds else None,
+                claims=run.claims + 1,
+                worker=worker,
+                lease_expires_at=now + LEASE,
+                occupies_job_id=run.job_id,
+            )
+    except IntegrityError:
+        return None  # another run of the job got it between the look and the change
+    if not won:
+        return None
+    shard = f"shard {run.shard_index} of {run.shard_total}"
+    logs.append(session, run_id, f"job execute start: {run.handler}, {shard}", now=now)
+    logs.append(session, run_id, f"param: {run.params}", now=now)
+    return run.info()
+
+
+def renew(session: Session, taken: RunInfo, *, now: datetime) -> bool:
+    """Prolong the lease; False when the claim is no longer the newest or was given back."""
+    return _update_claimed(session, taken, lease_expires_at=now + LEASE)
+
+
+def is_current(session: Session, taken: RunInfo) -> bool:
+    """Whether the run is still to be executed under this claim."""
+    found = session.execute(
+        select(ExecutorRun.status, ExecutorRun.claims).where(ExecutorRun.id == taken.run_id)
+    ).first()
+    return found is not None and found == (RunStatus.RUNNING.value, taken.claim)
+
+
+def complete(session: Session, taken: RunInfo, *, code: int, message: str, now: datetime) -> None:
+    """Record the handler's result and give the job free.
+
+    A run that was killed, timed out or finished meanwhile keeps that end; of a run that somebody
+    else has claimed since, nothing changes at all.
+    """
+    if not _give_back(session, taken, occupies_job_id=None):
+        return
+    run = changes.load(session, taken.run_id)
+    if run is not None and run.status == RunStatus.RUNNING:
+        status = RunStatus.SUCCEEDED if code == texts.OK else RunStatus.FAILED
+        changes.end(session, run, status, code=code, message=message, now=now)
+
+
+def defer(session: Session, taken: RunInfo, *, now: datetime) -> None:
+    """Let the run wait for its end without a process; the job stays occupied until then.
+
+    A run that ended while its handler was returning stays ended and the job is given free.
+    """
+    if not _give_back(session, taken):
+        return
+    run = changes.load(session, taken.run_id)
+    if run is not None and run.status == RunStatus.RUNNING:
+        changes.move(session, run, RunStatus.DEFERRED)
+        logs.append(session, run.id, "deferred: ends when its work has ended", now=now)
+    elif run is not None:
+        run.occupies_job_id = None
+
+
+def dead(session: Session, now: datetime) -> list[int]:
+    """Runs whose process has not renewed the lease in time."""
+    return list(session.scalars(select(ExecutorRun.id).where(ExecutorRun.lease_expires_at <= now)))
+
+
+def reap(session: Session, run_id: int, now: datetime) -> int | None:
+    """Take a run back from a dead process; returns the job that is free now.
+
+    A resumable run is queued again, any other ends with 500; one that was killed or timed out
+    before only stops occupying its job. None when the process turned out to be alive.
+    """
+    run = changes.load(session, run_id)
+    if run is None or run.lease_expires_at is None or run.lease_expires_at > now:
+        return None
+    taken = run.info()
+    if taken.status is RunStatus.RUNNING and run.resumable:
+        changes.move(session, run, RunStatus.QUEUED, lease_expires_at=None, occupies_job_id=None)
+        logs.append(session, run_id, "the process died; the run starts again", now=now)
+    else:
+        complete(session, taken, code=texts.FAIL, message=texts.RESTARTED, now=now)
+    return run.job_id
+
+
+def _give_back(session: Session, taken: RunInfo, **values: int | None) -> bool:
+    return _update_claimed(session, taken, lease_expires_at=None, **values)
+
+
+def _update_claimed(session: Session, taken: RunInfo, **values: int | datetime | None) -> bool:
+    statement = (
+        update(ExecutorRun)
+        .where(
+            ExecutorRun.id == taken.run_id,
+            ExecutorRun.claims == taken.claim,
+            ExecutorRun.lease_expires_at.is_not(None),
+        )
+        .values(**values)
+    )
+    return changes.rows_changed(session, statement) == 1

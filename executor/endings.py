@@ -1,0 +1,83 @@
+"""Ends that come from outside the handler: kill, timeout, and the finish of a deferred run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from . import changes
+from .models import ExecutorRun, RunInfo
+from .protocol import texts
+from .statuses import RunStatus
+
+Cause = Literal["kill", "timeout"]
+
+
+def kill_job(session: Session, job_id: int, now: datetime) -> list[RunInfo]:
+    """End every unfinished run of the job with Java's text for it; returns the ended ones."""
+    return [
+        run.info()
+        for run in _unfinished(session, ExecutorRun.job_id == job_id)
+        if changes.end(
+            session, run, RunStatus.KILLED, code=texts.FAIL, message=_kill_text(run), now=now
+        )
+    ]
+
+
+def time_out(session: Session, now: datetime) -> list[RunInfo]:
+    """End every run whose time limit has passed with code 502; returns the ended ones."""
+    return [
+        run.info()
+        for run in _unfinished(session, ExecutorRun.deadline_at <= now)
+        if changes.end(
+            session, run, RunStatus.TIMED_OUT, code=texts.TIMEOUT, message=texts.TIMED_OUT, now=now
+        )
+    ]
+
+
+def has_overdue(session: Session, now: datetime) -> bool:
+    """Whether :func:`time_out` has anything to do."""
+    statement = select(ExecutorRun.id).where(
+        ExecutorRun.deadline_at <= now, ExecutorRun.status.in_(changes.UNFINISHED_VALUES)
+    )
+    return session.scalars(statement.limit(1)).first() is not None
+
+
+def finish(
+    session: Session, log_id: int, *, code: int, message: str, now: datetime
+) -> RunInfo | None:
+    """End the newest run of ``log_id`` that is deferred, or just about to be.
+
+    Idempotent: None when there is none (any more).
+    """
+    run = changes.newest_of_log(
+        session, log_id, RunStatus.DEFERRED, RunStatus.RUNNING, for_update=True
+    )
+    if run is None:
+        return None
+    status = _END_OF_CODE.get(code, RunStatus.FAILED)
+    ended = changes.end(session, run, status, code=code, message=message, now=now)
+    return run.info() if ended else None
+
+
+_END_OF_CODE = {texts.OK: RunStatus.SUCCEEDED, texts.TIMEOUT: RunStatus.TIMED_OUT}
+
+
+def _kill_text(run: ExecutorRun) -> str:
+    waiting = run.status == RunStatus.QUEUED
+    return texts.KILLED_QUEUED if waiting else texts.KILLED_RUNNING
+
+
+def _unfinished(session: Session, condition: ColumnElement[bool]) -> list[ExecutorRun]:
+    # Locked in one order, so that two processes doing this at once wait instead of colliding.
+    statement = (
+        select(ExecutorRun)
+        .where(condition, ExecutorRun.status.in_(changes.UNFINISHED_VALUES))
+        .order_by(ExecutorRun.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(session.scalars(statement))

@@ -1,0 +1,110 @@
+"""Codes, names and sentences of the protocol, and how foreign text is made fit for it."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Final
+
+OK: Final = 200
+FAIL: Final = 500
+TIMEOUT: Final = 502
+
+TOKEN_HEADER: Final = "XXL-JOB-ACCESS-TOKEN"  # noqa: S105 (a header's name)
+OLD_TOKEN_HEADER: Final = "XXL-RPC-ACCESS-TOKEN"  # noqa: S105 (a header's name)
+
+DISCARD_LATER: Final = "DISCARD_LATER"
+COVER_EARLY: Final = "COVER_EARLY"
+
+BEAN: Final = "BEAN"
+# The titles Java shows for the script types; none of them is ever executed here.
+GLUE_TITLES: Final = {
+    "GLUE_GROOVY": "GLUE(Java)",
+    "GLUE_SHELL": "GLUE(Shell)",
+    "GLUE_PYTHON": "GLUE(Python)",
+    "GLUE_PYTHON2": "GLUE(Python2)",
+    "GLUE_NODEJS": "GLUE(Nodejs)",
+    "GLUE_POWERSHELL": "GLUE(PowerShell)",
+    "GLUE_PHP": "GLUE(PHP)",
+}
+
+SUCCESS: Final = "Success"
+WRONG_METHOD: Final = "invalid request, HttpMethod not support."
+WRONG_TOKEN: Final = "The access token is wrong."  # noqa: S105 (a sentence)
+DISCARDED: Final = "block strategy effect：Discard Later"
+COVER_EARLY_REFUSED: Final = (
+    "block strategy COVER_EARLY is not supported by this executor; "
+    "choose SERIAL_EXECUTION or DISCARD_LATER"
+)
+BUSY: Final = "job thread is running or has trigger queue."
+ALREADY_KILLED: Final = "job thread already killed."
+KILLED_RUNNING: Final = "scheduling center kill job. [job running, killed]"
+KILLED_QUEUED: Final = "scheduling center kill job. [job not executed, in the job queue, killed.]"
+TIMED_OUT: Final = "job execute timeout "  # Java's text ends in a blank
+RESTARTED: Final = "executor restarted"
+NO_LOG: Final = "readLog fail, logFile not exists"
+
+MESSAGE_LIMIT: Final = 15_000
+"""Characters of a result's message that every admin keeps (its own cut, facts of 2.3 to 3.4)."""
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_TAG_START = re.compile(r"<(?=[A-Za-z/!?])")
+_CUT_MARK = "..."
+
+
+def unknown_word(uri: str) -> str:
+    """The answer to a path that is none of the calls."""
+    return f"invalid request, uri-mapping({escape(uri)}) not found."
+
+
+def unknown_handler(name: str | None) -> str:
+    """The answer to a trigger whose handler nobody registered."""
+    return f"job handler [{_shown(name)}] not found."
+
+
+def refused_glue(glue_type: str | None) -> str:
+    """The answer to a trigger that is not a BEAN job; Java's words for either kind."""
+    title = GLUE_TITLES.get(glue_type or "")
+    if title is not None:
+        return f"fail, current glue type [{title}] not supported."
+    return f"glueType[{_shown(glue_type)}] is not valid."
+
+
+def bad_request(reason: str) -> str:
+    """The answer to a body that cannot be read; Java adds a stack trace here, we never do."""
+    return f"request error:{reason}"
+
+
+def storable(text: str) -> str:
+    """The text without NUL and lone surrogates, which some databases cannot hold."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def escape(text: str) -> str:
+    """The text as it may stand in an admin's page, which shows messages as raw HTML."""
+    return html.escape(storable(text))
+
+
+def message(text: str) -> str:
+    """A result's message: escaped, at most :data:`MESSAGE_LIMIT` characters, no split entity."""
+    escaped = escape(text)
+    if len(escaped) <= MESSAGE_LIMIT:
+        return escaped
+    cut = escaped[: MESSAGE_LIMIT - len(_CUT_MARK)]
+    ampersand = cut.rfind("&")
+    if ampersand > cut.rfind(";"):
+        cut = cut[:ampersand]
+    return cut + _CUT_MARK
+
+
+def log_text(text: str) -> str:
+    """Log text that no admin takes for markup.
+
+    Admins up to 2.4.0 put log lines into their page as HTML, later ones escape them once more.
+    What looks like the start of a tag therefore gets a look-alike, readable in both.
+    """
+    return _TAG_START.sub("\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", storable(text))
+
+
+def _shown(name: str | None) -> str:
+    return "null" if name is None else escape(name[:255])

@@ -1,0 +1,166 @@
+"""Triggers become rows here, and rows are offered to the queue.
+
+Functions work in the caller's session and transaction; the queue is told afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Select, exists, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
+
+from .changes import UNFINISHED_VALUES, rows_changed
+from .errors import TriggerRefused
+from .models import ExecutorRun, RunInfo
+from .protocol import texts
+from .protocol.inbound import Trigger
+from .statuses import RunStatus
+
+OFFER_AGAIN: Final = timedelta(seconds=15)
+"""A queued run that nobody took is offered again after this, then after ever longer waits."""
+OFFER_AGAIN_AT_MOST: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A trigger that has its row; ``is_queued`` if the queue should be told to look at it."""
+
+    run_id: int
+    is_queued: bool
+
+
+def accept(session: Session, trigger: Trigger, *, resumable: bool, now: datetime) -> Accepted:
+    """Write the run of a trigger, once per (job_id, log_id, log_date_time).
+
+    The same trigger again finds the same run; if that has ended, its result is sent once more.
+
+    :raises TriggerRefused: if the block strategy says so
+    """
+    known = _find(session, trigger)
+    if known is None:
+        _check_block_strategy(session, trigger)
+        known = _insert(session, trigger, resumable=resumable, now=now)
+    if RunStatus(known.status).is_ended:
+        _deliver_again(session, known.id, now)
+    return Accepted(known.id, known.status == RunStatus.QUEUED)
+
+
+def is_busy(session: Session, job_id: int) -> bool:
+    """Whether the job has a run that is queued, running or deferred."""
+    return bool(
+        session.scalar(
+            select(
+                exists().where(
+                    ExecutorRun.job_id == job_id, ExecutorRun.status.in_(UNFINISHED_VALUES)
+                )
+            )
+        )
+    )
+
+
+def deferred(session: Session) -> list[RunInfo]:
+    """The runs that wait for :func:`executor.finish`, oldest first."""
+    statement = (
+        select(ExecutorRun)
+        .where(ExecutorRun.status == RunStatus.DEFERRED.value)
+        .order_by(ExecutorRun.id)
+    )
+    return [run.info() for run in session.scalars(statement)]
+
+
+def next_of_job(session: Session, job_id: int) -> int | None:
+    """The oldest queued run of a job that no run occupies, or None."""
+    return session.scalar(_startable().where(ExecutorRun.job_id == job_id))
+
+
+def unnoticed(session: Session, now: datetime) -> list[int]:
+    """Startable runs the queue should be told of again, because nobody took them.
+
+    The wait doubles with each offer: workers that are busy for hours must not find a heap of
+    messages about one run.
+    """
+    statement = _startable().add_columns(ExecutorRun.queued_at, ExecutorRun.offered_at)
+    found = session.execute(statement.where(ExecutorRun.offered_at <= now - OFFER_AGAIN))
+    return [
+        run_id
+        for run_id, queued_at, offered_at in found
+        if now - offered_at >= min(offered_at - queued_at, OFFER_AGAIN_AT_MOST)
+    ]
+
+
+def mark_offered(session: Session, run_ids: list[int], now: datetime) -> None:
+    """Remember that the queue is about to be told of these runs."""
+    rows_changed(
+        session, update(ExecutorRun).where(ExecutorRun.id.in_(run_ids)).values(offered_at=now)
+    )
+
+
+def _startable() -> Select[int]:
+    holder, older = aliased(ExecutorRun), aliased(ExecutorRun)
+    oldest = (
+        select(func.min(older.id))
+        .where(older.job_id == ExecutorRun.job_id, older.status == RunStatus.QUEUED.value)
+        .scalar_subquery()
+    )
+    return select(ExecutorRun.id).where(
+        ExecutorRun.status == RunStatus.QUEUED.value,
+        ExecutorRun.id == oldest,
+        ~exists().where(holder.occupies_job_id == ExecutorRun.job_id),
+    )
+
+
+def _find(session: Session, trigger: Trigger, *, for_update: bool = False) -> ExecutorRun | None:
+    statement = select(ExecutorRun).where(
+        ExecutorRun.job_id == trigger.job_id,
+        ExecutorRun.log_id == trigger.log_id,
+        ExecutorRun.log_date_time == trigger.log_date_time,
+    )
+    return session.scalars(statement.with_for_update() if for_update else statement).first()
+
+
+def _check_block_strategy(session: Session, trigger: Trigger) -> None:
+    if trigger.block_strategy == texts.COVER_EARLY:
+        raise TriggerRefused(texts.COVER_EARLY_REFUSED)
+    if trigger.block_strategy == texts.DISCARD_LATER and is_busy(session, trigger.job_id):
+        raise TriggerRefused(texts.DISCARDED)
+
+
+def _insert(session: Session, trigger: Trigger, *, resumable: bool, now: datetime) -> ExecutorRun:
+    run = ExecutorRun(
+        job_id=trigger.job_id,
+        log_id=trigger.log_id,
+        log_date_time=trigger.log_date_time,
+        handler=trigger.handler,
+        params=trigger.params,
+        timeout_seconds=trigger.timeout_seconds,
+        shard_index=trigger.shard_index,
+        shard_total=trigger.shard_total,
+        resumable=resumable,
+        queued_at=now,
+        offered_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(run)
+    except IntegrityError:
+        # The same trigger arrived twice at once and the other transaction was first. A locking
+        # read sees its row under every isolation level.
+        known = _find(session, trigger, for_update=True)
+        if known is None:
+            raise
+        return known
+    return run
+
+
+def _deliver_again(session: Session, run_id: int, now: datetime) -> None:
+    # A result that is still on its way has next_delivery_at set and is left alone.
+    rows_changed(
+        session,
+        update(ExecutorRun)
+        .where(ExecutorRun.id == run_id, ExecutorRun.next_delivery_at.is_(None))
+        .values(next_delivery_at=now),
+    )

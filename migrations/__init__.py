@@ -1,0 +1,1 @@
+"""Revisions of the ledger's schema: the portal's tables and the executor's."""

@@ -1,0 +1,44 @@
+"""Alembic's environment: the current application's database, and both packages' tables."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from flask import current_app
+from sqlalchemy import Engine
+
+from executor.models import Base as ExecutorBase
+from executor.models import Instant
+from portal.models import Base
+from portal.models.base import StatusType, UtcDateTime
+
+
+def _render(kind: str, thing: Any, autogen: AutogenContext) -> str | Literal[False]:
+    """Write our column types as the plain ones they are: a revision must not change with them."""
+    if kind != "type":
+        return False
+    if isinstance(thing, UtcDateTime):
+        autogen.imports.add("from sqlalchemy.dialects import mysql")
+        return "sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), 'mysql', 'mariadb')"
+    if isinstance(thing, StatusType):
+        return "sa.String(length=16)"
+    if isinstance(thing, Instant):
+        return "sa.BigInteger()"
+    return False
+
+
+_engine: Engine = current_app.extensions["sqlalchemy"].engine
+
+with _engine.execution_options(ledger_write=True).connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=[Base.metadata, ExecutorBase.metadata],
+        compare_type=True,
+        render_item=_render,
+        # SQLite cannot alter most things in place: tables are copied there.
+        render_as_batch=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()

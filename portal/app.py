@@ -1,0 +1,70 @@
+"""The application factory: settings, ledger, archive, queue, executor, views, in this order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+import migrations
+from executor import Executor, ExecutorSettings
+from portal import jobs
+from portal.ledger import Ledger, prepare_engine
+from portal.models import Base
+from portal.runtime import Portal
+from portal.secret_box import SecretBox
+from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
+from portal.sync.archive.local import LocalArchive
+from portal.tasks.queue import WorkQueue
+from portal.views import health
+
+MIGRATIONS = Path(migrations.__file__).parent
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the application from the settings, or from the environment.
+
+    :raises SettingsError: see :func:`portal.settings.read_settings`
+    """
+    settings = settings or read_settings()
+    app = Flask("portal")
+    app.config["SECRET_KEY"] = settings.secret_key()
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    db = SQLAlchemy(app, metadata=Base.metadata)
+    Migrate(app, db, directory=str(MIGRATIONS))
+    with app.app_context():
+        prepare_engine(db.engine)
+        ledger = Ledger(db.engine)
+    queue = WorkQueue(settings.queue_path)
+    executor = _build_executor(settings, ledger, queue)
+    app.extensions["portal"] = Portal(
+        settings=settings,
+        ledger=ledger,
+        archive=LocalArchive(settings.archive_path),
+        box=SecretBox(settings.secret_key()),
+        queue=queue,
+        executor=executor,
+    )
+    executor.init_app(app, prefix=EXECUTOR_PREFIX)
+    executor.on_kill(jobs.release_batches)
+    app.register_blueprint(health.bp)
+    return app
+
+
+def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Executor:
+    return Executor(
+        ExecutorSettings(
+            app_name=settings.app_name,
+            address=settings.executor_address,
+            access_tokens=settings.access_tokens(),
+            admin_addresses=settings.admin_addresses,
+            allow_no_token=settings.allow_no_token,
+            handler_modules=("portal.jobs.data_sync", *settings.handler_modules),
+            timezone=settings.timezone,
+        ),
+        begin=ledger.write,
+        read=ledger.read,
+        enqueue=queue.look_at_run,
+    )

@@ -1,0 +1,47 @@
+"""What a command says when it fails."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from portal.errors import PortalError, SyncError, action, reason
+
+USER_ERROR, PROGRAM_ERROR = 2, 3
+
+
+def report(error: Exception) -> int:
+    """Say it in a sentence and return the exit code: 2 what the user can mend, 3 a program error."""
+    if isinstance(error, SyncError):
+        for language in ("zh", "en"):
+            text = reason(error.code, error.params, language)
+            click.echo(f"{error.code}: {text}. {action(error.code, error.params, language)}", err=True)
+        return USER_ERROR
+    if isinstance(error, PortalError):
+        click.echo(f"错误 error: {error}", err=True)
+        return USER_ERROR
+    if isinstance(error, OperationalError | ProgrammingError):
+        click.echo(
+            "错误 error: 账本无法使用 the ledger cannot be used: "
+            f"{str(error.orig).splitlines()[0]}；先运行 run first: imgmig db upgrade",
+            err=True,
+        )
+        return USER_ERROR
+    file = _keep(error)
+    click.echo(f"内部错误 internal error: {type(error).__name__}；详情 details: {file}", err=True)
+    return PROGRAM_ERROR
+
+
+def _keep(error: Exception) -> Path:
+    """Write the trace where support can find it, and only the owner may read it."""
+    folder = Path(os.environ.get("IMGMIG_HOME") or "./var").absolute() / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"error-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
+        out.writelines(traceback.format_exception(error))
+    return file

@@ -1,0 +1,68 @@
+"""``imgmig``: the command line, its commands loaded only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from portal import __version__
+
+# name → (module in portal.cli, one line of help); kept here so that --help imports nothing.
+COMMANDS = {
+    "up": ("up", "启动全部进程 Start web, workers and agent together."),
+    "web": ("web", "启动网页与执行器接口 Serve the portal and the executor."),
+    "worker": ("worker", "启动工作进程 Run the workers under one supervisor."),
+    "agent": ("agent", "启动代理进程 Run the agent: heartbeats, callbacks, sweeps."),
+    "demo": ("demo", "演示一次真实迁移 Perform a real migration from the demo source."),
+    "demo-source": ("demo_source", "启动演示源 Serve the demo source."),
+    "db": ("db", "账本结构 The ledger's schema."),
+    "user": ("user", "用户 Accounts."),
+    "source": ("source", "数据源 Data sources."),
+    "batch": ("batch", "迁移批次 Batches."),
+    "verify": ("verify", "重读归档并核对 Re-read the archive and compare it with the ledger."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"portal.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("命令 Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="imgmig")
+def imgmig() -> None:
+    """影像迁移门户 Imaging Migration Portal."""
+
+
+def main() -> None:
+    """Run a command; what goes wrong is said in a sentence, a program error also kept in a file."""
+    try:
+        sys.exit(imgmig(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except Exception as error:  # the edge of the program: everything is told, nothing is lost
+        from portal.cli.failures import report  # noqa: PLC0415 - only when needed
+
+        sys.exit(report(error))
+
+
+if __name__ == "__main__":
+    main()

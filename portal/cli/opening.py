@@ -1,0 +1,75 @@
+"""Opening the portal for a command, and the words commands share."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from portal.errors import PortalError
+from portal.runtime import Portal
+from portal.settings import Settings
+
+as_json = click.option("--json", "as_json", is_flag=True, help="输出 JSON Print JSON.")
+
+
+class SchemaOutdated(PortalError):
+    """The ledger's schema is not the one this program needs."""
+
+
+@contextmanager
+def opened(settings: Settings | None = None, *, current: bool = True) -> Iterator[Portal]:
+    """The portal, inside its application context.
+
+    :param current: refuse a ledger whose schema is not up to date
+    :raises SchemaOutdated: then
+    """
+    from portal.app import create_app  # noqa: PLC0415 - heavy; not for --help
+    from portal.runtime import current_portal  # noqa: PLC0415
+    from portal.schema import is_current  # noqa: PLC0415
+
+    app = create_app(settings)
+    with app.app_context():
+        portal = current_portal()
+        if current and not is_current(portal.ledger):
+            raise SchemaOutdated("账本结构不是最新 the schema is not current；先运行 run: imgmig db upgrade")
+        try:
+            yield portal
+        finally:
+            portal.queue.close()
+            portal.ledger.close()
+
+
+def actor() -> str:
+    """Who acts on the command line: the operating system's user."""
+    return f"cli:{getpass.getuser()}"
+
+
+def say(text: str) -> None:
+    """A line for people."""
+    click.echo(text)
+
+
+def say_json(value: Any) -> None:
+    """A value for scripts, on one line."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def log_to(path: Path | None = None) -> None:
+    """Logging of a long-running process, to standard error or a file."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        filename=path,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        force=True,
+    )
+    for chatty in ("huey", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

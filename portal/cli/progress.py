@@ -1,0 +1,83 @@
+"""Progress on a terminal, from the ledger's counts; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from portal.runtime import Portal
+from portal.services import batches, reports
+
+_LOOK_SECONDS = 0.25
+_LINE_SECONDS = 5.0
+
+
+class ProgressBar:
+    """One bar that may be told a total late: until then it shows counts and no percentage."""
+
+    def __init__(self, title: str, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._title = title
+        self._quiet = quiet
+        self._said_at = 0.0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(title, total=None, note="")
+
+    def __enter__(self) -> ProgressBar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, done: int, total: int | None, note: str = "") -> None:
+        """Where things are now; ``total`` is None while it is still being counted."""
+        self._bar.update(self._task, completed=done, total=total, note=note)
+        now = time.monotonic()
+        if not self._quiet and not self._console.is_terminal and now - self._said_at > _LINE_SECONDS:
+            self._said_at = now
+            click.echo(f"{self._title} {done}/{'?' if total is None else total} {note}", err=True)
+
+
+def watch_batch(
+    portal: Portal,
+    batch_no: str,
+    *,
+    quiet: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Show a batch's progress until it has ended; its last report.
+
+    :param meanwhile: called at every look, a few times a second
+    """
+    with ProgressBar(batch_no, quiet=quiet) as bar:
+        while True:
+            with portal.ledger.read() as session:
+                report = reports.batch_report(batches.find(session, batch_no))
+            decided = report["done"] + report["failed"]
+            note = f"失败 {report['failed']}  {report['bytes'] / 1e6:.0f} MB"
+            bar.show(decided, report["total"] if report["counted"] else None, note)
+            if report["run_status"] == "ended":
+                return report
+            meanwhile()
+            time.sleep(_LOOK_SECONDS)

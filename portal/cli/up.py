@@ -1,0 +1,52 @@
+"""``imgmig up``: everything in one terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from portal import schema
+from portal.cli.opening import log_to, opened, say
+from portal.cli.running import parent_option, require_free
+from portal.models import utc_now
+from portal.services import users
+from portal.settings import Settings, read_settings
+from portal.supervisor import Program, Supervisor
+
+
+@click.command("up")
+@parent_option
+def command() -> None:
+    """启动全部进程，Ctrl-C 停止 Start web, workers and agent; Ctrl-C stops them all."""
+    settings = read_settings()
+    require_free(settings.bind_host, settings.bind_port, "PORTAL_BIND")
+    password = prepare(settings)
+    log_to()
+    with Supervisor(programs()) as supervisor:
+        tell_login(settings, password)
+        supervisor.run_until_stopped()
+
+
+def prepare(settings: Settings) -> str | None:
+    """Bring the ledger up to date and make the first admin; its password when it is new."""
+    with opened(settings, current=False) as portal:
+        schema.upgrade()
+        with portal.ledger.write() as session:
+            return users.make_first_admin(session, now=utc_now())
+
+
+def programs(logs: Path | None = None) -> Sequence[Program]:
+    """The portal's processes."""
+    return [
+        Program(name, (name,), log=None if logs is None else logs / f"{name}.log")
+        for name in ("web", "worker", "agent")
+    ]
+
+
+def tell_login(settings: Settings, password: str | None) -> None:
+    """Where to log in, with a new admin's password (shown this once)."""
+    say(f"影像迁移门户 Imaging Migration Portal: {settings.address}")
+    if password is not None:
+        say(f"首个管理员 first admin: {users.FIRST_ADMIN}  密码 password: {password}（仅显示一次 shown once）")

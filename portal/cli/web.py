@@ -1,0 +1,60 @@
+"""``imgmig web``: the portal and the executor's endpoints under gunicorn."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from portal.app import create_app
+from portal.cli.opening import log_to, opened
+from portal.cli.running import parent_option, require_free
+from portal.processes import die_with_parent
+from portal.settings import Settings, read_settings
+
+PROCESSES = 2
+THREADS = 8
+
+
+@click.command("web")
+@parent_option
+def command() -> None:
+    """启动网页与执行器接口 Serve the portal and the executor's endpoints."""
+    settings = read_settings()
+    require_free(settings.bind_host, settings.bind_port, "PORTAL_BIND")
+    with opened(settings):
+        pass  # says what is missing before any process is forked
+    log_to()
+    _Server(settings).run()
+
+
+class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """Each process builds the application for itself: nothing is open when it is forked."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": f"{self._settings.bind_host}:{self._settings.bind_port}",
+            "workers": PROCESSES,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "keepalive": 5,
+            "timeout": 60,
+            "graceful_timeout": 10,
+            "proc_name": "imgmig web",
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "post_fork": lambda _server, worker: die_with_parent(worker.ppid),
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        os.umask(0o027)
+        return create_app(self._settings)

@@ -1,0 +1,142 @@
+"""DataSyncTask: what the existing xxl-job admin triggers (design section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from executor import JobContext, JobFailed, job_handler
+from portal.errors import PortalError
+from portal.jobs.parameter import CreateOrder, DataSyncParameter, parse_parameter
+from portal.models import Batch, JobBatch, utc_now
+from portal.runtime import Portal, current_portal
+from portal.services import batches, retrying, sources
+from portal.statuses import RunStatus
+
+ACTOR = "xxl-job"
+
+
+@job_handler("DataSyncTask", resumable=True)
+def data_sync(context: JobContext) -> str | None:
+    """Set the waiting batches running and wait for their end; 200 at once when there are none.
+
+    Run again after its process died, it finds the batches it had taken and waits for those.
+    """
+    parameter = parse_parameter(context.params)
+    portal = current_portal()
+    try:
+        with portal.ledger.write() as session:
+            order = _Order(portal, session, context, parameter)
+            taken = order.take()
+            lines = order.lines
+    except PortalError as error:
+        raise JobFailed(str(error)) from error
+    for line in lines:
+        context.log(line)
+    if not taken:
+        return "没有待运行的批次 no batch is waiting"
+    portal.offer()
+    if not parameter.wait:
+        return f"已排队 queued: {', '.join(taken)}"
+    return context.defer()
+
+
+class _Order:
+    """One trigger's wishes, carried out in one transaction."""
+
+    def __init__(
+        self, portal: Portal, session: Session, context: JobContext, parameter: DataSyncParameter
+    ) -> None:
+        self._portal = portal
+        self._session = session
+        self._context = context
+        self._parameter = parameter
+        self._now: datetime = utc_now()
+        self.lines: list[str] = []
+
+    def take(self) -> list[str]:
+        """Start what was asked for and is startable; the numbers of the batches taken."""
+        query = select(JobBatch.batch_id).where(JobBatch.run_id == self._context.run_id)
+        mine = set(self._session.scalars(query))
+        taken = [
+            batch
+            for batch in self._wanted(mine)
+            if (batch.id in mine and _was_started(batch)) or self._start(batch)
+        ]
+        for batch in taken:
+            self._session.merge(
+                JobBatch(
+                    run_id=self._context.run_id,
+                    batch_id=batch.id,
+                    shard_index=self._context.shard_index,
+                    shard_total=max(1, self._context.shard_total),
+                )
+            )
+        return [batch.batch_no for batch in taken]
+
+    def _wanted(self, mine: set[int]) -> Sequence[Batch]:
+        if self._parameter.create is not None:
+            return [self._created(self._parameter.create)]
+        if self._parameter.batch_no is not None:
+            return [batches.find(self._session, self._parameter.batch_no)]
+        wanted = [Batch.run_status == RunStatus.WAITING, Batch.id.in_(mine)]
+        if self._context.shard_total > 1:
+            # The broadcast's other parts may have set it running before us.
+            wanted.append(Batch.run_status == RunStatus.RUNNING)
+        if self._parameter.retry_failed:
+            wanted.append((Batch.failed > 0) & Batch.cancelled_by.is_(None))
+        query = select(Batch).where(Batch.deleted_at.is_(None), or_(*wanted)).order_by(Batch.id)
+        return self._session.scalars(query.with_for_update()).all()
+
+    def _created(self, order: CreateOrder) -> Batch:
+        if self._context.shard_total > 1:
+            raise JobFailed("分片广播不能使用 create；a broadcast cannot create batches")
+        source = sources.find(self._session, order.source)
+        scope = batches.BatchScope(
+            source_id=source.id,
+            date_from=order.date_from,
+            date_to=order.date_to,
+            org_codes=order.org_codes,
+            bill_type_codes=order.bill_type_codes,
+        )
+        unfinished = batches.find_unfinished(self._session, scope)
+        if unfinished is not None:
+            self.lines.append(f"沿用未结束的批次 reusing unfinished batch {unfinished.batch_no}")
+            return unfinished
+        return batches.create(
+            self._session, scope, by=ACTOR, now=self._now, zone=self._portal.settings.timezone
+        )
+
+    def _start(self, batch: Batch) -> bool:
+        """Set one batch running; False, with a line that says why, when it is passed over."""
+        if batch.paused_by:
+            self.lines.append(f"跳过 {batch.batch_no}：已被 {batch.paused_by} 暂停 paused, passed over")
+            return False
+        if batch.run_status is RunStatus.ENDED:
+            if not self._parameter.retry_failed or not batch.failed or batch.cancelled_by:
+                self.lines.append(f"跳过 {batch.batch_no}：已结束 has ended, passed over")
+                return False
+            count = retrying.retry(self._session, batch, by=ACTOR, now=self._now)
+            self.lines.append(f"重新同步 {batch.batch_no} 的 {count} 份失败单据 retrying")
+            return True
+        batches.start(
+            self._session,
+            batch,
+            by=ACTOR,
+            now=self._now,
+            shard_index=self._context.shard_index,
+            shard_total=max(1, self._context.shard_total),
+        )
+        self.lines.append(
+            f"批次 {batch.batch_no} 已排队：{batch.date_from} 至 {batch.date_to}，"
+            f"{len(batch.slices)} 个月 queued"
+        )
+        return True
+
+
+def _was_started(batch: Batch) -> bool:
+    """Whether there is nothing to start: it runs, has ended, or a person paused it meanwhile."""
+    return batch.run_status is not RunStatus.WAITING or bool(batch.paused_by)

@@ -1,0 +1,68 @@
+"""How the ledger's database is opened: short write transactions that never deadlock on SQLite.
+
+SQLite takes its write lock when the first write of a transaction comes; two transactions that
+both read first can then only fail. So every transaction that writes says so at its start
+(``BEGIN IMMEDIATE``), waits for its turn, and is short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.orm import Session
+
+_BUSY_SECONDS = 30
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Apply the SQLite rules to an engine; other databases need none."""
+    if engine.dialect.name != "sqlite":
+        return
+    if engine.url.database:
+        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in (
+        f"busy_timeout={_BUSY_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("ledger_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+class Ledger:
+    """The ledger's database as the services see it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._reading = engine
+        self._writing = engine.execution_options(ledger_write=True)
+
+    def close(self) -> None:
+        """Close the idle connections; the next use opens new ones."""
+        self._reading.dispose()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that writes: commits at the end, rolls back on any error."""
+        with Session(self._writing) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent view that is thrown away at the end."""
+        with Session(self._reading, expire_on_commit=False) as session:
+            yield session

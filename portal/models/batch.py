@@ -1,0 +1,67 @@
+"""迁移批次: a scope and its run."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
+from portal.models.counts import Counts, derive_sync_status
+from portal.models.slice import Slice
+from portal.models.source import DataSource
+from portal.statuses import RunStatus, SyncStatus
+
+
+class Batch(Counts, Base):
+    """Scope (inclusive days, organisations, document types, data source) and run of a migration.
+
+    A person's pause is ``waiting`` with ``paused_by``; a person's cancel is ``ended`` with
+    ``cancelled_by``. A deleted batch stays in the ledger with ``deleted_at``.
+    """
+
+    __tablename__ = "batches"
+    __table_args__ = (Index(None, "run_status"), Index(None, "scope_key"))
+
+    id: Mapped[RowId]
+    batch_no: Mapped[str] = mapped_column(String(24), unique=True)
+    data_source_id: Mapped[int] = mapped_column(BigId, ForeignKey("data_sources.id"))
+    date_from: Mapped[date]
+    date_to: Mapped[date]
+    org_codes: Mapped[list[str]] = mapped_column(JSON)
+    bill_type_codes: Mapped[list[str]] = mapped_column(JSON)
+    scope_key: Mapped[str] = mapped_column(String(64))
+    run_status: Mapped[RunStatus] = mapped_column(StatusType(RunStatus))
+    run_no: Mapped[int] = mapped_column(default=0)
+    listing_failed: Mapped[bool] = mapped_column(default=False)
+    created_by: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    paused_by: Mapped[str | None] = mapped_column(String(64))
+    cancelled_by: Mapped[str | None] = mapped_column(String(64))
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    data_source: Mapped[DataSource] = relationship()
+    slices: Mapped[list[Slice]] = relationship(order_by=Slice.starts_at)
+
+    @property
+    def sync_status(self) -> SyncStatus:
+        """同步状态, derived from the counts."""
+        ended = self.run_status is RunStatus.ENDED
+        return derive_sync_status(self, ended=ended, listing_failed=self.listing_failed)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing moves any more unless a person asks for it."""
+        return self.run_status is RunStatus.ENDED
+
+
+class BatchNumber(Base):
+    """The last batch number given out on a day; its row is the lock of that day's numbering."""
+
+    __tablename__ = "batch_numbers"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    last: Mapped[int]

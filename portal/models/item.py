@@ -1,0 +1,42 @@
+"""迁移单据: a document's passage through one batch."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
+from portal.statuses import ItemStatus
+
+
+class BatchItem(Base):
+    """A document in a batch: status, attempts, error, and the lease of who works on it.
+
+    ``next_try_at`` is when anybody may claim it: while ``lease_owner`` is set, the end of that
+    lease; otherwise the end of a back-off. So what is due is one range of one index.
+    ``error_code`` of a pending item is its last transient error.
+    """
+
+    __tablename__ = "batch_items"
+    __table_args__ = (
+        UniqueConstraint("batch_id", "document_id"),
+        Index("ix_batch_items_due", "batch_id", "status", "next_try_at", "id"),
+        Index(None, "document_id"),
+        Index(None, "slice_id"),
+    )
+
+    id: Mapped[RowId]
+    batch_id: Mapped[int] = mapped_column(BigId, ForeignKey("batches.id"))
+    slice_id: Mapped[int] = mapped_column(BigId, ForeignKey("slices.id"))
+    document_id: Mapped[int] = mapped_column(BigId, ForeignKey("documents.id"))
+    status: Mapped[ItemStatus] = mapped_column(StatusType(ItemStatus))
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lease_owner: Mapped[str | None] = mapped_column(String(80))
+    error_code: Mapped[str | None] = mapped_column(String(40))
+    error_params: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    failed_file_id: Mapped[str | None] = mapped_column(String(128))
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

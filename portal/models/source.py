@@ -1,0 +1,32 @@
+"""数据源: connections to source systems."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.models.base import Base, RowId, UtcDateTime
+
+
+class DataSource(Base):
+    """A connection to a source system; the client secret is encrypted at rest."""
+
+    __tablename__ = "data_sources"
+
+    id: Mapped[RowId]
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    base_url: Mapped[str] = mapped_column(Text)
+    client_id: Mapped[str] = mapped_column(String(255))
+    secret_box: Mapped[str] = mapped_column(Text)
+    download_hosts: Mapped[list[str]] = mapped_column(JSON, default=list)
+    profile: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    rules: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    concurrency_cap: Mapped[int | None]
+    enabled: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    def __repr__(self) -> str:
+        return f"DataSource({self.name!r})"

@@ -1,0 +1,1 @@
+"""Business functions on a ledger session: plain verbs, one topic a module."""

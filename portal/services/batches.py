@@ -1,0 +1,212 @@
+"""What people and DataSyncTask do with 迁移批次; every function writes its audit event."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import statuses
+from portal.errors import NotAllowed, NotFound
+from portal.models import Batch, DataSource, Slice
+from portal.services import audit
+from portal.services.batch_numbers import next_batch_no
+from portal.services.months import months_between
+from portal.statuses import ListingStatus, RunStatus
+
+MOST_MONTHS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class BatchScope:
+    """What a batch covers; the days are inclusive, an empty list means all."""
+
+    source_id: int
+    date_from: date
+    date_to: date
+    org_codes: tuple[str, ...] = ()
+    bill_type_codes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """A digest that is equal for equal scopes, whatever the order of the lists."""
+        parts = [
+            self.source_id,
+            self.date_from.isoformat(),
+            self.date_to.isoformat(),
+            sorted(set(self.org_codes)),
+            sorted(set(self.bill_type_codes)),
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def create(
+    session: Session, scope: BatchScope, *, by: str, now: datetime, zone: ZoneInfo
+) -> Batch:
+    """Create a waiting batch with its months.
+
+    :raises NotAllowed: when the days make no range or the source is not there or disabled
+    """
+    source = session.get(DataSource, scope.source_id)
+    if source is None or not source.enabled:
+        raise NotAllowed("数据源不存在或已停用 the data source does not exist or is disabled")
+    if scope.date_to < scope.date_from:
+        raise NotAllowed("采集结束日期早于开始日期 the range ends before it begins")
+    months = list(months_between(scope.date_from, scope.date_to, zone))
+    if len(months) > MOST_MONTHS:
+        raise NotAllowed(f"采集范围超过 {MOST_MONTHS} 个月 the range has more than {MOST_MONTHS} months")
+    batch = Batch(
+        batch_no=next_batch_no(session, now.astimezone(zone).date()),
+        data_source_id=source.id,
+        date_from=scope.date_from,
+        date_to=scope.date_to,
+        org_codes=sorted(set(scope.org_codes)),
+        bill_type_codes=sorted(set(scope.bill_type_codes)),
+        scope_key=scope.key,
+        run_status=RunStatus.WAITING,
+        created_by=by,
+        created_at=now,
+        slices=[
+            Slice(
+                month=month.month,
+                starts_at=month.starts_at,
+                ends_at=month.ends_at,
+                listing_status=ListingStatus.WAITING,
+                next_try_at=now,
+            )
+            for month in months
+        ],
+    )
+    session.add(batch)
+    session.flush()
+    audit.record(session, "batch.create", by=by, at=now, batch_id=batch.id, new=batch.batch_no)
+    return batch
+
+
+def find(session: Session, batch_no: str) -> Batch:
+    """The batch of that number, locked until the transaction ends where the database can.
+
+    :raises NotFound: when there is none or it was deleted
+    """
+    batch = session.scalar(
+        select(Batch).where(Batch.batch_no == batch_no, Batch.deleted_at.is_(None)).with_for_update()
+    )
+    if batch is None:
+        raise NotFound(f"没有批次 {batch_no} there is no batch {batch_no}")
+    return batch
+
+
+def find_unfinished(session: Session, scope: BatchScope) -> Batch | None:
+    """The unfinished batch of an equal scope, if there is one."""
+    return session.scalar(
+        select(Batch).where(
+            Batch.scope_key == scope.key,
+            Batch.run_status != RunStatus.ENDED,
+            Batch.deleted_at.is_(None),
+        )
+    )
+
+
+def newest_first(session: Session, *, limit: int = 100) -> Sequence[Batch]:
+    """Batches for a list."""
+    query = select(Batch).where(Batch.deleted_at.is_(None)).order_by(Batch.id.desc()).limit(limit)
+    return session.scalars(query).all()
+
+
+def start(
+    session: Session,
+    batch: Batch,
+    *,
+    by: str,
+    now: datetime,
+    shard_index: int = 0,
+    shard_total: int = 1,
+) -> None:
+    """Set a waiting batch running and open its months (of the shard) for listing; idempotent.
+
+    :raises NotAllowed: when a person paused it, or it has ended
+    """
+    if batch.paused_by:
+        raise NotAllowed(f"批次 {batch.batch_no} 已被 {batch.paused_by} 暂停 is paused")
+    if batch.run_status is RunStatus.ENDED:
+        raise NotAllowed(f"批次 {batch.batch_no} 已结束 has ended")
+    if batch.run_status is RunStatus.WAITING:
+        _change(session, batch, RunStatus.RUNNING, "batch.start", by=by, now=now)
+        batch.run_no += 1
+        batch.started_at = batch.started_at or now
+    for position, part in enumerate(batch.slices):
+        waiting = part.listing_status is ListingStatus.WAITING
+        if waiting and position % shard_total == shard_index:
+            part.listing_status = ListingStatus.OPEN
+            part.next_try_at = now
+
+
+def pause(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
+    """A person's pause: DataSyncTask passes the batch over until it is resumed.
+
+    :raises NotAllowed: when it is paused already or has ended
+    """
+    if batch.paused_by or batch.run_status is RunStatus.ENDED:
+        raise NotAllowed(f"批次 {batch.batch_no} 已暂停或已结束 is paused or has ended")
+    if batch.run_status is RunStatus.RUNNING:
+        _change(session, batch, RunStatus.WAITING, "batch.pause", by=by, now=now)
+    else:
+        audit.record(session, "batch.pause", by=by, at=now, batch_id=batch.id)
+    batch.paused_by = by
+
+
+def give_back(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
+    """Put a running batch back to waiting, so that the next DataSyncTask picks it up."""
+    if batch.run_status is RunStatus.RUNNING:
+        _change(session, batch, RunStatus.WAITING, "batch.give-back", by=by, now=now)
+
+
+def resume(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
+    """Go on after a pause.
+
+    :raises NotAllowed: when it is not paused
+    """
+    if not batch.paused_by:
+        raise NotAllowed(f"批次 {batch.batch_no} 未暂停 is not paused")
+    batch.paused_by = None
+    start(session, batch, by=by, now=now)
+
+
+def cancel(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
+    """End a batch for good; what is archived stays.
+
+    :raises NotAllowed: when it has ended
+    """
+    if batch.run_status is RunStatus.ENDED:
+        raise NotAllowed(f"批次 {batch.batch_no} 已结束 has ended")
+    _change(session, batch, RunStatus.ENDED, "batch.cancel", by=by, now=now)
+    batch.paused_by = None
+    batch.cancelled_by = by
+    batch.ended_at = now
+
+
+def delete(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
+    """Take a batch off the list; archived documents, items, the trail and the number stay.
+
+    :raises NotAllowed: when it is running
+    """
+    if batch.run_status is RunStatus.RUNNING:
+        raise NotAllowed(f"批次 {batch.batch_no} 运行中，不能删除 is running")
+    batch.deleted_at = now
+    audit.record(session, "batch.delete", by=by, at=now, batch_id=batch.id, old=batch.batch_no)
+
+
+def _change(
+    session: Session, batch: Batch, new: RunStatus, action: str, *, by: str, now: datetime
+) -> None:
+    statuses.check(batch.run_status, new)
+    audit.record(
+        session, action, by=by, at=now, batch_id=batch.id, old=batch.run_status, new=new
+    )
+    batch.run_status = new

@@ -1,0 +1,233 @@
+"""Discovery of one month: count, then page by page until the source has no more.
+
+Every page is committed together with the cursor behind it, so a crash resumes at the page. When
+the listing changes while it is read it is read again, a bounded number of times; then what is
+stable stands, and the month says so (source contract, last paragraph).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal import statuses
+from portal.errors import SyncError
+from portal.ledger import Ledger
+from portal.models import Batch, Slice, utc_now
+from portal.services import audit
+from portal.services.leases import LEASE
+from portal.services.listing import record_documents
+from portal.services.settling import end_if_settled
+from portal.statuses import ListingStatus, RunStatus
+from portal.sync.sources.base import Source
+from portal.sync.sources.rows import Count, Page, Scope
+from portal.sync.transfer.retry import delay_before
+
+logger = logging.getLogger(__name__)
+
+MOST_ROUNDS = 3
+MOST_ATTEMPTS = 8
+_chance = random.SystemRandom()
+
+
+class Discovery:
+    """Lists a month for one worker.
+
+    :param page_size: rows the source gives on a full page
+    :param stopping: asked before every page
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        source: Source,
+        *,
+        owner: str,
+        page_size: int,
+        stopping: Callable[[], bool],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._ledger = ledger
+        self._source = source
+        self._owner = owner
+        self._page_size = page_size
+        self._stopping = stopping
+        self._clock = clock
+
+    def list_slice(self, slice_id: int) -> None:
+        """List until the end, a pause, a stop, or an error that waits for its next try."""
+        if not self._take(slice_id):
+            return
+        try:
+            while not self._stopping() and self._list_page(slice_id):
+                pass
+        except SyncError as error:
+            self._note(slice_id, error)
+        finally:
+            self._let_go(slice_id)
+
+    def _take(self, slice_id: int) -> bool:
+        now = self._clock()
+        with self._ledger.write() as session:
+            part = session.get_one(Slice, slice_id, with_for_update=True)
+            if part.listing_status is not ListingStatus.OPEN or part.next_try_at > now:
+                return False
+            part.lease_owner = self._owner
+            part.next_try_at = now + LEASE
+            return True
+
+    def _list_page(self, slice_id: int) -> bool:
+        """One page and its cursor; False when there is nothing more to do now."""
+        with self._ledger.read() as session:
+            part, scope = self._held(session, slice_id)
+            if part is None:
+                return False
+            page_no, counted = part.next_page, part.expected_documents is not None
+        count = None if counted else self._source.count(scope)
+        page = self._source.page(scope, page_no)
+        return self._record(slice_id, page_no, page, count)
+
+    def _held(self, session: Session, slice_id: int) -> tuple[Slice | None, Scope]:
+        """The slice, if it is still ours to list and its batch is running."""
+        part = session.get_one(Slice, slice_id)
+        batch = session.get_one(Batch, part.batch_id)
+        scope = Scope(
+            part.starts_at, part.ends_at, tuple(batch.org_codes), tuple(batch.bill_type_codes)
+        )
+        open_ = part.listing_status is ListingStatus.OPEN and part.lease_owner == self._owner
+        return (part if open_ and batch.run_status is RunStatus.RUNNING else None), scope
+
+    def _record(self, slice_id: int, page_no: int, page: Page, count: Count | None) -> bool:
+        for again in (True, False):
+            try:
+                with self._ledger.write() as session:
+                    return self._record_once(session, slice_id, page_no, page, count)
+            except IntegrityError:
+                # Another batch listed the same new document in this moment: now it is known.
+                if not again:
+                    raise
+        return False
+
+    def _record_once(
+        self, session: Session, slice_id: int, page_no: int, page: Page, count: Count | None
+    ) -> bool:
+        now = self._clock()
+        part, _ = self._held(session, slice_id)
+        if part is None or part.next_page != page_no:
+            return False
+        if count is not None:
+            part.expected_documents = count.documents
+            part.expected_files = count.files
+            part.expected_bytes = count.bytes
+        digest = _digest(page)
+        if page.documents and digest == part.last_page_digest:
+            raise SyncError("SRC_LISTING_REPEATS", page=page_no)
+        changed = part.source_total not in (None, page.total) and page_no > 1
+        record_documents(session, part, page.documents, by=self._owner, now=now)
+        part.last_page_digest = digest
+        part.source_total = page.total
+        part.listed_rows += len(page.documents)
+        part.attempts = 0
+        part.next_try_at = now + LEASE
+        if changed and part.listing_round < MOST_ROUNDS:
+            self._start_over(part)
+            return True
+        if page.documents and page_no * self._page_size < page.total:
+            part.next_page = page_no + 1
+            return True
+        return self._finish(session, part, page, now)
+
+    def _start_over(self, part: Slice) -> None:
+        part.listing_round += 1
+        part.next_page = 1
+        part.listed_rows = 0
+        part.source_total = None
+        part.last_page_digest = None
+
+    def _finish(self, session: Session, part: Slice, page: Page, now: datetime) -> bool:
+        """End the listing, or read it once more when it does not add up."""
+        adds_up = part.listed_rows == page.total == part.expected_documents
+        if not adds_up and part.listing_round < MOST_ROUNDS:
+            self._start_over(part)
+            part.expected_documents = None
+            return True
+        if not adds_up:
+            part.error_code = "SRC_LISTING_UNSTABLE"
+            part.error_params = {
+                "rounds": part.listing_round,
+                "expected": part.expected_documents,
+                "listed": part.listed_rows,
+            }
+        self._change(session, part, ListingStatus.LISTED, now)
+        return False
+
+    def _change(
+        self, session: Session, part: Slice, status: ListingStatus, now: datetime
+    ) -> None:
+        statuses.check(part.listing_status, status)
+        audit.record(
+            session,
+            "slice.listing",
+            by=self._owner,
+            at=now,
+            batch_id=part.batch_id,
+            old=part.listing_status,
+            new=status,
+            reason=part.error_code,
+            detail={"month": part.month, "documents": part.listed_rows},
+        )
+        part.listing_status = status
+        part.lease_owner = None
+        part.next_try_at = now
+        session.flush()
+        end_if_settled(session, part.batch_id, by=self._owner, now=now)
+
+    def _note(self, slice_id: int, error: SyncError) -> None:
+        """Keep the error; try again later, or give the month up."""
+        logger.warning("listing slice %d: %s", slice_id, error)
+        now = self._clock()
+        with self._ledger.write() as session:
+            part, _ = self._held(session, slice_id)
+            if part is None:
+                return
+            part.attempts += 1
+            part.error_code = error.code
+            part.error_params = error.params
+            part.lease_owner = None
+            part.next_try_at = now + delay_before(part.attempts, error, _chance)
+            if error.permanent or part.attempts >= MOST_ATTEMPTS:
+                self._change(session, part, ListingStatus.FAILED, now)
+
+    def _let_go(self, slice_id: int) -> None:
+        """Give the month back if we still hold it, so that anybody may go on at once."""
+        with self._ledger.write() as session:
+            part = session.get_one(Slice, slice_id)
+            if part.lease_owner == self._owner:
+                part.lease_owner = None
+                part.next_try_at = self._clock()
+
+
+def due_slice(session: Session, batch_id: int, now: datetime) -> int | None:
+    """A month of the batch that waits to be listed, the earliest first."""
+    return session.scalar(
+        select(Slice.id)
+        .where(
+            Slice.batch_id == batch_id,
+            Slice.listing_status == ListingStatus.OPEN,
+            Slice.next_try_at <= now,
+        )
+        .order_by(Slice.starts_at)
+        .limit(1)
+    )
+
+
+def _digest(page: Page) -> str:
+    keys = "\n".join(f"{document.resource}\t{document.image_no}" for document in page.documents)
+    return hashlib.sha256(keys.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,271 @@
+"""Discovery: recording what the source lists, page by page, each page with the cursor behind it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from portal.models import Batch, BatchItem, Document, File, Slice, table_of
+from portal.services import audit
+from portal.statuses import ItemStatus
+from portal.sync.sources.rows import SourceDocument
+
+_DOCUMENTS = table_of(Document)
+Key = tuple[str, str]
+AnyRow = Row[*tuple[Any, ...]]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How the counts of the slice change by one page."""
+
+    total: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+def record_documents(
+    session: Session, part: Slice, documents: Sequence[SourceDocument], *, by: str, now: datetime
+) -> None:
+    """Upsert a page's documents, files and items, and count them; idempotent.
+
+    A document that is archived is skipped (overlap ``missing``); one whose data is wrong fails
+    at once; one that had failed for its data and was mended at the source becomes pending again.
+    """
+    batch = session.get_one(Batch, part.batch_id)
+    listed = {(document.resource, document.image_no): document for document in reversed(documents)}
+    known = _known_documents(session, batch.data_source_id, listed)
+    _update_changed(session, known, listed)
+    new = [document for key, document in reversed(listed.items()) if key not in known]
+    _insert_documents(session, batch.data_source_id, new)
+    if new:
+        known = _known_documents(session, batch.data_source_id, listed)
+        _insert_files(session, ((known[_key(document)].id, document) for document in new))
+    tally = _record_items(session, part, known, listed, by=by, now=now)
+    for table in (Slice, Batch):
+        session.execute(
+            update(table)
+            .where(table.id == (part.id if table is Slice else batch.id))
+            .values(
+                total=table.total + tally.total,
+                skipped=table.skipped + tally.skipped,
+                failed=table.failed + tally.failed,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def listing_digest(document: SourceDocument) -> str:
+    """A digest of all that the source says of a document, to see whether it changed."""
+    plain = replace(document, problem=None)
+    fields = {name: getattr(plain, name) for name in plain.__slots__}
+    fields["files"] = [
+        {name: getattr(file, name) for name in file.__slots__} for file in document.files
+    ]
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _key(document: SourceDocument) -> Key:
+    return document.resource, document.image_no
+
+
+def _known_documents(
+    session: Session, source_id: int, listed: dict[Key, SourceDocument]
+) -> dict[Key, AnyRow]:
+    query = select(
+        Document.id,
+        Document.resource,
+        Document.image_no,
+        Document.archived_at,
+        Document.listing_digest,
+    ).where(
+        Document.data_source_id == source_id,
+        Document.image_no.in_([image_no for _, image_no in listed]),
+    )
+    rows = {(row.resource, row.image_no): row for row in session.execute(query)}
+    return {key: rows[key] for key in listed if key in rows}
+
+
+def _document_values(document: SourceDocument) -> dict[str, Any]:
+    return {
+        "bill_no": document.bill_no[:255],
+        "bill_type_code": document.bill_type_code[:255],
+        "bill_type_name": document.bill_type_name[:255],
+        "org_code": document.org_code[:255],
+        "org_name": document.org_name[:255],
+        "applicant": document.applicant[:255],
+        "collected_at": document.collected_at,
+        "amount": document.amount,
+        "source_metadata": document.extra,
+        "listing_digest": listing_digest(document),
+    }
+
+
+def _insert_documents(
+    session: Session, source_id: int, documents: Iterable[SourceDocument]
+) -> None:
+    rows = [
+        {
+            "data_source_id": source_id,
+            "resource": document.resource,
+            "image_no": document.image_no,
+            "fence": 0,
+            **_document_values(document),
+        }
+        for document in documents
+    ]
+    if rows:
+        session.execute(insert(_DOCUMENTS), rows)
+
+
+def _insert_files(session: Session, documents: Iterable[tuple[int, SourceDocument]]) -> None:
+    rows = [
+        {
+            "document_id": document_id,
+            "file_id": file.file_id,
+            "category": file.category,
+            "seq": file.seq,
+            "name": file.name,
+            "suffix": file.suffix[:32],
+            "declared_size": file.size,
+            "declared_sha256": file.sha256,
+            "declared_md5": file.md5,
+            "declared_pages": file.page_count,
+            "download_url": file.download_url,
+        }
+        for document_id, document in documents
+        for file in {file.file_id: file for file in document.files}.values()
+    ]
+    if rows:
+        session.execute(insert(table_of(File)), rows)
+
+
+def _update_changed(
+    session: Session, known: dict[Key, AnyRow], listed: dict[Key, SourceDocument]
+) -> None:
+    """Take over what changed at the source, unless it is archived or somebody moves it just now."""
+    changed = {
+        row.id: listed[key]
+        for key, row in known.items()
+        if row.archived_at is None and row.listing_digest != listing_digest(listed[key])
+    }
+    if not changed:
+        return
+    moving = select(BatchItem.document_id).where(
+        BatchItem.document_id.in_(changed), BatchItem.lease_owner.is_not(None)
+    )
+    for document_id in session.scalars(moving):
+        changed.pop(document_id, None)
+    if not changed:
+        return
+    session.execute(
+        update(_DOCUMENTS).where(_DOCUMENTS.c.id == bindparam("key")),
+        [{"key": key, **_document_values(document)} for key, document in changed.items()],
+    )
+    session.execute(delete(File).where(File.document_id.in_(changed)))
+    _insert_files(session, changed.items())
+
+
+def _record_items(
+    session: Session,
+    part: Slice,
+    known: dict[Key, AnyRow],
+    listed: dict[Key, SourceDocument],
+    *,
+    by: str,
+    now: datetime,
+) -> _Tally:
+    query = select(BatchItem.id, BatchItem.document_id, BatchItem.status, BatchItem.error_code)
+    items = {
+        row.document_id: row
+        for row in session.execute(
+            query.where(
+                BatchItem.batch_id == part.batch_id,
+                BatchItem.document_id.in_([row.id for row in known.values()]),
+            )
+        )
+    }
+    tally = _Tally()
+    new: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
+    for key, row in known.items():
+        problem = listed[key].problem
+        item = items.get(row.id)
+        if item is None:
+            values = _new_item(part, row, problem, now)
+            status = values["status"]
+            tally.total += 1
+            tally.skipped += status is ItemStatus.SKIPPED
+            tally.failed += status is ItemStatus.FAILED
+            new.append(values)
+            old = ItemStatus.PENDING
+        elif problem is None and _failed_for_its_data(item):
+            _make_pending(session, item.id, now)
+            tally.failed -= 1
+            status, old = ItemStatus.PENDING, ItemStatus.FAILED
+        else:
+            continue
+        if status is not old:
+            events.append(
+                audit.item_event(
+                    by=by,
+                    at=now,
+                    batch_id=part.batch_id,
+                    document_id=row.id,
+                    old=old,
+                    new=status,
+                    reason=problem.code if problem else None,
+                )
+            )
+    if new:
+        session.execute(insert(table_of(BatchItem)), new)
+    audit.record_items(session, events)
+    return tally
+
+
+def _new_item(part: Slice, row: AnyRow, problem: Any, now: datetime) -> dict[str, Any]:
+    if row.archived_at is not None:
+        status = ItemStatus.SKIPPED
+    elif problem is not None:
+        status = ItemStatus.FAILED
+    else:
+        status = ItemStatus.PENDING
+    failed = status is ItemStatus.FAILED
+    return {
+        "batch_id": part.batch_id,
+        "slice_id": part.id,
+        "document_id": row.id,
+        "status": status,
+        "attempts": 0,
+        "next_try_at": now,
+        "error_code": problem.code if failed else None,
+        "error_params": problem.params if failed else None,
+        "finished_at": None if status is ItemStatus.PENDING else now,
+    }
+
+
+def _failed_for_its_data(item: AnyRow) -> bool:
+    return item.status is ItemStatus.FAILED and str(item.error_code).startswith("META_")
+
+
+def _make_pending(session: Session, item_id: int, now: datetime) -> None:
+    session.execute(
+        update(BatchItem)
+        .where(BatchItem.id == item_id)
+        .values(
+            status=ItemStatus.PENDING,
+            attempts=0,
+            next_try_at=now,
+            error_code=None,
+            error_params=None,
+            finished_at=None,
+        )
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,245 @@
+"""Recording how documents came out: item, archive row, counts and trail in one transaction."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.orm import Session
+
+from portal import statuses
+from portal.models import Batch, BatchItem, Document, File, Slice, table_of
+from portal.services import audit
+from portal.services.settling import end_if_settled
+from portal.statuses import ItemStatus
+from portal.sync.transfer.retry import delay_before, is_final
+from portal.sync.transfer.work import Result
+
+AnyRow = Row[*tuple[Any, ...]]
+_ITEMS = table_of(BatchItem)
+_chance = random.SystemRandom()
+
+
+def settle(
+    session: Session, batch_id: int, results: Sequence[Result], *, by: str, now: datetime
+) -> list[Result]:
+    """Record the results of one group; idempotent.
+
+    :return: published results that were refused, because the claim was overtaken or another
+        batch had archived the document: their folders are nobody's
+    """
+    items = _locked_items(session, [result.claim.item_id for result in results])
+    changes = _Changes(by=by, now=now)
+    refused: list[Result] = []
+    for result in results:
+        item = items[result.claim.item_id]
+        if item.status is not ItemStatus.PENDING or item.fence != result.claim.fence:
+            if result.files and item.folder != result.claim.folder:
+                refused.append(result)
+        elif result.error is not None:
+            changes.fail(item, result)
+        elif item.archived_at is not None:
+            changes.skip(item)
+            refused.append(result)
+        else:
+            changes.sync(item, result)
+    changes.write(session, batch_id)
+    return refused
+
+
+def record_skips(session: Session, item_ids: Collection[int], *, by: str, now: datetime) -> None:
+    """Mark pending items whose document is archived already."""
+    changes = _Changes(by=by, now=now)
+    items = _locked_items(session, item_ids).values() if item_ids else ()
+    for item in items:
+        changes.skip(item)
+        batch_id = item.batch_id
+    if items:
+        changes.write(session, batch_id)
+
+
+def record_failures(
+    session: Session,
+    item_ids: Collection[int],
+    code: str,
+    params: Mapping[str, Any],
+    *,
+    by: str,
+    now: datetime,
+) -> None:
+    """Mark pending items as failed for good."""
+    changes = _Changes(by=by, now=now)
+    items = _locked_items(session, item_ids).values() if item_ids else ()
+    for item in items:
+        changes.end_failed(item, code, params, None)
+        batch_id = item.batch_id
+    if items:
+        changes.write(session, batch_id)
+
+
+def _locked_items(session: Session, item_ids: Collection[int]) -> dict[int, AnyRow]:
+    query = (
+        select(
+            BatchItem.id,
+            BatchItem.batch_id,
+            BatchItem.slice_id,
+            BatchItem.document_id,
+            BatchItem.status,
+            Document.fence,
+            Document.archived_at,
+            Document.folder,
+        )
+        .join(Document, Document.id == BatchItem.document_id)
+        .where(BatchItem.id.in_(item_ids))
+        .order_by(BatchItem.id)
+        .with_for_update()
+    )
+    return {row.id: row for row in session.execute(query)}
+
+
+class _Changes:
+    """The rows of one group, collected first and then written in a few statements."""
+
+    def __init__(self, *, by: str, now: datetime) -> None:
+        self._by = by
+        self._now = now
+        self._items: list[dict[str, Any]] = []
+        self._documents: list[dict[str, Any]] = []
+        self._files: list[dict[str, Any]] = []
+        self._events: list[dict[str, Any]] = []
+        self._counts: dict[int, Counter[str]] = defaultdict(Counter)
+
+    def sync(self, item: AnyRow, result: Result) -> None:
+        self._end(item, ItemStatus.SYNCED)
+        self._documents.append(
+            {
+                "key": item.document_id,
+                "folder": result.claim.folder,
+                "archived_at": self._now,
+                "archived_by_item_id": item.id,
+            }
+        )
+        counts = self._counts[item.slice_id]
+        for file in result.files:
+            counts["stored_files"] += 1
+            counts["stored_bytes"] += file.size
+            self._files.append(
+                {
+                    "document_key": item.document_id,
+                    "file_key": file.file_id,
+                    "storage_key": file.storage_key,
+                    "size": file.size,
+                    "sha256": file.sha256,
+                    "kind": file.kind,
+                    "pages": file.pages,
+                    "width": file.width,
+                    "height": file.height,
+                    "dpi": file.dpi,
+                    "stored_at": self._now,
+                }
+            )
+
+    def skip(self, item: AnyRow) -> None:
+        self._end(item, ItemStatus.SKIPPED)
+
+    def fail(self, item: AnyRow, result: Result) -> None:
+        """End the item, or keep it pending with a later try when that may help."""
+        error = result.error
+        assert error is not None  # noqa: S101 - the caller looked
+        if is_final(result.claim.attempt, error):
+            self.end_failed(item, error.code, error.params, result.failed_file_id)
+            return
+        again = self._now + delay_before(result.claim.attempt, error, _chance)
+        self._items.append(
+            self._item(item, ItemStatus.PENDING, error.code, error.params, result.failed_file_id)
+            | {"next_try_at": again, "finished_at": None}
+        )
+
+    def end_failed(
+        self, item: AnyRow, code: str, params: Mapping[str, Any], file_id: str | None
+    ) -> None:
+        self._end(item, ItemStatus.FAILED, code, params, file_id)
+
+    def write(self, session: Session, batch_id: int) -> None:
+        connection = session.connection()
+        for table, where, rows in (
+            (_ITEMS, {"id": "key"}, self._items),
+            (table_of(Document), {"id": "key"}, self._documents),
+            (table_of(File), {"document_id": "document_key", "file_id": "file_key"}, self._files),
+        ):
+            if rows:
+                matches = [table.c[column] == bindparam(name) for column, name in where.items()]
+                columns: dict[str, Any] = {
+                    name: bindparam(name) for name in rows[0] if name not in where.values()
+                }
+                connection.execute(update(table).where(*matches).values(columns), rows)
+        audit.record_items(session, self._events)
+        self._count(session, batch_id)
+        if self._counts:
+            end_if_settled(session, batch_id, by=self._by, now=self._now)
+
+    def _end(
+        self,
+        item: AnyRow,
+        status: ItemStatus,
+        code: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        file_id: str | None = None,
+    ) -> None:
+        statuses.check(item.status, status)
+        self._items.append(
+            self._item(item, status, code, params, file_id)
+            | {"next_try_at": self._now, "finished_at": self._now}
+        )
+        self._counts[item.slice_id][status] += 1
+        self._events.append(
+            audit.item_event(
+                by=self._by,
+                at=self._now,
+                batch_id=item.batch_id,
+                document_id=item.document_id,
+                old=item.status,
+                new=status,
+                reason=code,
+            )
+        )
+
+    def _item(
+        self,
+        item: AnyRow,
+        status: ItemStatus,
+        code: str | None,
+        params: Mapping[str, Any] | None,
+        file_id: str | None,
+    ) -> dict[str, Any]:
+        return {
+            "key": item.id,
+            "status": status,
+            "lease_owner": None,
+            "error_code": code,
+            "error_params": None if params is None else dict(params),
+            "failed_file_id": file_id,
+        }
+
+    def _count(self, session: Session, batch_id: int) -> None:
+        whole: Counter[str] = Counter()
+        for slice_id, counts in sorted(self._counts.items()):
+            whole.update(counts)
+            _add(session, Slice, slice_id, counts)
+        if whole:
+            _add(session, Batch, batch_id, whole)
+
+
+def _add(
+    session: Session, model: type[Slice] | type[Batch], row_id: int, counts: Counter[str]
+) -> None:
+    table = table_of(model)
+    session.connection().execute(
+        update(table)
+        .where(table.c.id == row_id)
+        .values({name: table.c[name] + number for name, number in counts.items()})
+    )

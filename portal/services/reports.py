@@ -1,0 +1,94 @@
+"""What a batch looks like from outside: plain values for pages, commands and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.models import Batch, BatchItem, Document, Slice
+from portal.statuses import ItemStatus
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """错误归类: the failures of one cause, with the parameters and document of one example."""
+
+    code: str
+    count: int
+    params: dict[str, Any]
+    image_no: str
+
+
+def batch_report(batch: Batch) -> dict[str, Any]:
+    """One batch with its months."""
+    return {
+        "batch_no": batch.batch_no,
+        "source": batch.data_source.name,
+        "from": batch.date_from,
+        "to": batch.date_to,
+        "org": batch.org_codes,
+        "type": batch.bill_type_codes,
+        "run_status": batch.run_status,
+        "sync_status": batch.sync_status,
+        "paused_by": batch.paused_by,
+        "cancelled_by": batch.cancelled_by,
+        "counted": all(part.is_counted for part in batch.slices),
+        **_counts(batch),
+        "files": batch.stored_files,
+        "bytes": batch.stored_bytes,
+        "months": [_slice_report(part) for part in batch.slices],
+    }
+
+
+def _slice_report(part: Slice) -> dict[str, Any]:
+    return {
+        "month": part.month,
+        "listing_status": part.listing_status,
+        "sync_status": part.sync_status,
+        "expected": part.expected_documents,
+        **_counts(part),
+        "error_code": part.error_code,
+        "error_params": part.error_params,
+    }
+
+
+def _counts(counts: Batch | Slice) -> dict[str, int]:
+    return {
+        "total": counts.total,
+        "done": counts.done,
+        "synced": counts.synced,
+        "skipped": counts.skipped,
+        "failed": counts.failed,
+        "pending": counts.pending,
+    }
+
+
+def failure_groups(session: Session, batch_id: int) -> Sequence[FailureGroup]:
+    """The failures of a batch by cause, the commonest first."""
+    query = (
+        select(BatchItem.error_code, func.count(), func.min(BatchItem.id))
+        .where(BatchItem.batch_id == batch_id, BatchItem.status == ItemStatus.FAILED)
+        .group_by(BatchItem.error_code)
+        .order_by(func.count().desc(), BatchItem.error_code)
+    )
+    groups = []
+    for code, count, example in session.execute(query).all():
+        item = session.get_one(BatchItem, example)
+        image_no = session.get_one(Document, item.document_id).image_no
+        groups.append(FailureGroup(str(code), count, item.error_params or {}, image_no))
+    return groups
+
+
+def failures(session: Session, batch_id: int) -> Sequence[tuple[str, str]]:
+    """Every failed document of a batch as (image_no, error code)."""
+    query = (
+        select(Document.image_no, BatchItem.error_code)
+        .join(Document, Document.id == BatchItem.document_id)
+        .where(BatchItem.batch_id == batch_id, BatchItem.status == ItemStatus.FAILED)
+        .order_by(BatchItem.id)
+    )
+    return [(image_no, str(code)) for image_no, code in session.execute(query)]

@@ -1,0 +1,118 @@
+"""重新同步失败任务: the failed documents of an ended batch, and its unfinished listings, again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from portal import statuses
+from portal.errors import NotAllowed
+from portal.models import Batch, BatchItem, Slice
+from portal.services import audit
+from portal.statuses import ItemStatus, ListingStatus, RunStatus
+
+# Only a new listing can show that the source has mended such a document.
+_METADATA = BatchItem.error_code.like("META\\_%", escape="\\")
+
+
+def retry(
+    session: Session,
+    batch: Batch,
+    *,
+    by: str,
+    now: datetime,
+    document_ids: Collection[int] | None = None,
+) -> int:
+    """Send failed documents again, all or the named ones, permanent failures included.
+
+    Documents whose own data was wrong are listed again; a listing that failed goes on.
+
+    :return: how many documents are tried again or listed again
+    :raises NotAllowed: when the batch has not ended, was cancelled, or nothing in it failed
+    """
+    if batch.run_status is not RunStatus.ENDED or batch.cancelled_by:
+        raise NotAllowed(f"批次 {batch.batch_no} 未结束或已取消 has not ended or was cancelled")
+    chosen: list[ColumnElement[bool]] = [
+        BatchItem.batch_id == batch.id,
+        BatchItem.status == ItemStatus.FAILED,
+    ]
+    if document_ids is not None:
+        chosen.append(BatchItem.document_id.in_(document_ids))
+    again = _failures_by_slice(session, [*chosen, ~_METADATA])
+    relisted = _failures_by_slice(session, [*chosen, _METADATA])
+    unlisted = [part for part in batch.slices if part.listing_status is ListingStatus.FAILED]
+    count = sum(again.values()) + sum(relisted.values())
+    if not count and not unlisted:
+        raise NotAllowed(f"批次 {batch.batch_no} 没有失败的单据 has no failed documents")
+    _send_again(session, batch, again, [*chosen, ~_METADATA], now)
+    for part in batch.slices:
+        if part in unlisted or part.id in relisted:
+            _open_listing(part, now)
+    statuses.check(batch.run_status, RunStatus.RUNNING)
+    batch.run_status = RunStatus.RUNNING
+    batch.run_no += 1
+    batch.listing_failed = False
+    batch.ended_at = None
+    audit.record(
+        session,
+        "batch.retry",
+        by=by,
+        at=now,
+        batch_id=batch.id,
+        old=RunStatus.ENDED,
+        new=RunStatus.RUNNING,
+        detail={"documents": count, "listings": len(unlisted)},
+    )
+    return count
+
+
+def _failures_by_slice(session: Session, chosen: list[ColumnElement[bool]]) -> dict[int, int]:
+    query = select(BatchItem.slice_id, func.count()).where(*chosen).group_by(BatchItem.slice_id)
+    return {slice_id: count for slice_id, count in session.execute(query)}
+
+
+def _send_again(
+    session: Session,
+    batch: Batch,
+    again: dict[int, int],
+    chosen: list[ColumnElement[bool]],
+    now: datetime,
+) -> None:
+    statuses.check(ItemStatus.FAILED, ItemStatus.PENDING)
+    session.execute(
+        update(BatchItem)
+        .where(*chosen)
+        .values(
+            status=ItemStatus.PENDING,
+            attempts=0,
+            next_try_at=now,
+            error_code=None,
+            error_params=None,
+            failed_file_id=None,
+            finished_at=None,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    for slice_id, count in again.items():
+        session.execute(
+            update(Slice).where(Slice.id == slice_id).values(failed=Slice.failed - count)
+        )
+    batch.failed = Batch.failed - sum(again.values())
+
+
+def _open_listing(part: Slice, now: datetime) -> None:
+    """List a month again: from its cursor when the listing had failed, else from the start."""
+    statuses.check(part.listing_status, ListingStatus.OPEN)
+    if part.listing_status is ListingStatus.LISTED:
+        part.next_page = 1
+        part.listed_rows = 0
+        part.listing_round = 1
+        part.last_page_digest = None
+    part.listing_status = ListingStatus.OPEN
+    part.attempts = 0
+    part.next_try_at = now
+    part.error_code = None
+    part.error_params = None

@@ -1,0 +1,54 @@
+"""When a batch has ended: every month listed and every document decided."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from portal import statuses
+from portal.models import Batch, Slice
+from portal.services import audit
+from portal.statuses import ListingStatus, RunStatus
+
+_UNLISTED = (ListingStatus.WAITING, ListingStatus.OPEN)
+
+
+def end_if_settled(session: Session, batch_id: int, *, by: str, now: datetime) -> bool:
+    """End the batch if nothing is left to do; call it after the batch's counts were changed.
+
+    The caller's change of the counts has locked the batch's row, so of two workers that settle
+    the last documents together the second one sees the first one's.
+    """
+    unsettled = select(Slice.id).where(
+        Slice.batch_id == batch_id,
+        or_(
+            Slice.listing_status.in_(_UNLISTED),
+            Slice.total > Slice.synced + Slice.skipped + Slice.failed,
+        ),
+    )
+    if session.scalar(unsettled.limit(1)) is not None:
+        return False
+    batch = session.get_one(Batch, batch_id, populate_existing=True)
+    if batch.run_status is not RunStatus.RUNNING:
+        return False
+    failed = select(Slice.id).where(
+        Slice.batch_id == batch_id, Slice.listing_status == ListingStatus.FAILED
+    )
+    statuses.check(batch.run_status, RunStatus.ENDED)
+    batch.run_status = RunStatus.ENDED
+    batch.ended_at = now
+    batch.listing_failed = session.scalar(failed.limit(1)) is not None
+    audit.record(
+        session,
+        "batch.end",
+        by=by,
+        at=now,
+        batch_id=batch_id,
+        old=RunStatus.RUNNING,
+        new=RunStatus.ENDED,
+        reason=batch.sync_status,
+        detail={"total": batch.total, "done": batch.done, "failed": batch.failed},
+    )
+    return True

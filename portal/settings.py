@@ -1,0 +1,255 @@
+"""Settings from the environment (design: names are fixed), read once and refused when wrong."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from portal.errors import SettingsError
+
+PREFIXES = ("IMGMIG_", "PORTAL_", "XXL_JOB_")
+LOCALES = ("zh_Hans_CN", "en")
+EXECUTOR_PREFIX = "/xxl-job"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a process needs to know before it opens the ledger; no secret in ``repr``."""
+
+    home: Path
+    database_url: str
+    queue_path: Path
+    archive_path: Path
+    bind_host: str
+    bind_port: int
+    workers: int
+    locale: str
+    timezone: ZoneInfo
+    base_path: str
+    trusted_proxies: int
+    admin_addresses: tuple[str, ...]
+    app_name: str
+    executor_address: str
+    log_retention_days: int
+    handler_modules: tuple[str, ...]
+    allow_no_token: bool
+    _secret_key: str = ""
+    _access_tokens: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Settings(home={str(self.home)!r})"
+
+    @property
+    def address(self) -> str:
+        """Where people open the portal on this host."""
+        host = "127.0.0.1" if self.bind_host in ("0.0.0.0", "::") else self.bind_host  # noqa: S104
+        return f"http://{host}:{self.bind_port}"
+
+    def secret_key(self) -> str:
+        """The key of sessions and stored secrets; made and kept under the home when not set."""
+        return self._secret_key or _kept(self.home / "secret.key")
+
+    def access_tokens(self) -> tuple[str, ...]:
+        """Tokens an admin may show; a random one is made and kept when none is set."""
+        if self._access_tokens or self.allow_no_token:
+            return self._access_tokens
+        return (_kept(self.home / "executor.token"),)
+
+
+def _kept(path: Path) -> str:
+    """A random secret in a file only its owner may read; two first starters get the same one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    if not path.exists():
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    :raises SettingsError: for an unknown name or a value that makes no sense, naming both
+    """
+    env = _Environment(os.environ if environ is None else environ)
+    home = Path(env.text("IMGMIG_HOME", "./var")).expanduser().absolute()
+    host, port = env.parsed("PORTAL_BIND", "127.0.0.1:8000", _bind, "host:port")
+    settings = Settings(
+        home=home,
+        database_url=env.parsed(
+            "PORTAL_DATABASE_URL",
+            f"sqlite:///{home / 'ledger.db'}",
+            _database_url,
+            "sqlite:///path or postgresql://user:password@host/name",
+        ),
+        queue_path=env.parsed(
+            "PORTAL_QUEUE_URL", f"sqlite:///{home / 'queue.db'}", _queue_path, "sqlite:///path"
+        ),
+        archive_path=env.parsed(
+            "PORTAL_ARCHIVE_URL", f"file://{home / 'archive'}", _archive_path, "file:///path"
+        ),
+        bind_host=host,
+        bind_port=port,
+        workers=env.integer("PORTAL_WORKERS", 2, 1, 64),
+        locale=env.choice("PORTAL_LOCALE", LOCALES),
+        timezone=env.parsed("PORTAL_TIMEZONE", "Asia/Shanghai", _timezone, "a tz database name"),
+        base_path=env.parsed("PORTAL_BASE_PATH", "", _base_path, "empty or /path"),
+        trusted_proxies=env.integer("PORTAL_TRUSTED_PROXIES", 0, 0, 10),
+        admin_addresses=env.parsed(
+            "XXL_JOB_ADMIN_ADDRESSES", "", _addresses, "http(s)://host:port/path, comma-separated"
+        ),
+        app_name=env.parsed(
+            "XXL_JOB_EXECUTOR_APPNAME", "imaging-migration", _app_name, "4 to 64 characters"
+        ),
+        executor_address=env.parsed(
+            "XXL_JOB_EXECUTOR_ADDRESS",
+            f"http://{host}:{port}{EXECUTOR_PREFIX}/",
+            _one_address,
+            "http(s)://host:port/path",
+        ),
+        log_retention_days=env.integer("XXL_JOB_LOG_RETENTION_DAYS", 30, 3, 3650),
+        handler_modules=env.words("XXL_JOB_HANDLER_MODULES"),
+        allow_no_token=env.flag("XXL_JOB_ALLOW_NO_TOKEN"),
+        _secret_key=_secret_key(env),
+        _access_tokens=env.words("XXL_JOB_ACCESS_TOKEN"),
+    )
+    env.refuse_unread()
+    return settings
+
+
+class _Environment:
+    """Reads values by name, remembers which names exist, and words every refusal alike."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._read: set[str] = set()
+
+    def text(self, name: str, default: str) -> str:
+        self._read.add(name)
+        return self._environ.get(name, "").strip() or default
+
+    def parsed(self, name: str, default: str, parse: Callable[[str], T], allowed: str) -> T:
+        value = self.text(name, default)
+        try:
+            return parse(value)
+        except ValueError:
+            raise _refusal(name, value, allowed) from None
+
+    def integer(self, name: str, default: int, lowest: int, highest: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isdecimal() or not lowest <= int(value) <= highest:
+            raise _refusal(name, value, f"a whole number from {lowest} to {highest}")
+        return int(value)
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, allowed[0])
+        if value not in allowed:
+            raise _refusal(name, value, " or ".join(allowed))
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name, "0").lower()
+        if value not in ("0", "1", "true", "false"):
+            raise _refusal(name, value, "1, true, 0 or false")
+        return value in ("1", "true")
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word for raw in self.text(name, "").split(",") if (word := raw.strip()))
+
+    def refuse_unread(self) -> None:
+        ours = {n for n in self._environ if n.startswith(PREFIXES) and not n.startswith("IMGMIG_TEST_")}
+        for name in sorted(ours - self._read):
+            known = ", ".join(sorted(self._read))
+            raise SettingsError(f"未知的设置 unknown setting {name}；可用 allowed: {known}")
+
+
+def _refusal(name: str, value: str, allowed: str) -> SettingsError:
+    shown = "***" if "://" in value and "@" in value else value
+    return SettingsError(f"设置无效 invalid setting {name}={shown!r}；允许 allowed: {allowed}")
+
+
+def _bind(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(value)
+    return host.strip("[]"), int(port)
+
+
+def _database_url(value: str) -> str:
+    if value.startswith("postgresql://"):
+        return "postgresql+psycopg://" + value.removeprefix("postgresql://")
+    if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
+        return value
+    raise ValueError(value)
+
+
+def _queue_path(value: str) -> Path:
+    if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
+        raise ValueError(value)
+    return Path(value.removeprefix("sqlite:///")).absolute()
+
+
+def _archive_path(value: str) -> Path:
+    parts = urlsplit(value)
+    if parts.scheme != "file" or parts.netloc or len(parts.path) < 2:
+        raise ValueError(value)
+    return Path(parts.path)
+
+
+def _timezone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(value) from error
+
+
+def _base_path(value: str) -> str:
+    if value and (not value.startswith("/") or value.endswith("/")):
+        raise ValueError(value)
+    return value
+
+
+def _one_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise ValueError(value)
+    return value
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    return tuple(_one_address(word) for raw in value.split(",") if (word := raw.strip()))
+
+
+def _app_name(value: str) -> str:
+    if not 4 <= len(value) <= 64:
+        raise ValueError(value)
+    return value
+
+
+def _secret_key(env: _Environment) -> str:
+    key = env.text("PORTAL_SECRET_KEY", "")
+    file = env.text("PORTAL_SECRET_KEY_FILE", "")
+    if key and file:
+        raise SettingsError("PORTAL_SECRET_KEY 与 PORTAL_SECRET_KEY_FILE 只能设置一个 set only one")
+    if file:
+        try:
+            key = Path(file).read_text().strip()
+        except OSError as error:
+            raise _refusal("PORTAL_SECRET_KEY_FILE", file, "a readable file") from error
+    if (key or file) and len(key) < 32:
+        raise SettingsError("PORTAL_SECRET_KEY 至少 32 个字符 needs at least 32 characters")
+    return key

@@ -1,0 +1,134 @@
+"""Statuses and every legal change between them, in one table.
+
+``python -m portal.statuses`` prints the table as the diagram in ``docs/states.md``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from portal.errors import PortalError
+
+
+class IllegalTransition(PortalError):
+    """A status change that the table does not allow."""
+
+
+class RunStatus(StrEnum):
+    """运行状态 of a batch."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class SyncStatus(StrEnum):
+    """同步状态 of a batch or a slice; derived from the counts, never stored."""
+
+    PENDING = "pending"
+    PARTIAL = "partial"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+class ItemStatus(StrEnum):
+    """单据状态 of a document's passage through a batch; 迁移中 is a pending item with a lease."""
+
+    PENDING = "pending"
+    SYNCED = "synced"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class ListingStatus(StrEnum):
+    """How far the listing of a slice is."""
+
+    WAITING = "waiting"
+    OPEN = "open"
+    LISTED = "listed"
+    FAILED = "failed"
+
+
+Status = RunStatus | ItemStatus | ListingStatus
+
+TRANSITIONS: dict[type[StrEnum], dict[str, dict[str, str]]] = {
+    RunStatus: {
+        "waiting": {"running": "run or DataSyncTask", "ended": "cancel"},
+        "running": {"ended": "all settled or cancel", "waiting": "pause or given back"},
+        "ended": {"running": "retry"},
+    },
+    ItemStatus: {
+        "pending": {
+            "synced": "whole, verified, durable",
+            "skipped": "already archived",
+            "failed": "permanent error or retries exhausted",
+        },
+        "failed": {"pending": "retry"},
+        "synced": {},
+        "skipped": {},
+    },
+    ListingStatus: {
+        "waiting": {"open": "queued"},
+        "open": {"listed": "last page committed", "failed": "permanent error"},
+        "listed": {"open": "retry lists mended documents again"},
+        "failed": {"open": "retry"},
+    },
+}
+
+LABELS: dict[type[StrEnum], dict[str, tuple[str, str]]] = {
+    RunStatus: {
+        "waiting": ("待运行", "waiting"),
+        "running": ("运行中", "running"),
+        "ended": ("已结束", "ended"),
+    },
+    SyncStatus: {
+        "pending": ("待同步", "pending"),
+        "partial": ("部分同步完成", "partly synced"),
+        "complete": ("全部同步完成", "fully synced"),
+        "failed": ("同步失败", "failed"),
+    },
+    ItemStatus: {
+        "pending": ("待处理", "pending"),
+        "synced": ("已迁移", "synced"),
+        "skipped": ("已跳过", "skipped"),
+        "failed": ("失败", "failed"),
+    },
+    ListingStatus: {
+        "waiting": ("待列出", "not listed"),
+        "open": ("列出中", "listing"),
+        "listed": ("已列出", "listed"),
+        "failed": ("列出失败", "listing failed"),
+    },
+}
+
+
+def label(status: Status | SyncStatus, language: str) -> str:
+    """The word on screen for a status, in ``zh`` or ``en``."""
+    return LABELS[type(status)][status][0 if language.startswith("zh") else 1]
+
+
+def check(old: Status, new: Status) -> None:
+    """Refuse a change that the table does not name.
+
+    :raises IllegalTransition: naming both statuses
+    """
+    if new not in TRANSITIONS[type(old)][old]:
+        raise IllegalTransition(f"{type(old).__name__}: {old} → {new}")
+
+
+def diagram() -> str:
+    """The table as a Markdown page of Mermaid state diagrams."""
+    parts = ["# 状态 States", "", "由 `python -m portal.statuses` 生成 generated from the table.", ""]
+    for kind, changes in TRANSITIONS.items():
+        parts += [f"## {kind.__name__}", "", "```mermaid", "stateDiagram-v2"]
+        parts += [
+            f"    {old} --> {new}: {why}"
+            for old, targets in changes.items()
+            for new, why in targets.items()
+        ]
+        parts += ["```", ""]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(diagram(), end="")  # noqa: T201

@@ -1,0 +1,1 @@
+"""The engine: sources, checks, archive, transfer. Knows neither Flask nor the database."""

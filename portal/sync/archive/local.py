@@ -1,0 +1,171 @@
+"""The archive in a local folder.
+
+A document is written to ``.incoming/<owner>/<n>/`` and published by one rename of that folder, so
+a reader sees all of its files or none. Before the rename the bytes and entries are on disk, after
+it the parent folder is; only then does the ledger commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import itertools
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from portal.errors import SyncError
+from portal.sync.archive.base import Stage
+
+INCOMING = ".incoming"
+# From about here on one flush of the file system is cheaper than one for each file.
+_SYNC_ONE_BY_ONE = 12
+_libc = ctypes.CDLL(None, use_errno=True)
+_numbers = itertools.count()
+
+
+class LocalStage:
+    """A document's files in a folder below ``.incoming``."""
+
+    def __init__(self, root: Path, folder: str) -> None:
+        self.root = root
+        self.folder = folder
+        self.published = False
+
+    def path(self, name: str) -> Path:
+        """Where to write the file ``name`` now."""
+        return self.root / name
+
+    def close(self) -> None:
+        """Throw away what was not published."""
+        if not self.published:
+            shutil.rmtree(self.root, ignore_errors=True)
+
+
+class LocalArchive:
+    """Folders below one root; see :class:`portal.sync.archive.base.Archive` for the promises."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known_parents: set[Path] = set()
+
+    def stage(self, folder: str, *, owner: str) -> LocalStage:
+        """Begin a document in a new folder of the owner's."""
+        path = self._root / INCOMING / owner / f"{os.getpid()}-{next(_numbers)}"
+        with _translated():
+            path.mkdir(parents=True)
+        return LocalStage(path, folder)
+
+    def publish(self, stages: Sequence[Stage]) -> None:
+        """Flush the files, rename the folders into place, flush the parents."""
+        local = [stage for stage in stages if isinstance(stage, LocalStage)]
+        with _translated():
+            self._flush([stage.root for stage in local])
+            parents: dict[Path, None] = {}
+            for stage in local:
+                target = self._root / stage.folder
+                self._make_parent(target.parent)
+                stage.root.rename(target)
+                stage.published = True
+                parents[target.parent] = None
+            for parent in parents:
+                _fsync(parent)
+
+    def remove(self, folder: str) -> None:
+        """Remove a folder; its absence is fine."""
+        shutil.rmtree(self._inside(folder), ignore_errors=True)
+
+    def open(self, key: str) -> BinaryIO:
+        """Open an archived file for reading."""
+        try:
+            return self._inside(key).open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise SyncError("ARCHIVE_MISSING") from None
+
+    def walk(self) -> Iterator[tuple[str, int]]:
+        """Every published file; what vanishes while we look is not reported."""
+        for folder, subfolders, names in os.walk(self._root):
+            with contextlib.suppress(ValueError):
+                subfolders.remove(INCOMING)
+            for name in names:
+                path = Path(folder, name)
+                with contextlib.suppress(FileNotFoundError):
+                    yield path.relative_to(self._root).as_posix(), path.stat().st_size
+
+    def sweep(self, owner: str) -> int:
+        """Remove what this slot left in ``.incoming``."""
+        place = self._root / INCOMING / owner
+        left = sum(1 for _ in place.iterdir()) if place.is_dir() else 0
+        shutil.rmtree(place, ignore_errors=True)
+        return left
+
+    def free_bytes(self) -> int | None:
+        """Free space on the file system of the root, or of the nearest folder that exists."""
+        place = self._root
+        while not place.exists():
+            place = place.parent
+        return shutil.disk_usage(place).free
+
+    def _inside(self, key: str) -> Path:
+        path = self._root / key
+        if not path.resolve().is_relative_to(self._root.resolve()):
+            raise SyncError("ARCHIVE_MISSING")
+        return path
+
+    def _flush(self, folders: Sequence[Path]) -> None:
+        paths = [path for folder in folders for path in folder.iterdir()]
+        if len(paths) > _SYNC_ONE_BY_ONE:
+            _syncfs(self._root)
+            return
+        for path in itertools.chain(paths, folders):
+            _fsync(path)
+
+    def _make_parent(self, parent: Path) -> None:
+        """Make the parent folders and their own entries durable, once."""
+        if parent in self._known_parents:
+            return
+        missing = [place for place in (parent, *parent.parents) if not place.exists()]
+        parent.mkdir(parents=True, exist_ok=True)
+        for place in missing:
+            _fsync(place.parent)
+        self._known_parents.add(parent)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _syncfs(path: Path) -> None:
+    """Flush the whole file system: Python 3.11 has no ``os.syncfs``."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(path))
+    finally:
+        os.close(descriptor)
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def archive_error(error: OSError) -> SyncError:
+    """The catalogue's word for what the file system refused."""
+    if error.errno in _FULL:
+        return SyncError("ARCHIVE_FULL")
+    return SyncError("ARCHIVE_UNWRITABLE", detail=error.strerror or type(error).__name__)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise archive_error(error) from error

@@ -1,0 +1,84 @@
+"""One inspector child as its pool sees it: a process, two pipes, at most one file in hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import IO, Any, cast
+
+from portal.sync.checks.inspection import InspectionJob
+
+#: How a process ends that was refused memory outside of Python: the kernel's killer, or a
+#: library that gives up (abort, trap, illegal instruction).
+_OUT_OF_MEMORY = frozenset({signal.SIGKILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGILL})
+
+_READ_BYTES = 65536
+
+
+class InspectorChild:
+    """A running inspector.
+
+    :ivar job: the file it was given and has not answered
+    :ivar deadline: monotonic seconds by which it must have said something, None while it is idle
+    :ivar ready: whether it has said that it can work
+    :raises OSError: if no process can be started
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self.job: InspectionJob | None = None
+        self.deadline: float | None = deadline
+        self.ready = False
+        self._unread = b""
+        self._process = subprocess.Popen(  # noqa: S603 - our own program and process id
+            [sys.executable, "-m", "portal.sync.checks.inspector", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+        self._jobs = cast(IO[bytes], self._process.stdin)
+        self._answers = cast(IO[bytes], self._process.stdout)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can be given a file."""
+        return self.ready and self.job is None
+
+    def fileno(self) -> int:
+        """Readable when it has said something or has died."""
+        return self._answers.fileno()
+
+    def give(self, job: InspectionJob, deadline: float) -> None:
+        """Hand a file over; one line fits the empty pipe, so this does not block.
+
+        :raises BrokenPipeError: if the child is dead, which is not the file's fault
+        """
+        self._jobs.write(json.dumps(job.to_mapping()).encode() + b"\n")
+        self.job, self.deadline = job, deadline
+
+    def hear(self) -> dict[str, Any] | None:
+        """The next message if it is complete, when :meth:`fileno` is readable.
+
+        :raises EOFError: if the child is dead
+        """
+        data = os.read(self.fileno(), _READ_BYTES)
+        if not data:
+            raise EOFError
+        self._unread += data
+        if not self._unread.endswith(b"\n"):
+            return None
+        message: dict[str, Any] = json.loads(self._unread)
+        self._unread = b""
+        return message
+
+    def end(self) -> str:
+        """Kill it if it still runs, free everything, and say in a few words how it ended."""
+        self._process.kill()  # one that is already ending keeps its own reason
+        code = self._process.wait()
+        self._jobs.close()
+        self._answers.close()
+        if -code in _OUT_OF_MEMORY:
+            return "memory"
+        return f"signal {-code}" if code < 0 else f"exit {code}"

@@ -1,0 +1,77 @@
+"""The words between whoever wants a file checked and whoever checks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from portal.errors import SyncError
+from portal.sync.checks.rules import CompatibilityRules
+
+
+@dataclass(frozen=True)
+class InspectionJob:
+    """One file to check.
+
+    :param id: the caller's name for it, given back with the result
+    :param path: where its bytes lie; only read
+    :param suffix: the declared suffix, with or without dot, may be empty
+    :param category: ``cover``, ``invoice`` or ``attachment``
+    :param page_count: the declared number of pages, if the source declares one
+    """
+
+    id: int | str
+    path: str
+    suffix: str
+    category: str
+    page_count: int | None
+    rules: CompatibilityRules
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The job as plain JSON values."""
+        return {**self.__dict__, "rules": self.rules.to_mapping()}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> InspectionJob:
+        """Read what :meth:`to_mapping` wrote."""
+        return cls(**{**values, "rules": CompatibilityRules.from_mapping(values["rules"])})
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a good file turned out to be.
+
+    ``width``, ``height`` (pixels) and ``dpi`` are those of a picture's first page, and None for
+    everything else; ``pages`` is None for what has no pages (XML, text, office files).
+    """
+
+    kind: str
+    pages: int | None = None
+    width: int | None = None
+    height: int | None = None
+    dpi: int | None = None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The result of a job: either facts or the error."""
+
+    id: int | str
+    facts: FileFacts | None
+    error: SyncError | None
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        if self.error is not None:
+            error = {"code": self.error.code, "params": self.error.params}
+            return {"id": self.id, "error": error}
+        return {"id": self.id, "facts": asdict(self.facts) if self.facts else None}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Inspection:
+        """Read what :meth:`to_mapping` wrote."""
+        error = values.get("error")
+        if error is not None:
+            return cls(values["id"], None, SyncError(error["code"], **error["params"]))
+        return cls(values["id"], FileFacts(**values["facts"]), None)

@@ -1,0 +1,66 @@
+"""OFD (GB/T 33190-2016): a ZIP of XML, checked from ``OFD.xml`` down to each page's content.
+
+It is not rendered: whether it looks right is for the eye, whether it is all there is for this.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import zipfile
+
+from portal.errors import SyncError
+from portal.sync.checks.inspection import FileFacts
+from portal.sync.checks.rules import CompatibilityRules
+from portal.sync.checks.xml_text import Element, elements
+from portal.sync.checks.zipped import check_contents, open_zip
+
+_ROOT = "OFD.xml"
+
+
+def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
+    """Check that every page is there and, with ``rules.deep``, that every member is whole.
+
+    :raises SyncError: FILE_CORRUPT, FILE_HOSTILE or FILE_PAGES_HIGH
+    """
+    with open_zip(path) as archive:
+        pages = _page_members(archive)
+        if len(pages) > rules.max_pages:
+            raise SyncError("FILE_PAGES_HIGH", actual=len(pages), limit=rules.max_pages)
+        if not pages:
+            raise SyncError("FILE_CORRUPT", detail="ofd: no pages")
+        for page in pages:
+            _elements(archive, page)
+        if rules.deep:
+            check_contents(archive)
+    return FileFacts(kind, len(pages))
+
+
+def _page_members(archive: zipfile.ZipFile) -> list[str]:
+    """The member of each page's content, in the order of the documents in the package."""
+    roots = [element.text for element in _elements(archive, _ROOT, "DocRoot")]
+    documents = [_resolve(_ROOT, root) for root in roots]
+    return [
+        _resolve(document, page.attributes["BaseLoc"])
+        for document in documents
+        for page in _elements(archive, document, "Page")
+        if "BaseLoc" in page.attributes
+    ]
+
+
+def _resolve(base: str, location: str) -> str:
+    """A location as OFD writes it: relative to the member it stands in, or from the root."""
+    location = location.strip()
+    start = "" if location.startswith("/") else posixpath.dirname(base)
+    member = posixpath.normpath(posixpath.join(start, location.lstrip("/")))
+    if member.split("/")[0] == "..":
+        raise SyncError("FILE_HOSTILE", detail="ofd: a location outside the package")
+    return member
+
+
+def _elements(archive: zipfile.ZipFile, member: str, *wanted: str) -> list[Element]:
+    try:
+        info = archive.getinfo(member)
+    except KeyError as error:
+        raise SyncError("FILE_CORRUPT", detail=f"ofd: {member[-60:]} is missing") from error
+    with archive.open(info) as content:
+        return elements(content, *wanted)

@@ -1,0 +1,94 @@
+"""Which files are accepted: the compatibility rules of a data source.
+
+The defaults are this project's own; nothing published by Kingdee sets them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from portal.sync.checks.sniff import KNOWN_KINDS, PICTURE_KINDS
+
+_EVERYWHERE = PICTURE_KINDS | {"pdf", "ofd"}
+
+
+@dataclass(frozen=True)
+class CompatibilityRules:
+    """What a file must be to be archived.
+
+    :param cover: kinds accepted as 封面; see :data:`portal.sync.checks.sniff.KNOWN_KINDS`
+    :param invoice: kinds accepted as 发票
+    :param attachment: kinds accepted as 附件
+    :param max_bytes: largest file, in bytes
+    :param min_short_side: least pixels of a picture's shorter side
+    :param max_pixels: most pixels of one frame, width × height
+    :param max_pages: most pages of a file, or frames of an animation
+    :param deep: decode every frame and load every page; else look at the structure only
+    :raises ValueError: if a value makes no sense; the text names the rule
+    """
+
+    cover: frozenset[str] = _EVERYWHERE
+    invoice: frozenset[str] = _EVERYWHERE | {"xml"}
+    attachment: frozenset[str] = _EVERYWHERE | {"xml", "ole", "ooxml", "txt"}
+    max_bytes: int = 200 * 1024 * 1024
+    min_short_side: int = 300
+    max_pixels: int = 100_000_000
+    max_pages: int = 2_000
+    deep: bool = True
+
+    def __post_init__(self) -> None:
+        for category in _CATEGORIES:
+            unknown = self.kinds_for(category) - KNOWN_KINDS
+            if unknown:
+                allowed = ", ".join(sorted(KNOWN_KINDS))
+                raise ValueError(
+                    f"{category}: unknown kind {', '.join(sorted(unknown))}; allowed: {allowed}"
+                )
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name}: a whole number of at least 1 is wanted, not {value!r}")
+        if type(self.deep) is not bool:
+            raise ValueError(f"deep: true or false is wanted, not {self.deep!r}")
+
+    def kinds_for(self, category: str) -> frozenset[str]:
+        """What is accepted in a category; :raises ValueError: if there is no such category."""
+        if category not in _CATEGORIES:
+            raise ValueError(f"{category}: no such category; there are {', '.join(_CATEGORIES)}")
+        kinds: frozenset[str] = getattr(self, category)
+        return kinds
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> CompatibilityRules:
+        """Read what :meth:`to_mapping` wrote; what is left out keeps its default.
+
+        :raises ValueError: if a key is unknown or a value makes no sense; the text names it
+        """
+        names = [item.name for item in fields(cls)]
+        for key in values:
+            if key not in names:
+                raise ValueError(f"{key}: unknown rule; there are {', '.join(names)}")
+        known: dict[str, Any] = {
+            key: _kinds(key, value) if key in _CATEGORIES else value
+            for key, value in values.items()
+        }
+        return cls(**known)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The rules as plain JSON values."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**values, **{category: sorted(values[category]) for category in _CATEGORIES}}
+
+
+_CATEGORIES = ("cover", "invoice", "attachment")
+_NUMBERS = ("max_bytes", "min_short_side", "max_pixels", "max_pages")
+
+
+def _kinds(category: str, value: object) -> frozenset[str]:
+    if not isinstance(value, list | tuple | set | frozenset) or not all(
+        isinstance(kind, str) for kind in value
+    ):
+        raise ValueError(f"{category}: a list of kinds is wanted, not {value!r}")
+    return frozenset(value)

@@ -1,0 +1,231 @@
+"""One download on one libcurl handle: what is asked of libcurl, and what its end means.
+
+What an answer means is judged by :mod:`portal.sync.response`; here libcurl's own failures become
+errors of the catalogue, with nothing of the URL's query or the token in them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pycurl
+from certifi import where as public_roots
+
+from portal.errors import SyncError
+from portal.sync.response import Response, Sink
+
+logger = logging.getLogger(__name__)
+
+#: libcurl's codes whose message names host and cause and nothing of the URL.
+_TELLING_CODES = frozenset(
+    {
+        pycurl.E_COULDNT_RESOLVE_HOST,
+        pycurl.E_COULDNT_RESOLVE_PROXY,
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CONNECT_ERROR,
+    }
+)
+#: Codes that say: this address or this answer is not HTTP.
+_CONTRACT_CODES = frozenset(
+    {pycurl.E_URL_MALFORMAT, pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY}
+)
+#: Codes that on a kept connection mean that something was left on it by the answer before.
+_UNCLEAN_CODES = frozenset({pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY})
+_DETAIL_LENGTH = 160
+#: CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl takes and has no name for.
+_SUPPRESS_CONNECT_HEADERS = 265
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadOptions:
+    """How one data source is reached; durations in seconds.
+
+    :param stall_seconds: how long no byte may come; libcurl looks at the speed of the last
+        seconds, so that a stall in the middle of a body is seen up to five seconds later
+    :param proxy: the only proxy used; those of the environment are ignored
+    :param ca_file: the roots to trust instead of the public ones
+    :param connections: open at most; downloads beyond that wait for one
+    :param buffer_bytes: read from a socket at once; libcurl hands over 16 KiB at a time
+    """
+
+    connect_timeout: float = 10.0
+    stall_seconds: int = 30
+    proxy: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    connections: int = 32
+    buffer_bytes: int = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What to fetch.
+
+    :param key: the caller's own name for it
+    :param headers: request headers as ``Name: value``
+    :param suffix: the declared one; a page of HTML is a file only where HTML was declared
+    """
+
+    key: int
+    url: str = field(repr=False)
+    headers: tuple[str, ...] = field(repr=False)
+    sink: Sink
+    suffix: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """How a download ended: with neither ``error`` nor ``redirect`` the sink has all of it.
+
+    :param redirect: the Location of a 3xx as it was sent; the caller decides whether to follow
+    :param status: 0 when no answer came
+    :param received: bytes of the body, those of an error's body too
+    :param seconds: since it was started
+    :param framed: whether HTTP itself said where the body ends; when not, only a declared size
+        or digest can show that nothing is missing
+    """
+
+    key: int
+    error: SyncError | None
+    redirect: str | None
+    status: int
+    received: int
+    seconds: float
+    framed: bool = True
+
+
+def new_handle(options: DownloadOptions) -> pycurl.Curl:
+    """A libcurl handle with everything that stays the same from download to download."""
+    handle = pycurl.Curl()
+    for option, value in (
+        (pycurl.NOSIGNAL, 1),
+        (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+        (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+        (pycurl.FOLLOWLOCATION, 0),
+        (pycurl.PATH_AS_IS, 1),
+        (pycurl.SSL_VERIFYPEER, 1),
+        (pycurl.SSL_VERIFYHOST, 2),
+        # The same roots as for the control calls; libcurl's own default is its builder's path.
+        (pycurl.CAINFO, options.ca_file or public_roots()),
+        # Empty, not unset: unset means those of the environment.
+        (pycurl.PROXY, options.proxy or ""),
+        (pycurl.NOPROXY, ""),
+        # What a proxy answers to CONNECT is not the source's answer.
+        (_SUPPRESS_CONNECT_HEADERS, 1),
+        (pycurl.CONNECTTIMEOUT_MS, int(options.connect_timeout * 1000)),
+        (pycurl.LOW_SPEED_LIMIT, 1),
+        (pycurl.LOW_SPEED_TIME, options.stall_seconds),
+        (pycurl.BUFFERSIZE, options.buffer_bytes),
+    ):
+        handle.setopt(option, value)
+    return handle
+
+
+class CurlTransfer:
+    """A download under way on a handle of :func:`new_handle`, which it does not own.
+
+    :raises ValueError: if the address or a header cannot be sent as it is
+    :raises pycurl.error: the same, found by libcurl
+    """
+
+    def __init__(self, handle: pycurl.Curl, download: Download, options: DownloadOptions) -> None:
+        self.handle = handle
+        self.key = download.key
+        self._options = options
+        self._download = download
+        self._response = Response(download.sink, download.suffix)
+        self._failure: Exception | None = None
+        self._is_repeated = False
+        self._started = time.monotonic()
+        headers = [header.encode() for header in download.headers]
+        if any(character in header for header in headers for character in b"\r\n\0"):
+            raise ValueError("a control character in a request header")
+        # A space cannot be sent; everything else of the query goes out as it is.
+        handle.setopt(pycurl.URL, download.url.replace(" ", "%20").encode())
+        handle.setopt(pycurl.HTTPHEADER, [b"Accept-Encoding: identity", *headers])
+        handle.setopt(pycurl.FRESH_CONNECT, 0)
+        handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
+        handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
+
+    # An exception does not get through libcurl: it is kept, and a wrong count ends the transfer.
+
+    def _on_header(self, line: bytes) -> int | None:
+        try:
+            self._response.header(line)
+        except Exception as failure:
+            self._failure = failure
+            return -1
+        return None
+
+    def _on_body(self, data: bytes) -> int | None:
+        try:
+            self._response.body(data)
+        except Exception as failure:
+            self._failure = failure
+            return -1
+        return None
+
+    def repeat_if_unclean(self, code: int) -> bool:
+        """Get ready to ask once more, on a new connection, if a kept one was not clean.
+
+        What went wrong then is another download's doing. Never once a body has begun: the sink
+        would get it twice. The callback that aborts is :meth:`KeptConnections.before_request`.
+        """
+        is_unclean = code == pycurl.E_ABORTED_BY_CALLBACK or (
+            code in _UNCLEAN_CODES and self.handle.getinfo(pycurl.NUM_CONNECTS) == 0
+        )
+        if self._is_repeated or self._response.received or not is_unclean:
+            return False
+        self._is_repeated = True
+        self._response = Response(self._download.sink, self._download.suffix)
+        self.handle.setopt(pycurl.FRESH_CONNECT, 1)
+        return True
+
+    def outcome(self, code: int, message: str) -> Downloaded:
+        """How the download ended, given libcurl's code (0 is well) and its message."""
+        response = self._response
+        return Downloaded(
+            key=self.key,
+            error=self._error(code, message),
+            redirect=response.redirect if response.is_error else None,
+            status=response.status,
+            received=response.received,
+            seconds=time.monotonic() - self._started,
+            framed=response.is_framed,
+        )
+
+    def _error(self, code: int, message: str) -> SyncError | None:
+        response = self._response
+        if response.is_error:
+            # The status explains more than how its body ended.
+            return None if response.redirect else response.status_error(datetime.now(UTC))
+        if code == pycurl.E_OK:
+            try:
+                response.end()
+            except Exception as failure:
+                self._failure = failure
+        if self._failure is not None:
+            return self._reported(self._failure)
+        return None if code == pycurl.E_OK else self._curl_error(code, message)
+
+    def _reported(self, failure: Exception) -> SyncError:
+        if isinstance(failure, SyncError):
+            return failure
+        logger.error("download %d ended by a programming error", self.key, exc_info=failure)
+        return SyncError("INTERNAL", detail=type(failure).__name__)
+
+    def _curl_error(self, code: int, message: str) -> SyncError:
+        response, options = self._response, self._options
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            stalled = message.startswith("Operation too slow")
+            seconds = options.stall_seconds if stalled else options.connect_timeout
+            return SyncError("SRC_TIMEOUT", seconds=round(seconds, 3))
+        if response.is_file:
+            expected = "?" if response.expected is None else response.expected
+            return SyncError("SRC_SHORT_BODY", expected=expected, received=response.received)
+        text = message if code in _TELLING_CODES else pycurl.easy_strerror(code)
+        kind = "SRC_BAD_ANSWER" if code in _CONTRACT_CODES else "SRC_CONNECTION"
+        return SyncError(kind, detail=text[:_DETAIL_LENGTH])

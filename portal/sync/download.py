@@ -1,0 +1,139 @@
+"""Many downloads in flight in one thread, by libcurl's multi interface.
+
+libcurl moves the bytes and keeps connections alive across files. Redirects are reported, never
+followed: only the caller knows which hosts it allows and where the token may go.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import pycurl
+
+from portal.errors import SyncError
+from portal.sync.curl_loop import CurlLoop
+from portal.sync.curl_transfer import (
+    CurlTransfer,
+    Download,
+    Downloaded,
+    DownloadOptions,
+    new_handle,
+)
+from portal.sync.kept_connections import KeptConnections
+from portal.sync.response import Sink
+
+__all__ = ["Download", "DownloadOptions", "Downloaded", "Downloader", "HasFileno", "Sink"]
+
+
+class HasFileno(Protocol):
+    """Anything that epoll can watch."""
+
+    def fileno(self) -> int:
+        """The file descriptor, open while it is watched."""
+
+
+class Downloader:
+    """Keeps many downloads in flight; for one thread, and never called from inside a sink.
+
+    Nothing is opened before the first use, so that it may be built before a fork.
+    """
+
+    def __init__(self, options: DownloadOptions) -> None:
+        self._options = options
+        self._opened: CurlLoop | None = None
+        self._kept = KeptConnections()
+        self._idle: list[pycurl.Curl] = []
+        self._active: dict[int, CurlTransfer] = {}
+        self._by_handle: dict[pycurl.Curl, CurlTransfer] = {}
+        self._ended: list[Downloaded] = []
+
+    @property
+    def in_flight(self) -> int:
+        """Downloads started and neither handed back by :meth:`wait` nor aborted."""
+        return len(self._active) + len(self._ended)
+
+    def start(self, download: Download) -> None:
+        """Begin a download; its end, whatever it is, comes out of :meth:`wait`.
+
+        :raises ValueError: if a download with this key is under way
+        """
+        if download.key in self._active:
+            raise ValueError(f"download {download.key} is already under way")
+        handle = self._idle.pop() if self._idle else self._new_handle()
+        try:
+            transfer = CurlTransfer(handle, download, self._options)
+        except (ValueError, pycurl.error):
+            self._idle.append(handle)
+            error = SyncError("SRC_BAD_ANSWER", detail="an address or header that cannot be sent")
+            self._ended.append(Downloaded(download.key, error, None, 0, 0, 0.0))
+            return
+        self._active[download.key] = self._by_handle[handle] = transfer
+        self._loop().add(handle)
+
+    def wait(self, timeout: float, *, also: Sequence[HasFileno] = ()) -> list[Downloaded]:
+        """Move bytes until something ended, one of ``also`` is readable or the time is over.
+
+        :param timeout: seconds; 0 moves what can be moved at once
+        :returns: what ended, in that order; empty when the wait ended for another reason
+        """
+        loop = self._loop()
+        descriptors = {one.fileno() for one in also}
+        deadline = time.monotonic() + timeout
+        loop.watch(descriptors)
+        try:
+            while True:
+                pause = 0.0 if self._ended else deadline - time.monotonic()
+                woken = loop.turn(pause, descriptors)
+                self._collect(loop)
+                if woken or self._ended or time.monotonic() >= deadline:
+                    break
+        finally:
+            loop.unwatch(descriptors)
+        ended, self._ended = self._ended, []
+        return ended
+
+    def abort(self, key: int) -> None:
+        """Drop one download quietly: it will not come out of :meth:`wait`."""
+        transfer = self._active.get(key)
+        if transfer is not None:
+            self._release(self._loop(), transfer)
+        self._ended = [ended for ended in self._ended if ended.key != key]
+
+    def close(self) -> None:
+        """Drop everything in flight and close all connections; may be called twice."""
+        for key in [*self._active]:
+            self.abort(key)
+        self._ended.clear()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+        while self._idle:
+            self._idle.pop().close()
+
+    def _new_handle(self) -> pycurl.Curl:
+        handle = new_handle(self._options)
+        handle.setopt(pycurl.PREREQFUNCTION, self._kept.before_request)
+        return handle
+
+    def _loop(self) -> CurlLoop:
+        if self._opened is None:
+            self._opened = CurlLoop(self._options.connections)
+        return self._opened
+
+    def _collect(self, loop: CurlLoop) -> None:
+        for handle, code, message in loop.ended():
+            transfer = self._by_handle[handle]
+            self._kept.note(handle)
+            if transfer.repeat_if_unclean(code):
+                loop.remove(handle)
+                loop.add(handle)
+                continue
+            self._release(loop, transfer)
+            self._ended.append(transfer.outcome(code, message))
+
+    def _release(self, loop: CurlLoop, transfer: CurlTransfer) -> None:
+        loop.remove(transfer.handle)
+        del self._active[transfer.key], self._by_handle[transfer.handle]
+        self._idle.append(transfer.handle)

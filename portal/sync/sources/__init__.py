@@ -1,0 +1,1 @@
+"""Source systems: what they list, and how their files are reached. One module per kind."""

@@ -1,0 +1,88 @@
+"""The answers of count and listing, judged as a whole; pure.
+
+A row that makes no sense is a failed document (see ``parse``); a count or a page that makes no
+sense is ``SRC_BAD_ANSWER``, since nothing could be relied on then.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Never
+
+from portal.errors import SyncError
+from portal.sync.answers import one_line
+from portal.sync.sources.parse import parse_row
+from portal.sync.sources.profile import ConnectorProfile
+from portal.sync.sources.rows import Count, CountGroup, Page
+from portal.sync.sources.values import decimal_number, whole_number
+
+_MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII)
+
+
+def read_count(data: dict[str, Any]) -> Count:
+    """The ``data`` of a count.
+
+    :raises SyncError: ``SRC_BAD_ANSWER`` naming the field
+    """
+    return Count(
+        documents=_whole(data, "documents"),
+        files=_whole(data, "files"),
+        bytes=_whole(data, "bytes"),
+        groups=tuple(_group(group) for group in _list(data, "groups")),
+    )
+
+
+def read_page(data: dict[str, Any], page_no: int, profile: ConnectorProfile) -> Page:
+    """The ``data`` of a listing's page, asked for as ``page_no``.
+
+    :raises SyncError: ``SRC_BAD_ANSWER`` naming the field
+    """
+    names = profile.page
+    if data.get(names.page_no) is not None and _whole(data, names.page_no) != page_no:
+        _refuse(names.page_no, data[names.page_no])
+    return Page(
+        total=_whole(data, names.total),
+        page_no=page_no,
+        documents=tuple(parse_row(row, profile) for row in _list(data, names.rows)),
+    )
+
+
+def _group(group: object) -> CountGroup:
+    if not isinstance(group, dict):
+        _refuse("groups", group)
+    month = group.get("month")
+    if not isinstance(month, str) or not _MONTH.fullmatch(month):
+        _refuse("month", month)
+    return CountGroup(
+        month=month,
+        org_code=_text(group, "orgCode"),
+        bill_type_code=_text(group, "billTypeCode"),
+        documents=_whole(group, "documents"),
+        files=_whole(group, "files"),
+        bytes=_whole(group, "bytes"),
+        amount=decimal_number(group.get("amount")),
+    )
+
+
+def _whole(data: dict[str, Any], field: str) -> int:
+    number = whole_number(data.get(field))
+    if number is None:
+        _refuse(field, data.get(field))
+    return number
+
+
+def _list(data: dict[str, Any], field: str) -> list[object]:
+    entries = data.get(field)
+    if not isinstance(entries, list):
+        _refuse(field, entries)
+    return entries
+
+
+def _text(data: dict[str, Any], field: str) -> str:
+    """A code; empty for documents that lack one."""
+    value = data.get(field)
+    return "" if value is None else one_line(value, 255)
+
+
+def _refuse(field: str, value: object) -> Never:
+    raise SyncError("SRC_BAD_ANSWER", detail=f"{field}: {one_line(value, 80)}")

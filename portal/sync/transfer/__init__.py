@@ -1,0 +1,1 @@
+"""Moving documents: many files in flight, whole documents published, results in groups."""

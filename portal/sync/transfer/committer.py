@@ -1,0 +1,107 @@
+"""Publishes and records results in groups, in a thread beside the loop.
+
+Flushing to disk and committing take milliseconds in which the sockets must not wait. The order
+is the promise: bytes and entries on disk, folders in place, then the ledger's commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+from portal.errors import SyncError
+from portal.sync.archive.base import Archive
+from portal.sync.transfer.work import Desk, Result
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 3
+
+
+class Committer:
+    """One thread that takes groups of results in order; readable by ``fileno`` when one is done."""
+
+    def __init__(self, desk: Desk, archive: Archive) -> None:
+        self._desk = desk
+        self._archive = archive
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
+        self._groups: list[tuple[Future[None], Sequence[Result]]] = []
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def __enter__(self) -> Committer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown(wait=True)
+        os.close(self._bell)
+
+    def fileno(self) -> int:
+        """Readable when a group has been dealt with."""
+        return self._bell
+
+    @property
+    def backlog(self) -> int:
+        """Groups not yet dealt with."""
+        return len(self._groups)
+
+    def submit(self, results: Sequence[Result]) -> None:
+        """Hand over a group."""
+        future = self._thread.submit(self._commit, results)
+        self._groups.append((future, results))
+        future.add_done_callback(lambda _: os.eventfd_write(self._bell, 1))
+
+    def collect(self) -> list[Result]:
+        """Results of the groups that are done; an unexpected error of a group is raised here."""
+        try:
+            os.eventfd_read(self._bell)
+        except BlockingIOError:
+            return []
+        done = [group for group in self._groups if group[0].done()]
+        self._groups = [group for group in self._groups if group not in done]
+        for future, _ in done:
+            future.result()
+        return [result for _, results in done for result in results]
+
+    def finish(self) -> list[Result]:
+        """Wait for every group; see :meth:`collect`."""
+        groups, self._groups = self._groups, []
+        for future, _ in groups:
+            future.result()
+        return [result for _, results in groups for result in results]
+
+    def _commit(self, results: Sequence[Result]) -> None:
+        for result in self._settle(self._publish(results)):
+            # Another worker holds the document now: what we published is nobody's.
+            self._archive.remove(result.claim.folder)
+
+    def _publish(self, results: Sequence[Result]) -> Sequence[Result]:
+        stages = [result.stage for result in results if result.stage is not None]
+        try:
+            self._archive.publish(stages)
+        except SyncError as error:
+            return [self._unpublish(result, error) for result in results]
+        return results
+
+    def _unpublish(self, result: Result, error: SyncError) -> Result:
+        if result.stage is None:
+            return result
+        result.stage.close()
+        self._archive.remove(result.claim.folder)
+        return Result(result.claim, error=error)
+
+    def _settle(self, results: Sequence[Result]) -> list[Result]:
+        """Record the group; repeated because it is idempotent and a commit may be lost on its way."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._desk.settle(results)
+            except Exception:
+                logger.exception("recording %d results failed, trying again", len(results))
+        return self._desk.settle(results)

@@ -1,0 +1,95 @@
+"""One claimed document on its way: which of its files are waiting, moving, checked."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from portal.errors import SyncError
+from portal.sync.archive.base import Archive, Stage
+from portal.sync.archive.names import file_name
+from portal.sync.checks.inspection import FileFacts
+from portal.sync.sources.rows import SourceFile
+from portal.sync.sources.targets import Target
+from portal.sync.transfer.incoming import Incoming
+from portal.sync.transfer.work import Claim, Result, StoredFile
+
+
+class DocumentTransfer:
+    """The files of a claim; the document is whole when every one of them is stored."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.waiting = deque(range(len(claim.files)))
+        self.moving: set[int] = set()
+        self.failed = False
+        self._stage: Stage | None = None
+        self._stored: dict[int, StoredFile] = {}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every file was received and passed its checks."""
+        return len(self._stored) == len(self.claim.files)
+
+    def receive(self, position: int, archive: Archive, *, owner: str, limit: int) -> Incoming:
+        """Open the sink of one file.
+
+        :raises SyncError: when the archive refuses
+        """
+        if self._stage is None:
+            self._stage = archive.stage(self.claim.folder, owner=owner)
+        file = self.claim.files[position]
+        return Incoming(self._stage.path(self._name(position)), file, limit=limit)
+
+    def store(self, position: int, incoming: Incoming, digest: str, facts: FileFacts) -> None:
+        """Note a file that is complete and passed its checks."""
+        self._stored[position] = StoredFile(
+            file_id=incoming.file.file_id,
+            storage_key=f"{self.claim.folder}/{self._name(position)}",
+            size=incoming.size,
+            sha256=digest,
+            kind=facts.kind,
+            pages=facts.pages,
+            width=facts.width,
+            height=facts.height,
+            dpi=facts.dpi,
+        )
+
+    def result(self) -> Result:
+        """The whole document, ready to be published."""
+        files = tuple(self._stored[position] for position in sorted(self._stored))
+        return Result(self.claim, files=files, stage=self._stage)
+
+    def failure(self, error: SyncError, position: int | None) -> Result:
+        """The document as failed; what was received of it is thrown away."""
+        self.discard()
+        file = None if position is None else self.claim.files[position].file_id
+        return Result(self.claim, error=error, failed_file_id=file)
+
+    def discard(self) -> None:
+        """Throw away what was received."""
+        self.failed = True
+        self.waiting.clear()
+        if self._stage is not None:
+            self._stage.close()
+
+    def _name(self, position: int) -> str:
+        file = self.claim.files[position]
+        return file_name(position=position + 1, category=file.category, suffix=file.suffix)
+
+
+@dataclass(slots=True)
+class Flight:
+    """One file being downloaded, and then checked."""
+
+    document: DocumentTransfer
+    position: int
+    target: Target
+    incoming: Incoming
+    token_renewed: bool = False
+    digest: str = ""
+
+    @property
+    def file(self) -> SourceFile:
+        """What the source says of it."""
+        return self.incoming.file

@@ -1,0 +1,1 @@
+"""What goes through the queue: ids only, may run twice or never."""

@@ -1,0 +1,40 @@
+"""/healthz: the process answers; /readyz: it can work, or why not."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from flask import Blueprint, Response, jsonify
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.models import utc_now
+from portal.runtime import current_portal
+from portal.services.leases import alive_workers
+
+bp = Blueprint("health", __name__)
+logger = logging.getLogger(__name__)
+
+
+@bp.get("/healthz")
+def healthz() -> Response:
+    """Alive."""
+    return jsonify(status="ok")
+
+
+@bp.get("/readyz")
+def readyz() -> tuple[Response, HTTPStatus]:
+    """Able to work: the ledger answers and a worker is alive."""
+    reasons: list[str] = []
+    portal = current_portal()
+    try:
+        with portal.ledger.read() as session:
+            session.execute(text("SELECT 1"))
+            if not alive_workers(session, now=utc_now()):
+                reasons.append("no worker alive")
+    except SQLAlchemyError:
+        logger.exception("the ledger does not answer")
+        reasons.append("the ledger does not answer")
+    status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+    return jsonify(ready=not reasons, reasons=reasons), status

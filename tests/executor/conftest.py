@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from executor_rig import POSTGRESQL, Database, Gate, Rig, gates, postgresql, sqlite
+from fake_admin import FakeAdmin
+
+NEEDS_POSTGRESQL = [
+    pytest.mark.postgresql,
+    pytest.mark.skipif(not POSTGRESQL, reason="IMGMIG_TEST_POSTGRESQL names no PostgreSQL"),
+]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=NEEDS_POSTGRESQL)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "postgresql":
+        with postgresql() as database:
+            yield database
+    else:
+        database = sqlite(tmp_path)
+        yield database
+        database.engine.dispose()
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    return Rig(database)
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest) -> Iterator[tuple[str, Gate]]:
+    """A name for the parameter of the ``gated`` handler, and its gate."""
+    name = request.node.name
+    gates[name] = Gate()
+    yield name, gates[name]
+    gates.pop(name).leave.set()
+
+
+@pytest.fixture(params=["content", "data"])
+def admin(request: pytest.FixtureRequest) -> Iterator[FakeAdmin]:
+    """An admin of 3.2 and one of 3.4; what differs towards the executor is the answer's shape."""
+    with FakeAdmin(shape=request.param) as admin:
+        yield admin

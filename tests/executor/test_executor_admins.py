@@ -1,0 +1,293 @@
+"""Registration and delivery of results, against an admin that takes nothing it should not."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from executor_rig import ADDRESS, Database, Rig
+from fake_admin import FakeAdmin, Raw
+from sqlalchemy import select
+
+from executor import admins
+from executor.admins import AdminClient, AdminRefused, AdminUnreachable, NotAnAdmin
+from executor.models import ExecutorRegistration
+
+HTML = b"<!DOCTYPE html><html><body>login</body></html>"
+
+
+@pytest.fixture
+def make_rig(database: Database) -> Callable[..., Rig]:
+    return lambda *addresses: Rig(database, admin_addresses=addresses)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[str]:
+    """Takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def closed_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+def raw(status: str, body: bytes = b"", **headers: str) -> Callable[[], Raw]:
+    return lambda: (status, list(headers.items()), body)
+
+
+def registrations(rig: Rig) -> dict[str, ExecutorRegistration]:
+    with rig.database.read() as session:
+        return {row.admin_address: row for row in session.scalars(select(ExecutorRegistration))}
+
+
+def test_registers_at_once_and_every_30_seconds(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    rig.tick()
+    assert admin.registered == {ADDRESS: "imaging-migration"}
+    for _second in range(89):
+        rig.advance(1)
+        rig.tick()
+    assert admin.calls == ["/xxl-job-admin/api/registry"] * 3
+    row = registrations(rig)[admin.address]
+    assert (row.problem, row.executor_address) == (None, ADDRESS)
+    assert row.succeeded_at == row.attempted_at
+    rig.executor.close()
+    assert admin.registered == {}
+
+
+def test_context_path_with_and_without_a_slash_at_the_end(admin: FakeAdmin) -> None:
+    for address in (admin.address, admin.address + "/"):
+        AdminClient(address, token="a-token-for-tests").registry("imaging-migration", ADDRESS)
+    assert admin.registered
+
+
+def test_every_admin_is_told_and_each_answer_is_kept(
+    make_rig: Callable[..., Rig],
+    admin: FakeAdmin,
+    closed_port: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = make_rig(closed_port, admin.address)
+    with caplog.at_level(logging.WARNING):
+        for _round in range(3):
+            rig.tick()
+            rig.advance(30)
+    assert admin.registered
+    assert registrations(rig)[admin.address].problem is None
+    assert "no connection" in (registrations(rig)[closed_port].problem or "")
+    assert len(caplog.records) == 1  # once per change, not once per try
+    rig.executor.close()
+    assert admin.registered == {}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind", "text"),
+    [
+        (raw("302 Found", Location="/toLogin"), NotAnAdmin, "redirects to /toLogin"),
+        (raw("200 OK", HTML), NotAnAdmin, "HTML"),
+        (raw("200 OK", b""), NotAnAdmin, "0 bytes that are not JSON"),
+        (raw("200 OK", b"[]"), NotAnAdmin, "JSON without a code"),
+        (raw("200 OK", b'{"code":"200"}'), NotAnAdmin, "JSON without a code"),
+        (raw("200 OK", b"[" * 99_999), NotAnAdmin, "not JSON"),
+        (raw("200 OK", b" " * (2 << 20)), NotAnAdmin, "too long"),
+        (raw("404 Not Found", HTML), NotAnAdmin, "404"),
+        (raw("200 OK", b'{"code":500,"msg":"nope"}'), AdminRefused, "nope"),
+    ],
+)
+def test_answers_that_are_not_an_admins(
+    trouble: Callable[[], Raw], kind: type[Exception], text: str
+) -> None:
+    with FakeAdmin() as admin:
+        admin.trouble = trouble
+        with pytest.raises(kind, match=text):
+            AdminClient(admin.address, token="").registry("imaging-migration", ADDRESS)
+    assert len(admin.calls) == 1  # a redirect is not followed
+
+
+def test_wrong_token_is_the_admins_word(admin: FakeAdmin) -> None:
+    for token in ("", "wrong"):
+        with pytest.raises(AdminRefused, match="The access token is wrong"):
+            AdminClient(admin.address, token=token).callback([])
+
+
+def test_admin_that_never_answers(silent_port: str) -> None:
+    client = AdminClient(silent_port, token="", read_seconds=0.05)
+    with pytest.raises(AdminUnreachable, match="no answer in time"):
+        client.registry("imaging-migration", ADDRESS)
+
+
+def test_answer_that_drips_is_given_up() -> None:
+    seconds = iter(range(0, 1000, 6))
+    with FakeAdmin() as admin:
+        admin.trouble = raw("200 OK", b" " * 100_000)
+        client = AdminClient(admin.address, token="", monotonic=lambda: next(seconds))
+        with pytest.raises(AdminUnreachable, match="takes too long"):
+            client.registry("imaging-migration", ADDRESS)
+
+
+def test_connection_that_breaks_in_the_middle_of_the_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _address = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"code"')
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        client = AdminClient(f"http://127.0.0.1:{server.getsockname()[1]}", token="")
+        with pytest.raises(admins.AdminError):
+            client.registry("imaging-migration", ADDRESS)
+        thread.join()
+
+
+def test_results_reach_the_admin_once(make_rig: Callable[..., Rig], admin: FakeAdmin) -> None:
+    rig = make_rig(admin.address)
+    rig.run(1, executorParams="done", logDateTime=123)
+    rig.run(2, executorHandler="fail", executorParams="<b>&" * 5000)
+    rig.work()
+    rig.tick()
+    rig.tick()
+    assert admin.batches == [[1, 2]]
+    assert admin.results[1] == {
+        "logId": 1,
+        "logDateTim": 123,
+        "handleCode": 200,
+        "handleMsg": "done",
+    }
+    message = admin.results[2]["handleMsg"]
+    assert message.startswith("&lt;b&gt;&amp;&lt;")
+    assert message.endswith("...")
+    assert message.removesuffix("...").endswith(";")
+
+
+def test_batches_have_at_most_50_results(make_rig: Callable[..., Rig], admin: FakeAdmin) -> None:
+    rig = make_rig(admin.address)
+    for log_id in range(1, 121):
+        rig.run(log_id, jobId=log_id, executorHandler="silent")
+    rig.work()
+    for _round in range(4):
+        rig.tick()
+    assert [len(batch) for batch in admin.batches] == [50, 50, 20]
+    assert set(admin.results) == set(range(1, 121))
+
+
+def test_results_wait_with_growing_pauses_until_one_admin_takes_them(
+    make_rig: Callable[..., Rig], admin: FakeAdmin, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin.trouble = raw("200 OK", HTML)
+    rig = make_rig(admin.address)
+    rig.run(1)
+    rig.work()
+    with caplog.at_level(logging.WARNING, logger="executor"):
+        for _step in range(600):
+            rig.tick()
+            rig.advance(6)
+    tries = admin.calls.count("/xxl-job-admin/api/callback")
+    assert 12 < tries < 40  # at first every few seconds, then at least every 5 minutes
+    told = [record for record in caplog.records if record.name == "executor.outbox"]
+    assert len(told) == 1
+    admin.trouble = None
+    rig.advance(300)
+    rig.tick()
+    assert admin.results[1]["handleCode"] == 200
+    assert rig.row(1).delivered_at == rig.now
+
+
+def test_callback_goes_to_the_next_admin_when_one_is_away(
+    make_rig: Callable[..., Rig], admin: FakeAdmin, closed_port: str
+) -> None:
+    rig = make_rig(closed_port, admin.address)
+    rig.run(1)
+    rig.work()
+    rig.tick()
+    assert set(admin.results) == {1}
+
+
+def test_without_admins_results_stay_and_nothing_is_tried(rig: Rig) -> None:
+    rig.run(1)
+    rig.work()
+    rig.advance(3600)
+    rig.tick()
+    row = rig.row(1)
+    assert (row.delivery_attempts, row.delivered_at) == (0, None)
+    assert registrations(rig) == {}
+
+
+def test_trigger_that_comes_again_has_its_result_sent_again(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    rig.run(1)
+    rig.work()
+    rig.tick()
+    rig.run(1)
+    rig.tick()
+    rig.tick()
+    assert admin.batches == [[1], [1]]
+
+
+def test_two_agents_never_send_one_result_at_the_same_time(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    other = rig.new_process(admin_addresses=(admin.address,))
+    for log_id in range(1, 81):
+        rig.run(log_id, jobId=log_id, executorHandler="silent")
+    rig.work()
+    start = threading.Barrier(2)
+
+    def deliver(executor_: object) -> None:
+        start.wait()
+        for _round in range(4):
+            executor_.tick(rig.now)  # type: ignore[attr-defined]
+
+    agents = [threading.Thread(target=deliver, args=(one,)) for one in (rig.executor, other)]
+    for agent in agents:
+        agent.start()
+    for agent in agents:
+        agent.join()
+    assert sorted(log_id for batch in admin.batches for log_id in batch) == list(range(1, 81))
+    assert admin.doubled == set()
+
+
+def test_runs_that_share_a_log_id_are_not_in_one_batch(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    rig.run(1, logDateTime=1)
+    rig.run(1, logDateTime=2)
+    rig.work()
+    rig.tick()
+    rig.tick()
+    assert admin.batches == [[1], [1]]
+
+
+def test_delivery_whose_process_died_is_made_again(
+    make_rig: Callable[..., Rig], admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(admin.address)
+    rig.run(1)
+    rig.work()
+
+    def die(_self: AdminClient, _results: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AdminClient, "callback", die)
+        with pytest.raises(KeyboardInterrupt):
+            rig.tick()
+    rig.tick()
+    assert admin.results == {}
+    rig.advance(120)
+    rig.tick()
+    assert set(admin.results) == {1}

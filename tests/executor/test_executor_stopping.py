@@ -1,0 +1,222 @@
+"""Kill, timeout, and what happens when a process dies in the middle of a run."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from executor_rig import Gate, Rig
+from sqlalchemy.orm import Session
+
+from executor import JobContext, RunInfo, claims
+from executor.claims import claim
+from executor.ledger import Ledger
+from executor.models import ExecutorRun
+
+KILLED_RUNNING = "scheduling center kill job. [job running, killed]"
+KILLED_QUEUED = "scheduling center kill job. [job not executed, in the job queue, killed.]"
+
+
+def take(rig: Rig, log_id: int) -> RunInfo:
+    """Claim a run as a process that dies right after."""
+    with rig.database.begin() as session:
+        taken = claim(session, rig.row(log_id).id, worker="doomed", now=rig.now)
+    assert taken is not None
+    rig.queue.clear()
+    return taken
+
+
+def test_kill_ends_running_and_queued_runs_each_with_its_text(
+    rig: Rig, gate: tuple[str, Gate]
+) -> None:
+    name, door = gate
+    for log_id in (1, 2, 3):
+        rig.run(log_id, executorHandler="gated", executorParams=name)
+    rig.run(4, jobId=8)
+    busy = threading.Thread(target=rig.work)
+    busy.start()
+    assert door.entered.wait(10)
+    assert rig.call("kill", {"jobId": 7})["msg"] == "Success"
+    assert [rig.result(log_id) for log_id in (1, 2, 3)] == [
+        (500, KILLED_RUNNING),
+        (500, KILLED_QUEUED),
+        (500, KILLED_QUEUED),
+    ]
+    assert rig.row(4).status != "killed"
+    door.leave.set()
+    busy.join()
+    assert door.saw_cancelled
+    assert door.calls == 1
+    assert rig.result(1) == (500, KILLED_RUNNING)
+
+
+def test_next_run_waits_until_a_killed_handler_has_returned(
+    rig: Rig, gate: tuple[str, Gate]
+) -> None:
+    name, door = gate
+    rig.run(1, executorHandler="gated", executorParams=name)
+    busy = threading.Thread(
+        target=rig.executor.perform, args=(rig.queue.pop(),), kwargs={"worker": "w"}
+    )
+    busy.start()
+    assert door.entered.wait(10)
+    rig.call("kill", {"jobId": 7})
+    rig.run(2)
+    rig.work()
+    assert rig.row(2).status == "queued"
+    door.leave.set()
+    busy.join()
+    rig.work()
+    assert rig.result(2) == (200, "p")
+
+
+def test_kill_without_anything_to_kill(rig: Rig) -> None:
+    answer = rig.call("kill", {"jobId": 7})
+    assert answer["code"] == 200
+    assert answer["msg"] == answer["content"] == "job thread already killed."
+
+
+def test_kill_and_timeout_of_deferred_runs_are_told_in_the_same_transaction(rig: Rig) -> None:
+    told: list[tuple[int, str, str]] = []
+
+    @rig.executor.on_kill
+    def note(session: Session, run: RunInfo, cause: str) -> None:
+        row = session.get(ExecutorRun, run.run_id)
+        assert row is not None
+        told.append((run.log_id, row.status, cause))
+
+    rig.run(1, executorHandler="deferring")
+    rig.work()
+    rig.call("kill", {"jobId": 7})
+    assert rig.result(1) == (500, KILLED_RUNNING)
+    rig.run(2, executorHandler="deferring", executorTimeout=10)
+    rig.work()
+    rig.advance(10)
+    rig.tick()
+    assert told == [(1, "killed", "kill"), (2, "timed_out", "timeout")]
+    assert rig.executor.finish(1, 200, "too late") is False
+
+
+def test_hook_that_fails_keeps_the_run_as_it_was(rig: Rig) -> None:
+    @rig.executor.on_kill
+    def fail(_session: Session, _run: RunInfo, _cause: str) -> None:
+        raise RuntimeError("no")
+
+    rig.run(1, executorHandler="deferring")
+    rig.work()
+    assert rig.call("kill", {"jobId": 7})["code"] == 500
+    assert rig.row(1).status == "deferred"
+
+
+def test_timeout_of_a_running_handler(rig: Rig, gate: tuple[str, Gate]) -> None:
+    name, door = gate
+    rig.run(1, executorHandler="gated", executorParams=name, executorTimeout=60)
+    rig.run(2)
+    busy = threading.Thread(target=rig.work)
+    busy.start()
+    assert door.entered.wait(10)
+    rig.advance(59)
+    with rig.database.begin() as session:  # the heartbeat, which beats in real time
+        row = session.get(ExecutorRun, rig.row(1).id)
+        assert row is not None
+        row.lease_expires_at = rig.now.replace(hour=23)
+    rig.tick()
+    assert rig.row(1).status == "running"
+    rig.advance(1)
+    rig.tick()
+    assert rig.result(1) == (502, "job execute timeout ")
+    assert rig.row(2).status == "queued"
+    door.leave.set()
+    busy.join()
+    assert door.saw_cancelled
+    assert rig.result(1) == (502, "job execute timeout ")
+    assert rig.result(2) == (200, "p")
+
+
+@pytest.mark.parametrize("timeout", [0, -5])
+def test_no_timeout(rig: Rig, timeout: int) -> None:
+    rig.run(1, executorHandler="deferring", executorTimeout=timeout)
+    rig.work()
+    rig.advance(10**8)
+    rig.tick()
+    assert rig.row(1).status == "deferred"
+
+
+def test_dead_run_is_reported_and_the_job_goes_on(rig: Rig) -> None:
+    rig.run(1)
+    rig.run(2)
+    take(rig, 1)
+    rig.advance(29)
+    rig.tick()
+    assert rig.row(1).status == "running"
+    rig.advance(1)
+    rig.tick()
+    assert rig.result(1) == (500, "executor restarted")
+    rig.work()
+    assert rig.result(2) == (200, "p")
+
+
+def test_dead_run_of_a_resumable_handler_starts_again(rig: Rig) -> None:
+    rig.run(1, executorHandler="resumable")
+    doomed = take(rig, 1)
+    rig.advance(30)
+    rig.tick()
+    assert rig.row(1).status == "queued"
+    rig.work()
+    assert rig.result(1) == (200, "whole")
+    assert rig.row(1).claims == doomed.claim + 1
+    assert rig.log(1)["logContent"].count("job execute start") == 2
+
+
+def test_process_that_lost_its_run_changes_nothing_any_more(rig: Rig) -> None:
+    rig.run(1, executorHandler="resumable")
+    doomed = take(rig, 1)
+    context = JobContext(doomed, Ledger(rig.database.begin, rig.database.read))
+    assert not context.cancelled()
+    rig.advance(30)
+    rig.tick()
+    with rig.database.begin() as session:
+        assert not claims.renew(session, doomed, now=rig.now)
+        claims.complete(session, doomed, code=200, message="from the grave", now=rig.now)
+        claims.defer(session, doomed, now=rig.now)
+    assert rig.row(1).status == "queued"
+    again = take(rig, 1)
+    with rig.database.begin() as session:
+        claims.complete(session, doomed, code=200, message="from the grave", now=rig.now)
+        assert claims.renew(session, again, now=rig.now)
+    assert rig.row(1).status == "running"
+
+
+def test_killed_run_of_a_dead_process_gives_the_job_free(rig: Rig) -> None:
+    rig.run(1)
+    take(rig, 1)
+    rig.call("kill", {"jobId": 7})
+    rig.run(2)
+    rig.work()
+    assert rig.row(2).status == "queued"
+    rig.advance(30)
+    rig.tick()
+    rig.work()
+    assert rig.result(1) == (500, KILLED_RUNNING)
+    assert rig.result(2) == (200, "p")
+
+
+def test_cancelled_looks_into_the_ledger_once_a_second(rig: Rig) -> None:
+    rig.run(1)
+    seconds = [0.0]
+    taken = take(rig, 1)
+    ledger = Ledger(rig.database.begin, rig.database.read)
+    context = JobContext(taken, ledger, monotonic=lambda: seconds[0])
+    assert not context.cancelled()
+    rig.call("kill", {"jobId": 7})
+    seconds[0] = 0.9
+    assert not context.cancelled()
+    seconds[0] = 1.0
+    assert context.cancelled()
+
+
+def test_worker_without_the_handler_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.run(1)
+    monkeypatch.setattr("executor.handlers._handlers", {})
+    rig.work()
+    assert rig.result(1) == (500, "job handler [echo] not found.")
