@@ -171,7 +171,9 @@ class _Environment:
         return tuple(word for raw in self.text(name, "").split(",") if (word := raw.strip()))
 
     def refuse_unread(self) -> None:
-        ours = {n for n in self._environ if n.startswith(PREFIXES) and not n.startswith("IMGMIG_TEST_")}
+        ours = {
+            n for n in self._environ if n.startswith(PREFIXES) and not n.startswith("IMGMIG_TEST_")
+        }
         for name in sorted(ours - self._read):
             known = ", ".join(sorted(self._read))
             raise SettingsError(f"未知的设置 unknown setting {name}；可用 allowed: {known}")

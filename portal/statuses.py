@@ -118,7 +118,12 @@ def check(old: Status, new: Status) -> None:
 
 def diagram() -> str:
     """The table as a Markdown page of Mermaid state diagrams."""
-    parts = ["# 状态 States", "", "由 `python -m portal.statuses` 生成 generated from the table.", ""]
+    parts = [
+        "# 状态 States",
+        "",
+        "由 `python -m portal.statuses` 生成 generated from the table.",
+        "",
+    ]
     for kind, changes in TRANSITIONS.items():
         parts += [f"## {kind.__name__}", "", "```mermaid", "stateDiagram-v2"]
         parts += [

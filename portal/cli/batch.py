@@ -34,6 +34,7 @@ def command() -> None:
 @click.option("--run", is_flag=True, help="立即运行，否则等待 DataSyncTask Run now.")
 @as_json
 def create(
+    *,
     source: str,
     first: datetime,
     last: datetime,
@@ -138,7 +139,9 @@ def _add_action(name: str, text: str, act: Callable[[Session, Batch, datetime], 
 
 
 _add_action(
-    "run", "立即运行 Run a waiting batch now.", lambda s, b, now: batches.start(s, b, by=actor(), now=now)
+    "run",
+    "立即运行 Run a waiting batch now.",
+    lambda s, b, now: batches.start(s, b, by=actor(), now=now),
 )
 _add_action("pause", "暂停 Pause.", lambda s, b, now: batches.pause(s, b, by=actor(), now=now))
 _add_action("resume", "继续 Resume.", lambda s, b, now: batches.resume(s, b, by=actor(), now=now))
@@ -167,4 +170,3 @@ def watch(batch_no: str, as_json: bool) -> None:
     if as_json:
         say_json(report)
     raise click.exceptions.Exit(0 if report["sync_status"] == "complete" else FAILED_EXIT)
-

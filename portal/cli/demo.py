@@ -177,7 +177,7 @@ class _Demo:
         }
 
     def _batch(self, overview: dict[str, Any]) -> str:
-        """The unfinished batch over the tenant's whole range, or a new one; both wait for the job."""
+        """The unfinished batch over the tenant's whole range, or a new one."""
         first = date.fromisoformat(overview["firstMonth"] + "-01")
         last = first
         for _ in range(overview["months"]):
@@ -245,7 +245,7 @@ class _Demo:
 
 
 def _planted_name(image_no: str) -> str:
-    """A document without 影像编号 is kept under a digest of its row, which the source cannot know."""
+    """A document without 影像编号 is kept under a digest that the source cannot know."""
     return "ROW" if image_no.startswith("ROW-") else image_no
 
 

@@ -16,11 +16,13 @@ USER_ERROR, PROGRAM_ERROR = 2, 3
 
 
 def report(error: Exception) -> int:
-    """Say it in a sentence and return the exit code: 2 what the user can mend, 3 a program error."""
+    """Say it in a sentence; the exit code: 2 what the user can mend, 3 a program error."""
     if isinstance(error, SyncError):
         for language in ("zh", "en"):
             text = reason(error.code, error.params, language)
-            click.echo(f"{error.code}: {text}. {action(error.code, error.params, language)}", err=True)
+            click.echo(
+                f"{error.code}: {text}. {action(error.code, error.params, language)}", err=True
+            )
         return USER_ERROR
     if isinstance(error, PortalError):
         click.echo(f"错误 error: {error}", err=True)

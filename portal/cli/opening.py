@@ -38,7 +38,9 @@ def opened(settings: Settings | None = None, *, current: bool = True) -> Iterato
     with app.app_context():
         portal = current_portal()
         if current and not is_current(portal.ledger):
-            raise SchemaOutdated("账本结构不是最新 the schema is not current；先运行 run: imgmig db upgrade")
+            raise SchemaOutdated(
+                "账本结构不是最新 the schema is not current；先运行 run: imgmig db upgrade"
+            )
         try:
             yield portal
         finally:

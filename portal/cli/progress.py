@@ -54,7 +54,11 @@ class ProgressBar:
         """Where things are now; ``total`` is None while it is still being counted."""
         self._bar.update(self._task, completed=done, total=total, note=note)
         now = time.monotonic()
-        if not self._quiet and not self._console.is_terminal and now - self._said_at > _LINE_SECONDS:
+        if (
+            not self._quiet
+            and not self._console.is_terminal
+            and now - self._said_at > _LINE_SECONDS
+        ):
             self._said_at = now
             click.echo(f"{self._title} {done}/{'?' if total is None else total} {note}", err=True)
 

@@ -39,6 +39,7 @@ def command() -> None:
 @click.option("--rules", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--concurrency-cap", type=int)
 def add(
+    *,
     name: str,
     url: str,
     client_id: str,
@@ -85,9 +86,7 @@ def check(name: str, as_json: bool) -> None:
     """测试连接 Fetch a token and the count of the present month."""
     with opened() as portal:
         with portal.ledger.read() as session:
-            source = PiaozoneSource(
-                sources.connection_of(sources.find(session, name), portal.box)
-            )
+            source = PiaozoneSource(sources.connection_of(sources.find(session, name), portal.box))
         today = utc_now().astimezone(portal.settings.timezone).date()
         first: date = today.replace(day=1)
         month = next(iter(months_between(first, today, portal.settings.timezone)))

@@ -49,4 +49,5 @@ def tell_login(settings: Settings, password: str | None) -> None:
     """Where to log in, with a new admin's password (shown this once)."""
     say(f"影像迁移门户 Imaging Migration Portal: {settings.address}")
     if password is not None:
-        say(f"首个管理员 first admin: {users.FIRST_ADMIN}  密码 password: {password}（仅显示一次 shown once）")
+        say(f"首个管理员 first admin: {users.FIRST_ADMIN}")
+        say(f"密码（仅显示一次） password (shown once): {password}")

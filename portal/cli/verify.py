@@ -40,7 +40,8 @@ def command(batch_no: str | None, as_json: bool) -> None:
     if as_json:
         say_json(_report(seen))
     else:
-        say(f"核对 {seen.documents} 份单据、{seen.files} 个文件；不符 {len(seen.findings)} 处 findings")
+        say(f"核对 verified: {seen.documents} 份单据 documents, {seen.files} 个文件 files")
+        say(f"不符 findings: {len(seen.findings)}")
         for finding in seen.findings:
             say(f"  {finding.code} {finding.storage_key}：{reason(finding.code, None, 'zh')}")
     raise click.exceptions.Exit(0 if seen.is_clean else FINDINGS_EXIT)

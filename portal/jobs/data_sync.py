@@ -113,7 +113,9 @@ class _Order:
     def _start(self, batch: Batch) -> bool:
         """Set one batch running; False, with a line that says why, when it is passed over."""
         if batch.paused_by:
-            self.lines.append(f"跳过 {batch.batch_no}：已被 {batch.paused_by} 暂停 paused, passed over")
+            self.lines.append(
+                f"跳过 {batch.batch_no}：已被 {batch.paused_by} 暂停 paused, passed over"
+            )
             return False
         if batch.run_status is RunStatus.ENDED:
             if not self._parameter.retry_failed or not batch.failed or batch.cancelled_by:

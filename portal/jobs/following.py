@@ -56,7 +56,9 @@ class _Part:
         share = f"（{done * 100 // total}%）" if counted and total else ""
         listing = "" if counted else "，仍在列出"
         status = label(self.batch.run_status, "zh")
-        return f"{self.batch.batch_no} {status}：已同步 {done}/{total}{share}，失败 {failed}{listing}"
+        return (
+            f"{self.batch.batch_no} {status}：已同步 {done}/{total}{share}，失败 {failed}{listing}"
+        )
 
 
 class Following:
@@ -70,7 +72,9 @@ class Following:
     def step(self, now: datetime) -> None:
         """Write due progress lines and end the runs whose batches have ended or were paused."""
         runs = self._executor.deferred_runs()
-        self._said = {run.run_id: self._said[run.run_id] for run in runs if run.run_id in self._said}
+        self._said = {
+            run.run_id: self._said[run.run_id] for run in runs if run.run_id in self._said
+        }
         for run in runs:
             self._follow(run, now)
 
@@ -143,7 +147,9 @@ def _outcome(session: Session, part: _Part) -> str:
     text = f"{part.progress()}，{label(part.batch.sync_status, 'zh')}"
     if part.batch.cancelled_by:
         text += f"，由 {part.batch.cancelled_by} 取消"
-    causes = [f"{reason(code, params, 'zh')} ×{count}" for code, params, count in _causes(session, part)]
+    causes = [
+        f"{reason(code, params, 'zh')} ×{count}" for code, params, count in _causes(session, part)
+    ]
     return text + ("。失败原因：" + "、".join(causes) if causes else "")
 
 

@@ -39,7 +39,14 @@ def record(
 
 
 def item_event(
-    *, by: str, at: datetime, batch_id: int, document_id: int, old: str, new: str, reason: str | None
+    *,
+    by: str,
+    at: datetime,
+    batch_id: int,
+    document_id: int,
+    old: str,
+    new: str,
+    reason: str | None,
 ) -> dict[str, Any]:
     """One item's status change, for :func:`record_items`."""
     return {

@@ -46,9 +46,7 @@ class BatchScope:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def create(
-    session: Session, scope: BatchScope, *, by: str, now: datetime, zone: ZoneInfo
-) -> Batch:
+def create(session: Session, scope: BatchScope, *, by: str, now: datetime, zone: ZoneInfo) -> Batch:
     """Create a waiting batch with its months.
 
     :raises NotAllowed: when the days make no range or the source is not there or disabled
@@ -60,7 +58,9 @@ def create(
         raise NotAllowed("采集结束日期早于开始日期 the range ends before it begins")
     months = list(months_between(scope.date_from, scope.date_to, zone))
     if len(months) > MOST_MONTHS:
-        raise NotAllowed(f"采集范围超过 {MOST_MONTHS} 个月 the range has more than {MOST_MONTHS} months")
+        raise NotAllowed(
+            f"采集范围超过 {MOST_MONTHS} 个月 the range has more than {MOST_MONTHS} months"
+        )
     batch = Batch(
         batch_no=next_batch_no(session, now.astimezone(zone).date()),
         data_source_id=source.id,
@@ -95,7 +95,9 @@ def find(session: Session, batch_no: str) -> Batch:
     :raises NotFound: when there is none or it was deleted
     """
     batch = session.scalar(
-        select(Batch).where(Batch.batch_no == batch_no, Batch.deleted_at.is_(None)).with_for_update()
+        select(Batch)
+        .where(Batch.batch_no == batch_no, Batch.deleted_at.is_(None))
+        .with_for_update()
     )
     if batch is None:
         raise NotFound(f"没有批次 {batch_no} there is no batch {batch_no}")
@@ -206,7 +208,5 @@ def _change(
     session: Session, batch: Batch, new: RunStatus, action: str, *, by: str, now: datetime
 ) -> None:
     statuses.check(batch.run_status, new)
-    audit.record(
-        session, action, by=by, at=now, batch_id=batch.id, old=batch.run_status, new=new
-    )
+    audit.record(session, action, by=by, at=now, batch_id=batch.id, old=batch.run_status, new=new)
     batch.run_status = new

@@ -24,9 +24,7 @@ _ITEMS = table_of(BatchItem)
 _DOCUMENTS = table_of(Document)
 
 
-def claim(
-    session: Session, batch_id: int, *, owner: str, limit: int, now: datetime
-) -> list[Claim]:
+def claim(session: Session, batch_id: int, *, owner: str, limit: int, now: datetime) -> list[Claim]:
     """Lease up to ``limit`` due documents of a running batch.
 
     Every claim raises the document's fence, so that anything an earlier claim still tries to
@@ -40,9 +38,7 @@ def claim(
     archived = [row.id for row in rows if row.archived_at is not None]
     worn_out = [row.id for row in rows if row.archived_at is None and row.attempts >= MAX_ATTEMPTS]
     record_skips(session, archived, by=owner, now=now)
-    record_failures(
-        session, worn_out, "INTERNAL", {"detail": "worker lost"}, by=owner, now=now
-    )
+    record_failures(session, worn_out, "INTERNAL", {"detail": "worker lost"}, by=owner, now=now)
     decided = {*archived, *worn_out}
     taken = [row for row in rows if row.id not in decided]
     if not taken:
@@ -102,9 +98,7 @@ def _lease(session: Session, rows: Sequence[AnyRow], owner: str, now: datetime) 
 
 
 def _files(session: Session, document_ids: Sequence[int]) -> dict[int, list[SourceFile]]:
-    query = (
-        select(File).where(File.document_id.in_(document_ids)).order_by(File.seq, File.id)
-    )
+    query = select(File).where(File.document_id.in_(document_ids)).order_by(File.seq, File.id)
     files: dict[int, list[SourceFile]] = defaultdict(list)
     for file in session.scalars(query):
         files[file.document_id].append(

@@ -168,9 +168,7 @@ class Discovery:
         self._change(session, part, ListingStatus.LISTED, now)
         return False
 
-    def _change(
-        self, session: Session, part: Slice, status: ListingStatus, now: datetime
-    ) -> None:
+    def _change(self, session: Session, part: Slice, status: ListingStatus, now: datetime) -> None:
         statuses.check(part.listing_status, status)
         audit.record(
             session,

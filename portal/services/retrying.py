@@ -70,8 +70,12 @@ def retry(
 
 
 def _failures_by_slice(session: Session, chosen: list[ColumnElement[bool]]) -> dict[int, int]:
-    query = select(BatchItem.slice_id, func.count()).where(*chosen).group_by(BatchItem.slice_id)
-    return {slice_id: count for slice_id, count in session.execute(query)}
+    query = (
+        select(BatchItem.slice_id, func.count().label("failures"))
+        .where(*chosen)
+        .group_by(BatchItem.slice_id)
+    )
+    return {row.slice_id: row.failures for row in session.execute(query)}
 
 
 def _send_again(

@@ -33,7 +33,9 @@ class SourceForm:
     concurrency_cap: int | None = None
 
 
-def save(session: Session, form: SourceForm, *, box: SecretBox, by: str, now: datetime) -> DataSource:
+def save(
+    session: Session, form: SourceForm, *, box: SecretBox, by: str, now: datetime
+) -> DataSource:
     """Add a data source, or change the one of that name.
 
     :raises NotAllowed: when a value makes no sense, naming it

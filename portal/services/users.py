@@ -22,9 +22,7 @@ def random_password() -> str:
     return secrets.token_urlsafe(12)
 
 
-def add(
-    session: Session, name: str, *, role: Role, password: str, by: str, now: datetime
-) -> User:
+def add(session: Session, name: str, *, role: Role, password: str, by: str, now: datetime) -> User:
     """Add an account.
 
     :raises NotAllowed: when the name is taken or empty, or the password too short
@@ -63,5 +61,7 @@ def make_first_admin(session: Session, *, now: datetime) -> str | None:
 
 def _hashed(password: str) -> str:
     if len(password) < SHORTEST_PASSWORD:
-        raise NotAllowed(f"密码至少 {SHORTEST_PASSWORD} 个字符 a password has at least that many characters")
+        raise NotAllowed(
+            f"密码至少 {SHORTEST_PASSWORD} 个字符 a password has at least that many characters"
+        )
     return generate_password_hash(password)

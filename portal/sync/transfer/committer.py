@@ -98,7 +98,7 @@ class Committer:
         return Result(result.claim, error=error)
 
     def _settle(self, results: Sequence[Result]) -> list[Result]:
-        """Record the group; repeated because it is idempotent and a commit may be lost on its way."""
+        """Record the group; repeated because it is idempotent and a commit may get lost."""
         for _ in range(_TRIES - 1):
             try:
                 return self._desk.settle(results)

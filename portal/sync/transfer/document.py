@@ -1,4 +1,4 @@
-"""One claimed document on its way: which of its files are waiting, moving, checked."""
+"""One claimed document on its way: which of its files are waiting, being checked, stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DocumentTransfer:
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.waiting = deque(range(len(claim.files)))
-        self.moving: set[int] = set()
+        self.checking = 0
         self.failed = False
         self._stage: Stage | None = None
         self._stored: dict[int, StoredFile] = {}
@@ -67,10 +67,14 @@ class DocumentTransfer:
         return Result(self.claim, error=error, failed_file_id=file)
 
     def discard(self) -> None:
-        """Throw away what was received."""
+        """Give the document up; what was received is thrown away when nobody reads it any more."""
         self.failed = True
         self.waiting.clear()
-        if self._stage is not None:
+        self.clean()
+
+    def clean(self, *, at_once: bool = False) -> None:
+        """Throw away what was received, unless a file of it is just being checked."""
+        if self._stage is not None and (at_once or not self.checking):
             self._stage.close()
 
     def _name(self, position: int) -> str:

@@ -7,6 +7,7 @@ to the committer.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections import deque
@@ -33,6 +34,8 @@ CONTROL_SECONDS = 0.5
 RENEW_SECONDS = 8.0
 STOP_GRACE_SECONDS = 1.0
 MOST_INSPECTIONS_WAITING = 64
+# Never given twice in a process: a late answer must not be taken for another stint's file.
+_keys = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,6 @@ class Stint:
         self._flights: dict[int, Flight] = {}
         self._inspecting: dict[int, Flight] = {}
         self._group: list[Result] = []
-        self._next_key = 0
         self._settled = 0
         self._no_more = False
         now = time.monotonic()
@@ -109,9 +111,7 @@ class Stint:
         self._listen()
         self._refill()
         self._start_downloads()
-        ended = self._downloader.wait(
-            self._patience(), also=(self._inspectors, self._committer)
-        )
+        ended = self._downloader.wait(self._patience(), also=(self._inspectors, self._committer))
         for download in ended:
             self._on_downloaded(download)
         for inspection in self._inspectors.collect():
@@ -122,7 +122,7 @@ class Stint:
     def _is_over(self) -> bool:
         if self._stop_by is not None and time.monotonic() >= self._stop_by:
             return True
-        return self._no_more and not self._held
+        return self._no_more and not self._held and not self._inspecting
 
     def _patience(self) -> float:
         now = time.monotonic()
@@ -188,15 +188,14 @@ class Stint:
         except SyncError as error:
             self._fail(document, error, position)
             return
-        document.moving.add(position)
         self._fly(Flight(document, position, target, incoming))
 
     def _fly(self, flight: Flight) -> None:
-        self._next_key += 1
-        self._flights[self._next_key] = flight
+        key = next(_keys)
+        self._flights[key] = flight
         self._downloader.start(
             Download(
-                key=self._next_key,
+                key=key,
                 url=flight.target.url,
                 headers=flight.target.headers,
                 sink=flight.incoming,
@@ -238,6 +237,7 @@ class Stint:
 
     def _inspect(self, key: int, flight: Flight) -> None:
         self._inspecting[key] = flight
+        flight.document.checking += 1
         self._inspectors.submit(
             InspectionJob(
                 id=key,
@@ -251,10 +251,13 @@ class Stint:
 
     def _on_inspected(self, inspection: Inspection) -> None:
         flight = self._inspecting.pop(int(inspection.id), None)
-        if flight is None or flight.document.failed:
+        if flight is None:
             return
         document = flight.document
-        document.moving.discard(flight.position)
+        document.checking -= 1
+        if document.failed:
+            document.clean()
+            return
         if inspection.facts is None:
             error = inspection.error or SyncError("INTERNAL", detail="inspection without answer")
             self._fail(document, error, flight.position)
@@ -320,8 +323,11 @@ class Stint:
             self._committer.submit(self._group)
             self._group = []
         self._forget(self._committer.finish())
+        for flight in self._inspecting.values():
+            flight.document.clean(at_once=flight.document.failed)
         rest = list(self._held.values())
         for document in rest:
             self._drop(document)
+            document.clean(at_once=True)
         if rest:
             self._desk.release([document.claim for document in rest])

@@ -1,0 +1,52 @@
+# Python 3.11+ and make are all that is needed; everything else is set up in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := portal executor migrations tests benchmarks wsgi.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check fix bench
+
+help: ## 显示本帮助 Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## 准备 .venv Set up .venv (done by itself when needed)
+
+run: $(VENV)/.ready ## 启动全部并迁移演示数据，继续服务 Start everything, migrate the demo tenant, keep serving
+	@$(BIN)/imgmig demo --keep
+
+demo: $(VENV)/.ready ## 演示一次真实迁移并核对 Perform and verify a real migration; last line is JSON
+	@$(BIN)/imgmig demo
+
+test: $(VENV)/.ready ## 运行不需要服务器的测试 Run the tests that need no server
+	@$(BIN)/pytest
+
+check: $(VENV)/.dev ## 格式、规范、类型、依赖方向、测试 Format, lint, types, import contracts, tests
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --config setup.cfg
+	@$(BIN)/pytest
+
+fix: $(VENV)/.dev ## 自动修正格式 Format and mend what can be mended
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+bench: $(VENV)/.ready ## 比较取文件的客户端 Compare ways of fetching files
+	@$(BIN)/python benchmarks/fetch_clients.py
+
+$(VENV)/.venv-made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "需要 Python 3.11 或更新 Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "无法创建虚拟环境 cannot make a virtual environment; on Debian: apt install python3-venv"; exit 2; }
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.venv-made setup.cfg pyproject.toml
+	@echo "准备环境 setting up $(VENV) …" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
