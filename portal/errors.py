@@ -444,3 +444,29 @@ _CATALOGUE = (
 )
 
 PROBLEMS: dict[str, Problem] = {problem.code: problem for problem in _CATALOGUE}
+
+
+def markdown_table() -> str:
+    """The catalogue for operators, as the Markdown page ``docs/zh/错误码.md``."""
+    rows = [
+        f"| `{problem.code}` | {problem.zh} | {problem.action_zh} | "
+        f"{'否' if problem.permanent else '是'} |"
+        for problem in PROBLEMS.values()
+    ]
+    return "\n".join(
+        (
+            "# 错误码",
+            "",
+            "由 `python -m portal.errors` 生成，请勿手工修改。花括号处在实际信息中是具体的值。",
+            "“自动重试”为“否”的错误当场记为失败，原因排除后用“重新同步失败任务”再试。",
+            "",
+            "| 错误码 | 原因 | 处理措施 | 自动重试 |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        )
+    )
+
+
+if __name__ == "__main__":
+    print(markdown_table(), end="")  # noqa: T201

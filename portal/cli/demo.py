@@ -23,7 +23,7 @@ from portal.cli.progress import watch_batch
 from portal.cli.running import parent_option, require_free
 from portal.cli.trigger import AdminTrigger
 from portal.cli.up import prepare, programs, tell_login
-from portal.errors import PortalError, reason
+from portal.errors import PortalError, action, reason
 from portal.models import utc_now
 from portal.runtime import Portal
 from portal.services import batches, reports, sources
@@ -33,6 +33,7 @@ from portal.supervisor import Program, Supervisor
 
 SOURCE_NAME = "演示源"
 READY_SECONDS = 60
+JOB_END_SECONDS = 30
 FAILED_EXIT = 1
 
 
@@ -162,7 +163,7 @@ class _Demo:
 
         report = watch_batch(self._portal, batch_no, meanwhile=meanwhile)
         seconds = time.monotonic() - began
-        self._pass_on(trigger)
+        self._wait_for_the_job(trigger)
         seen = self._verify(batch_no)
         self._judge(batch_no, report, expected, seen)
         return {
@@ -199,6 +200,19 @@ class _Demo:
                 batch = batches.create(session, scope, by="demo", now=now, zone=zone)
             return batch.batch_no
 
+    def _wait_for_the_job(self, trigger: AdminTrigger) -> None:
+        """The agent ends the run within a step or two of the batch's end.
+
+        :raises DemoFailed: when it does not
+        """
+        deadline = time.monotonic() + JOB_END_SECONDS
+        while not trigger.is_ended:
+            if time.monotonic() > deadline:
+                raise DemoFailed("批次已结束，任务却没有 the batch has ended and the job has not")
+            self._supervisor.poll()
+            time.sleep(0.1)
+            self._pass_on(trigger)
+
     def _is_ended(self, batch_no: str) -> bool:
         with self._portal.ledger.read() as session:
             return batches.find(session, batch_no).is_finished
@@ -228,6 +242,7 @@ class _Demo:
             for group in reports.failure_groups(session, batch.id):
                 text = reason(group.code, group.params, "zh")
                 say(f"失败 failed: {group.code} ×{group.count} {text}（{group.image_no}）")
+                say(f"  处理措施 what to do: {action(group.code, group.params, 'zh')}")
         self._compare("单据 documents", expected["documents"], report["total"])
         healthy = expected["documents"] - len(expected["defects"])
         self._compare("已同步 synced", healthy, report["done"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,22 +13,12 @@ from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.models import Batch, BatchItem, Document, File, Slice, table_of
-from portal.services import audit
-from portal.statuses import ItemStatus
+from portal.services.listed_items import record_items
 from portal.sync.sources.rows import SourceDocument
 
 _DOCUMENTS = table_of(Document)
 Key = tuple[str, str]
 AnyRow = Row[*tuple[Any, ...]]
-
-
-@dataclass(slots=True)
-class _Tally:
-    """How the counts of the slice change by one page."""
-
-    total: int = 0
-    skipped: int = 0
-    failed: int = 0
 
 
 def record_documents(
@@ -48,7 +38,7 @@ def record_documents(
     if new:
         known = _known_documents(session, batch.data_source_id, listed)
         _insert_files(session, ((known[_key(document)].id, document) for document in new))
-    tally = _record_items(session, part, known, listed, by=by, now=now)
+    tally = record_items(session, part, known, listed, by=by, now=now)
     for table in (Slice, Batch):
         session.execute(
             update(table)
@@ -171,101 +161,3 @@ def _update_changed(
     )
     session.execute(delete(File).where(File.document_id.in_(changed)))
     _insert_files(session, changed.items())
-
-
-def _record_items(
-    session: Session,
-    part: Slice,
-    known: dict[Key, AnyRow],
-    listed: dict[Key, SourceDocument],
-    *,
-    by: str,
-    now: datetime,
-) -> _Tally:
-    query = select(BatchItem.id, BatchItem.document_id, BatchItem.status, BatchItem.error_code)
-    items = {
-        row.document_id: row
-        for row in session.execute(
-            query.where(
-                BatchItem.batch_id == part.batch_id,
-                BatchItem.document_id.in_([row.id for row in known.values()]),
-            )
-        )
-    }
-    tally = _Tally()
-    new: list[dict[str, Any]] = []
-    events: list[dict[str, Any]] = []
-    for key, row in known.items():
-        problem = listed[key].problem
-        item = items.get(row.id)
-        if item is None:
-            values = _new_item(part, row, problem, now)
-            status = values["status"]
-            tally.total += 1
-            tally.skipped += status is ItemStatus.SKIPPED
-            tally.failed += status is ItemStatus.FAILED
-            new.append(values)
-            old = ItemStatus.PENDING
-        elif problem is None and _failed_for_its_data(item):
-            _make_pending(session, item.id, now)
-            tally.failed -= 1
-            status, old = ItemStatus.PENDING, ItemStatus.FAILED
-        else:
-            continue
-        if status is not old:
-            events.append(
-                audit.item_event(
-                    by=by,
-                    at=now,
-                    batch_id=part.batch_id,
-                    document_id=row.id,
-                    old=old,
-                    new=status,
-                    reason=problem.code if problem else None,
-                )
-            )
-    if new:
-        session.execute(insert(table_of(BatchItem)), new)
-    audit.record_items(session, events)
-    return tally
-
-
-def _new_item(part: Slice, row: AnyRow, problem: Any, now: datetime) -> dict[str, Any]:
-    if row.archived_at is not None:
-        status = ItemStatus.SKIPPED
-    elif problem is not None:
-        status = ItemStatus.FAILED
-    else:
-        status = ItemStatus.PENDING
-    failed = status is ItemStatus.FAILED
-    return {
-        "batch_id": part.batch_id,
-        "slice_id": part.id,
-        "document_id": row.id,
-        "status": status,
-        "attempts": 0,
-        "next_try_at": now,
-        "error_code": problem.code if failed else None,
-        "error_params": problem.params if failed else None,
-        "finished_at": None if status is ItemStatus.PENDING else now,
-    }
-
-
-def _failed_for_its_data(item: AnyRow) -> bool:
-    return item.status is ItemStatus.FAILED and str(item.error_code).startswith("META_")
-
-
-def _make_pending(session: Session, item_id: int, now: datetime) -> None:
-    session.execute(
-        update(BatchItem)
-        .where(BatchItem.id == item_id)
-        .values(
-            status=ItemStatus.PENDING,
-            attempts=0,
-            next_try_at=now,
-            error_code=None,
-            error_params=None,
-            finished_at=None,
-        )
-        .execution_options(synchronize_session=False)
-    )

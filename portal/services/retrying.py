@@ -12,6 +12,7 @@ from portal import statuses
 from portal.errors import NotAllowed
 from portal.models import Batch, BatchItem, Slice
 from portal.services import audit
+from portal.services.listed_items import pending_again
 from portal.statuses import ItemStatus, ListingStatus, RunStatus
 
 # Only a new listing can show that the source has mended such a document.
@@ -89,15 +90,7 @@ def _send_again(
     session.execute(
         update(BatchItem)
         .where(*chosen)
-        .values(
-            status=ItemStatus.PENDING,
-            attempts=0,
-            next_try_at=now,
-            error_code=None,
-            error_params=None,
-            failed_file_id=None,
-            finished_at=None,
-        )
+        .values(pending_again(now))
         .execution_options(synchronize_session=False)
     )
     for slice_id, count in again.items():

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from portal.errors import SyncError
 from portal.sync.archive.base import Archive, Stage
 from portal.sync.archive.names import file_name
 from portal.sync.checks.inspection import FileFacts
-from portal.sync.sources.rows import SourceFile
-from portal.sync.sources.targets import Target
 from portal.sync.transfer.incoming import Incoming
 from portal.sync.transfer.work import Claim, Result, StoredFile
 
@@ -80,20 +77,3 @@ class DocumentTransfer:
     def _name(self, position: int) -> str:
         file = self.claim.files[position]
         return file_name(position=position + 1, category=file.category, suffix=file.suffix)
-
-
-@dataclass(slots=True)
-class Flight:
-    """One file being downloaded, and then checked."""
-
-    document: DocumentTransfer
-    position: int
-    target: Target
-    incoming: Incoming
-    token_renewed: bool = False
-    digest: str = ""
-
-    @property
-    def file(self) -> SourceFile:
-        """What the source says of it."""
-        return self.incoming.file

@@ -7,8 +7,6 @@ to the committer.
 
 from __future__ import annotations
 
-import itertools
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,26 +14,20 @@ from dataclasses import dataclass
 
 from portal.errors import SyncError
 from portal.sync.archive.base import Archive
-from portal.sync.checks.inspection import Inspection, InspectionJob
 from portal.sync.checks.pool import InspectorPool
 from portal.sync.checks.rules import CompatibilityRules
-from portal.sync.download import Download, Downloaded, Downloader
+from portal.sync.download import Downloader
 from portal.sync.sources.base import Source
-from portal.sync.sources.targets import Target
 from portal.sync.transfer.committer import Committer
-from portal.sync.transfer.document import DocumentTransfer, Flight
+from portal.sync.transfer.document import DocumentTransfer
+from portal.sync.transfer.flights import Flights
 from portal.sync.transfer.work import Control, Desk, Result
-
-logger = logging.getLogger(__name__)
 
 GROUP_SECONDS = 0.5
 GROUP_SIZE = 200
 CONTROL_SECONDS = 0.5
 RENEW_SECONDS = 8.0
 STOP_GRACE_SECONDS = 1.0
-MOST_INSPECTIONS_WAITING = 64
-# Never given twice in a process: a late answer must not be taken for another stint's file.
-_keys = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +65,23 @@ class Stint:
         stopping: Callable[[], bool],
     ) -> None:
         self._desk = desk
-        self._source = source
         self._archive = archive
-        self._downloader = downloader
-        self._inspectors = inspectors
-        self._rules = rules
         self._options = options
         self._stopping = stopping
+        self._flights = Flights(
+            source=source,
+            archive=archive,
+            downloader=downloader,
+            inspectors=inspectors,
+            rules=rules,
+            owner=options.owner,
+            level=options.level,
+        )
         self._committer = Committer(desk, archive)
         self._held: dict[int, DocumentTransfer] = {}
         self._waiting: deque[DocumentTransfer] = deque()
-        self._flights: dict[int, Flight] = {}
-        self._inspecting: dict[int, Flight] = {}
         self._group: list[Result] = []
+        self._committing: set[int] = set()
         self._settled = 0
         self._no_more = False
         now = time.monotonic()
@@ -111,28 +107,25 @@ class Stint:
         self._listen()
         self._refill()
         self._start_downloads()
-        ended = self._downloader.wait(self._patience(), also=(self._inspectors, self._committer))
-        for download in ended:
-            self._on_downloaded(download)
-        for inspection in self._inspectors.collect():
-            self._on_inspected(inspection)
+        landed = self._flights.wait(self._next_moment(), time.monotonic(), also=self._committer)
+        for file in landed:
+            if file.error is not None:
+                self._fail(file.document, file.error, file.position)
+            elif file.document.is_whole:
+                self._add_to_group(file.document.result())
         self._hand_over()
         self._forget(self._committer.collect())
 
     def _is_over(self) -> bool:
         if self._stop_by is not None and time.monotonic() >= self._stop_by:
             return True
-        return self._no_more and not self._held and not self._inspecting
+        return self._no_more and not self._held and self._flights.is_empty
 
-    def _patience(self) -> float:
-        now = time.monotonic()
-        moments = [self._control_at]
-        if self._group:
-            moments.append(self._group_since + GROUP_SECONDS)
-        deadline = self._inspectors.next_deadline()
-        if deadline is not None:
-            moments.append(deadline)
-        return max(0.0, min(moments) - now)
+    def _next_moment(self) -> float:
+        """When there is something to do even if nothing happens."""
+        if not self._group:
+            return self._control_at
+        return min(self._control_at, self._group_since + GROUP_SECONDS)
 
     def _listen(self) -> None:
         """Hear of pause, cancel, a stopping process or others waiting; keep the leases alive."""
@@ -166,124 +159,37 @@ class Stint:
             self._waiting.append(document)
 
     def _start_downloads(self) -> None:
-        while (
-            self._waiting
-            and self._downloader.in_flight < self._options.level
-            and self._inspectors.waiting < MOST_INSPECTIONS_WAITING
-            and self._stop_by is None
-        ):
+        while self._waiting and self._flights.has_room and self._stop_by is None:
             document = self._waiting[0]
             if not document.waiting:
                 self._waiting.popleft()
                 continue
-            self._start(document, document.waiting.popleft())
-
-    def _start(self, document: DocumentTransfer, position: int) -> None:
-        file = document.claim.files[position]
-        try:
-            target = self._source.download_target(file.file_id, file.download_url)
-            incoming = document.receive(
-                position, self._archive, owner=self._options.owner, limit=self._rules.max_bytes
-            )
-        except SyncError as error:
-            self._fail(document, error, position)
-            return
-        self._fly(Flight(document, position, target, incoming))
-
-    def _fly(self, flight: Flight) -> None:
-        key = next(_keys)
-        self._flights[key] = flight
-        self._downloader.start(
-            Download(
-                key=key,
-                url=flight.target.url,
-                headers=flight.target.headers,
-                sink=flight.incoming,
-                suffix=flight.file.suffix,
-            )
-        )
-
-    # What comes back.
-
-    def _on_downloaded(self, ended: Downloaded) -> None:
-        flight = self._flights.pop(ended.key)
-        try:
-            again = self._new_target(flight, ended)
-            if again is not None:
-                flight.target = again
-                self._fly(flight)
-                return
-            if ended.error is not None:
-                raise ended.error
-            if not ended.framed and flight.file.size is None and flight.file.sha256 is None:
-                raise SyncError("SRC_SHORT_BODY", expected="?", received=ended.received)
-            flight.digest = flight.incoming.finish()
-        except SyncError as error:
-            flight.incoming.close()
-            self._fail(flight.document, error, flight.position)
-            return
-        self._inspect(ended.key, flight)
-
-    def _new_target(self, flight: Flight, ended: Downloaded) -> Target | None:
-        """Where to ask again: a redirect that is allowed, or with a fresh token, once."""
-        if ended.redirect is not None:
-            return self._source.redirect_target(flight.target, ended.redirect)
-        stale = flight.target.token
-        if ended.status == 401 and stale is not None and not flight.token_renewed:
-            flight.token_renewed = True
-            self._source.renew_token(stale)
-            return self._source.download_target(flight.file.file_id, flight.file.download_url)
-        return None
-
-    def _inspect(self, key: int, flight: Flight) -> None:
-        self._inspecting[key] = flight
-        flight.document.checking += 1
-        self._inspectors.submit(
-            InspectionJob(
-                id=key,
-                path=str(flight.incoming.path),
-                suffix=flight.file.suffix,
-                category=flight.file.category,
-                page_count=flight.file.page_count,
-                rules=self._rules,
-            )
-        )
-
-    def _on_inspected(self, inspection: Inspection) -> None:
-        flight = self._inspecting.pop(int(inspection.id), None)
-        if flight is None:
-            return
-        document = flight.document
-        document.checking -= 1
-        if document.failed:
-            document.clean()
-            return
-        if inspection.facts is None:
-            error = inspection.error or SyncError("INTERNAL", detail="inspection without answer")
-            self._fail(document, error, flight.position)
-            return
-        document.store(flight.position, flight.incoming, flight.digest, inspection.facts)
-        if document.is_whole:
-            self._add_to_group(document.result())
+            position = document.waiting.popleft()
+            try:
+                self._flights.start(document, position)
+            except SyncError as error:
+                self._fail(document, error, position)
 
     # How documents leave.
 
     def _fail(self, document: DocumentTransfer, error: SyncError, position: int | None) -> None:
         if document.failed:
             return
-        self._abort_flights(document)
+        self._flights.abort(document)
         self._add_to_group(document.failure(error, position))
 
     def _drop(self, document: DocumentTransfer) -> None:
-        """Let go of a document whose lease is lost: the ledger knows more than we do."""
-        self._abort_flights(document)
-        document.discard()
-        self._held.pop(document.claim.item_id, None)
+        """Let go of a document whose lease is lost: the ledger knows more than we do.
 
-    def _abort_flights(self, document: DocumentTransfer) -> None:
-        for key in [key for key, flight in self._flights.items() if flight.document is document]:
-            self._downloader.abort(key)
-            self._flights.pop(key).incoming.close()
+        One that the committer has already is left to it; the ledger will refuse it.
+        """
+        item_id = document.claim.item_id
+        if item_id in self._committing:
+            return
+        self._group = [result for result in self._group if result.claim.item_id != item_id]
+        self._flights.abort(document)
+        document.discard()
+        self._held.pop(item_id, None)
 
     def _add_to_group(self, result: Result) -> None:
         if not self._group:
@@ -294,15 +200,20 @@ class Stint:
         if not self._group:
             return
         waited = time.monotonic() - self._group_since >= GROUP_SECONDS
-        idle = not self._flights and not self._inspecting and not self._waiting
+        idle = self._flights.is_empty and not self._waiting
         if waited or idle or len(self._group) >= GROUP_SIZE:
-            group, self._group = self._group, []
-            self._committer.submit(group)
+            self._commit_group()
+
+    def _commit_group(self) -> None:
+        group, self._group = self._group, []
+        self._committing.update(result.claim.item_id for result in group)
+        self._committer.submit(group)
 
     def _forget(self, results: list[Result]) -> None:
         self._settled += len(results)
         for result in results:
             self._held.pop(result.claim.item_id, None)
+            self._committing.discard(result.claim.item_id)
 
     def _give_back_untouched(self) -> None:
         untouched = [
@@ -320,11 +231,9 @@ class Stint:
     def _abandon(self) -> None:
         """End with nothing in the air: record what is whole, give the rest back."""
         if self._group:
-            self._committer.submit(self._group)
-            self._group = []
+            self._commit_group()
         self._forget(self._committer.finish())
-        for flight in self._inspecting.values():
-            flight.document.clean(at_once=flight.document.failed)
+        self._flights.clean()
         rest = list(self._held.values())
         for document in rest:
             self._drop(document)

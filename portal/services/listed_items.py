@@ -1,0 +1,129 @@
+"""Discovery's items: what a listed document becomes in its batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.orm import Session
+
+from portal.models import BatchItem, Slice, table_of
+from portal.services import audit
+from portal.statuses import ItemStatus
+from portal.sync.sources.rows import SourceDocument
+
+_ITEMS = table_of(BatchItem)
+Key = tuple[str, str]
+AnyRow = Row[*tuple[Any, ...]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """How the counts of the slice change by one page."""
+
+    total: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+def record_items(
+    session: Session,
+    part: Slice,
+    known: Mapping[Key, AnyRow],
+    listed: Mapping[Key, SourceDocument],
+    *,
+    by: str,
+    now: datetime,
+) -> Tally:
+    """Give every listed document its item, and mended ones another chance; idempotent.
+
+    :param known: the documents' rows by identity
+    """
+    items = _items_of(session, part.batch_id, [row.id for row in known.values()])
+    tally = Tally()
+    new: list[dict[str, Any]] = []
+    changes: list[tuple[int, ItemStatus, ItemStatus, SyncError | None]] = []
+    for key, row in known.items():
+        problem = listed[key].problem
+        item = items.get(row.id)
+        if item is None:
+            values = _new_item(part, row, problem, now)
+            new.append(values)
+            tally.total += 1
+            tally.skipped += values["status"] is ItemStatus.SKIPPED
+            tally.failed += values["status"] is ItemStatus.FAILED
+            changes.append((row.id, ItemStatus.PENDING, values["status"], problem))
+        elif problem is None and item.slice_id == part.id and _failed_for_its_data(item):
+            session.execute(update(_ITEMS).where(_ITEMS.c.id == item.id).values(pending_again(now)))
+            tally.failed -= 1
+            changes.append((row.id, ItemStatus.FAILED, ItemStatus.PENDING, None))
+    if new:
+        session.execute(insert(_ITEMS), new)
+    audit.record_items(
+        session,
+        [
+            audit.item_event(
+                by=by,
+                at=now,
+                batch_id=part.batch_id,
+                document_id=document_id,
+                old=old,
+                new=status,
+                reason=problem.code if problem else None,
+            )
+            for document_id, old, status, problem in changes
+            if status is not old
+        ],
+    )
+    return tally
+
+
+def _items_of(session: Session, batch_id: int, document_ids: Sequence[int]) -> Mapping[int, AnyRow]:
+    query = select(
+        BatchItem.id,
+        BatchItem.slice_id,
+        BatchItem.document_id,
+        BatchItem.status,
+        BatchItem.error_code,
+    ).where(BatchItem.batch_id == batch_id, BatchItem.document_id.in_(document_ids))
+    return {row.document_id: row for row in session.execute(query)}
+
+
+def _new_item(part: Slice, row: AnyRow, problem: SyncError | None, now: datetime) -> dict[str, Any]:
+    if row.archived_at is not None:
+        status = ItemStatus.SKIPPED
+    elif problem is not None:
+        status = ItemStatus.FAILED
+    else:
+        status = ItemStatus.PENDING
+    error = problem if status is ItemStatus.FAILED else None
+    return {
+        "batch_id": part.batch_id,
+        "slice_id": part.id,
+        "document_id": row.id,
+        "status": status,
+        "attempts": 0,
+        "next_try_at": now,
+        "error_code": error.code if error else None,
+        "error_params": error.params if error else None,
+        "finished_at": None if status is ItemStatus.PENDING else now,
+    }
+
+
+def _failed_for_its_data(item: AnyRow) -> bool:
+    return item.status is ItemStatus.FAILED and str(item.error_code).startswith("META_")
+
+
+def pending_again(now: datetime) -> dict[str, Any]:
+    """The columns of a failed item that is tried again as if for the first time."""
+    return {
+        "status": ItemStatus.PENDING,
+        "attempts": 0,
+        "next_try_at": now,
+        "error_code": None,
+        "error_params": None,
+        "failed_file_id": None,
+        "finished_at": None,
+    }
