@@ -20,11 +20,15 @@ class TriggerRefused(PortalError):
 
 @dataclass(slots=True)
 class AdminTrigger:
-    """One trigger of an admin of version 2.4, and its rolling log."""
+    """One trigger of an admin of version 2.4, and its rolling log.
+
+    Every one is a job of its own: when a demo was killed, the run of its job goes on with the
+    next start, and DISCARD_LATER would refuse a second run of the same job.
+    """
 
     address: str
     token: str = field(repr=False)
-    job_id: int = 1
+    job_id: int = field(default_factory=lambda: int(time.time()))
     log_id: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     next_line: int = 1
     is_ended: bool = False
