@@ -53,11 +53,26 @@ def finish(
 
     Idempotent: None when there is none (any more).
     """
-    run = changes.newest_of_log(
-        session, log_id, RunStatus.DEFERRED, RunStatus.RUNNING, for_update=True
-    )
-    if run is None:
+    run = changes.newest_of_log(session, log_id, *_FINISHABLE, for_update=True)
+    return None if run is None else _finish(session, run, code, message, now)
+
+
+def finish_run(
+    session: Session, run_id: int, *, code: int, message: str, now: datetime
+) -> RunInfo | None:
+    """The same for a run known by its own id, which no other admin's log id can be mistaken for."""
+    run = session.get(ExecutorRun, run_id, with_for_update=True, populate_existing=True)
+    if run is None or RunStatus(run.status) not in _FINISHABLE:
         return None
+    return _finish(session, run, code, message, now)
+
+
+_FINISHABLE = (RunStatus.DEFERRED, RunStatus.RUNNING)
+
+
+def _finish(
+    session: Session, run: ExecutorRun, code: int, message: str, now: datetime
+) -> RunInfo | None:
     status = _END_OF_CODE.get(code, RunStatus.FAILED)
     ended = changes.end(session, run, status, code=code, message=message, now=now)
     return run.info() if ended else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -20,6 +21,15 @@ LINE_LIMIT: Final = 4_000
 PAGE_LINES: Final = 10_000
 """Lines in one answer."""
 _GAP_MARK: Final = "... {count} lines left out here: the log is too long to show whole ..."
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a run's log as a program shows it itself; numbered from 1."""
+
+    number: int
+    written_at: datetime
+    text: str
 
 
 def append(session: Session, run_id: int, text: str, *, now: datetime) -> None:
@@ -72,6 +82,12 @@ def read(session: Session, query: LogQuery, *, zone: tzinfo | None) -> LogPage:
         )
     last = min(run.log_lines, first + PAGE_LINES - 1)
     return LogPage(query.from_line, last, _text(_lines(session, run.id, first, last), zone), ended)
+
+
+def lines_after(session: Session, run_id: int, number: int) -> Sequence[LogLine]:
+    """The lines of a run behind line ``number``, at most :data:`PAGE_LINES` of them."""
+    lines = _lines(session, run_id, number + 1, number + PAGE_LINES)
+    return [LogLine(line.number, line.written_at, line.text) for line in lines]
 
 
 def bounded(message: str) -> str:

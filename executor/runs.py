@@ -72,6 +72,20 @@ def deferred(session: Session) -> list[RunInfo]:
     return [run.info() for run in session.scalars(statement)]
 
 
+def newest(session: Session, *, before: int | None, limit: int) -> list[RunInfo]:
+    """Runs for a list, the newest first; ``before`` is the run id the last page ended with."""
+    statement = select(ExecutorRun).order_by(ExecutorRun.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(ExecutorRun.id < before)
+    return [run.info() for run in session.scalars(statement)]
+
+
+def find(session: Session, run_id: int) -> RunInfo | None:
+    """One run, or None."""
+    run = session.get(ExecutorRun, run_id)
+    return None if run is None else run.info()
+
+
 def next_of_job(session: Session, job_id: int) -> int | None:
     """The oldest queued run of a job that no run occupies, or None."""
     return session.scalar(_startable().where(ExecutorRun.job_id == job_id))

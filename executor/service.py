@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from flask import Blueprint, Flask
@@ -152,6 +152,21 @@ class Executor:
             self._offer_next([ended.job_id])
         return ended is not None
 
+    def finish_run(self, run_id: int, code: int, message: str) -> bool:
+        """:meth:`finish` for a run known by its own id, as :meth:`deferred_runs` gives it."""
+        with self._ledger.begin() as session:
+            ended = endings.finish_run(
+                session, run_id, code=code, message=message, now=self._clock()
+            )
+        if ended is not None:
+            self._offer_next([ended.job_id])
+        return ended is not None
+
+    def append_run_log(self, run_id: int, text: str) -> None:
+        """Write to the log of a run known by its own id; in a transaction of its own."""
+        with self._ledger.begin() as session:
+            logs.append(session, run_id, text, now=self._clock())
+
     def append_log(self, log_id: int, text: str) -> None:
         """Write to the log of the newest run of ``log_id``; in a transaction of its own.
 
@@ -162,6 +177,21 @@ class Executor:
             if run is None:
                 raise UnknownRun(f"no run has log id {log_id}")
             logs.append(session, run.id, text, now=self._clock())
+
+    def newest_runs(self, *, before: int | None = None, limit: int = 50) -> list[RunInfo]:
+        """Runs for a list, the newest first; ``before`` is the run id the last page ended with."""
+        with self._ledger.read() as session:
+            return runs.newest(session, before=before, limit=limit)
+
+    def find_run(self, run_id: int) -> RunInfo | None:
+        """One run, or None."""
+        with self._ledger.read() as session:
+            return runs.find(session, run_id)
+
+    def log_lines(self, run_id: int, *, after: int = 0) -> Sequence[logs.LogLine]:
+        """The lines of a run's log behind line ``after``, a bounded number of them."""
+        with self._ledger.read() as session:
+            return logs.lines_after(session, run_id, after)
 
     def deferred_runs(self) -> list[RunInfo]:
         """The runs that wait for :meth:`finish`, oldest first."""

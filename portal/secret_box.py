@@ -36,5 +36,6 @@ class SecretBox:
             return self._fernet.decrypt(stored.encode()).decode()
         except InvalidToken:
             raise SecretUnreadable(
-                "密钥已更换，请重新填写凭据 stored with another PORTAL_SECRET_KEY: enter it again"
+                "密钥已更换，请重新填写凭据",
+                "stored with another PORTAL_SECRET_KEY: enter it again",
             ) from None

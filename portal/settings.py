@@ -16,6 +16,7 @@ from portal.errors import SettingsError
 PREFIXES = ("IMGMIG_", "PORTAL_", "XXL_JOB_")
 LOCALES = ("zh_Hans_CN", "en")
 EXECUTOR_PREFIX = "/xxl-job"
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 T = TypeVar("T")
 
@@ -50,8 +51,8 @@ class Settings:
     @property
     def address(self) -> str:
         """Where people open the portal on this host."""
-        host = "127.0.0.1" if self.bind_host in ("0.0.0.0", "::") else self.bind_host  # noqa: S104
-        return f"http://{host}:{self.bind_port}"
+        host = "127.0.0.1" if self.bind_host in _EVERYWHERE else self.bind_host
+        return f"http://{_in_url(host)}:{self.bind_port}"
 
     def secret_key(self) -> str:
         """The key of sessions and stored secrets; made and kept under the home when not set."""
@@ -59,9 +60,19 @@ class Settings:
 
     def access_tokens(self) -> tuple[str, ...]:
         """Tokens an admin may show; a random one is made and kept when none is set."""
-        if self._access_tokens or self.allow_no_token:
+        if not self.makes_token:
             return self._access_tokens
-        return (_kept(self.home / "executor.token"),)
+        return (_kept(self.token_file),)
+
+    @property
+    def token_file(self) -> Path:
+        """Where the executor's token is kept when none is set."""
+        return self.home / "executor.token"
+
+    @property
+    def makes_token(self) -> bool:
+        """Whether the executor's token is one we make ourselves."""
+        return not self._access_tokens and not self.allow_no_token
 
 
 def _kept(path: Path) -> str:
@@ -117,7 +128,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         executor_address=env.parsed(
             "XXL_JOB_EXECUTOR_ADDRESS",
-            f"http://{host}:{port}{EXECUTOR_PREFIX}/",
+            f"http://{_in_url(host)}:{port}{EXECUTOR_PREFIX}/",
             _one_address,
             "http(s)://host:port/path",
         ),
@@ -128,7 +139,19 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         _access_tokens=env.words("XXL_JOB_ACCESS_TOKEN"),
     )
     env.refuse_unread()
+    _refuse_unreachable(settings)
     return settings
+
+
+def _refuse_unreachable(settings: Settings) -> None:
+    """No admin can call an address that means "every address of this host"."""
+    host = urlsplit(settings.executor_address).hostname
+    if settings.admin_addresses and host in _EVERYWHERE:
+        raise _refusal(
+            "XXL_JOB_EXECUTOR_ADDRESS",
+            settings.executor_address,
+            "管理端能访问的地址 an address the admin can reach, http://host:port/xxl-job/",
+        )
 
 
 class _Environment:
@@ -151,7 +174,7 @@ class _Environment:
 
     def integer(self, name: str, default: int, lowest: int, highest: int) -> int:
         value = self.text(name, str(default))
-        if not value.isdecimal() or not lowest <= int(value) <= highest:
+        if not value.isdecimal() or len(value) > 9 or not lowest <= int(value) <= highest:
             raise _refusal(name, value, f"a whole number from {lowest} to {highest}")
         return int(value)
 
@@ -180,15 +203,19 @@ class _Environment:
 
 
 def _refusal(name: str, value: str, allowed: str) -> SettingsError:
-    shown = "***" if "://" in value and "@" in value else value
+    shown = "***" if "@" in value else value  # it may hold a password
     return SettingsError(f"设置无效 invalid setting {name}={shown!r}；允许 allowed: {allowed}")
 
 
 def _bind(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not host or not port.isdecimal() or len(port) > 5 or not 0 < int(port) < 65536:
         raise ValueError(value)
     return host.strip("[]"), int(port)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _database_url(value: str) -> str:
@@ -228,6 +255,8 @@ def _base_path(value: str) -> str:
 def _one_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise ValueError(value)
+    if parts.port == 0:  # asking for the port refuses any other that is none
         raise ValueError(value)
     return value
 

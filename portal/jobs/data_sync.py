@@ -17,6 +17,7 @@ from portal.services import batches, retrying, sources
 from portal.statuses import RunStatus
 
 ACTOR = "xxl-job"
+_HAS_FAILURES = ((Batch.failed > 0) | Batch.listing_failed) & Batch.cancelled_by.is_(None)
 
 
 @job_handler("DataSyncTask", resumable=True)
@@ -29,6 +30,8 @@ def data_sync(context: JobContext) -> str | None:
     portal = current_portal()
     try:
         with portal.ledger.write() as session:
+            if context.cancelled():
+                raise JobFailed("运行已被终止 the run was ended before it started anything")
             order = _Order(portal, session, context, parameter)
             taken = order.take()
             lines = order.lines
@@ -79,7 +82,7 @@ class _Order:
 
     def _wanted(self, mine: set[int]) -> Sequence[Batch]:
         if self._parameter.create is not None:
-            return [self._created(self._parameter.create)]
+            return [self._created(self._parameter.create, mine)]
         if self._parameter.batch_no is not None:
             return [batches.find(self._session, self._parameter.batch_no)]
         wanted = [Batch.run_status == RunStatus.WAITING, Batch.id.in_(mine)]
@@ -87,11 +90,11 @@ class _Order:
             # The broadcast's other parts may have set it running before us.
             wanted.append(Batch.run_status == RunStatus.RUNNING)
         if self._parameter.retry_failed:
-            wanted.append((Batch.failed > 0) & Batch.cancelled_by.is_(None))
+            wanted.append((Batch.run_status == RunStatus.ENDED) & _HAS_FAILURES)
         query = select(Batch).where(Batch.deleted_at.is_(None), or_(*wanted)).order_by(Batch.id)
         return self._session.scalars(query.with_for_update()).all()
 
-    def _created(self, order: CreateOrder) -> Batch:
+    def _created(self, order: CreateOrder, mine: set[int]) -> Batch:
         if self._context.shard_total > 1:
             raise JobFailed("分片广播不能使用 create；a broadcast cannot create batches")
         source = sources.find(self._session, order.source)
@@ -102,6 +105,9 @@ class _Order:
             org_codes=order.org_codes,
             bill_type_codes=order.bill_type_codes,
         )
+        created = select(Batch).where(Batch.id.in_(mine), Batch.scope_key == scope.key)
+        if (batch := self._session.scalar(created)) is not None:
+            return batch  # by an earlier life of this run, and maybe it has ended since
         unfinished = batches.find_unfinished(self._session, scope)
         if unfinished is not None:
             self.lines.append(f"沿用未结束的批次 reusing unfinished batch {unfinished.batch_no}")
@@ -118,7 +124,8 @@ class _Order:
             )
             return False
         if batch.run_status is RunStatus.ENDED:
-            if not self._parameter.retry_failed or not batch.failed or batch.cancelled_by:
+            failed = (batch.failed or batch.listing_failed) and not batch.cancelled_by
+            if not self._parameter.retry_failed or not failed:
                 self.lines.append(f"跳过 {batch.batch_no}：已结束 has ended, passed over")
                 return False
             count = retrying.retry(self._session, batch, by=ACTOR, now=self._now)

@@ -36,7 +36,7 @@ class _Part:
 
     @property
     def is_ended(self) -> bool:
-        if self.batch.run_status is RunStatus.ENDED:
+        if self.batch.run_status is RunStatus.ENDED or self.batch.deleted_at:
             return True
         return bool(self.slices) and all(part.is_settled for part in self.slices)
 
@@ -86,8 +86,8 @@ class Following:
             ending = _ending(session, parts)
         if ending is not None:
             code, message = ending
-            self._executor.append_log(run.log_id, message)
-            self._executor.finish(run.log_id, code, message)
+            self._executor.append_run_log(run.run_id, message)
+            self._executor.finish_run(run.run_id, code, message)
             return
         self._say_progress(run, "；".join(part.progress() for part in parts), now)
 
@@ -95,7 +95,7 @@ class Following:
         said_at, said = self._said.get(run.run_id, (datetime.min.replace(tzinfo=now.tzinfo), ""))
         waited = now - said_at
         if waited >= LINE_AT_LEAST_EVERY or (waited >= LINE_EVERY and line != said):
-            self._executor.append_log(run.log_id, line)
+            self._executor.append_run_log(run.run_id, line)
             self._said[run.run_id] = (now, line)
 
 
@@ -147,7 +147,14 @@ def _outcome(session: Session, part: _Part) -> str:
     text = f"{part.progress()}，{label(part.batch.sync_status, 'zh')}"
     if part.batch.cancelled_by:
         text += f"，由 {part.batch.cancelled_by} 取消"
+    if part.batch.deleted_at:
+        text += "，已删除"
     causes = [
+        f"{one.month} {reason(one.error_code, one.error_params, 'zh')}"
+        for one in part.slices
+        if one.error_code
+    ]
+    causes += [
         f"{reason(code, params, 'zh')} ×{count}" for code, params, count in _causes(session, part)
     ]
     return text + ("。失败原因：" + "、".join(causes) if causes else "")

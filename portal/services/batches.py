@@ -18,9 +18,12 @@ from portal.models import Batch, DataSource, Slice
 from portal.services import audit
 from portal.services.batch_numbers import next_batch_no
 from portal.services.months import months_between
+from portal.services.settling import end_if_settled
 from portal.statuses import ListingStatus, RunStatus
 
 MOST_MONTHS = 600
+# Beyond these lie typing errors, and days whose instants no calendar can hold.
+EARLIEST_DAY, LATEST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,19 @@ def create(session: Session, scope: BatchScope, *, by: str, now: datetime, zone:
     """
     source = session.get(DataSource, scope.source_id)
     if source is None or not source.enabled:
-        raise NotAllowed("数据源不存在或已停用 the data source does not exist or is disabled")
+        raise NotAllowed("数据源不存在或已停用", "the data source does not exist or is disabled")
     if scope.date_to < scope.date_from:
-        raise NotAllowed("采集结束日期早于开始日期 the range ends before it begins")
+        raise NotAllowed("采集结束日期早于开始日期", "the range ends before it begins")
+    if scope.date_from < EARLIEST_DAY or scope.date_to > LATEST_DAY:
+        raise NotAllowed(
+            f"采集日期须在 {EARLIEST_DAY} 至 {LATEST_DAY} 之间",
+            f"the days must lie between {EARLIEST_DAY} and {LATEST_DAY}",
+        )
     months = list(months_between(scope.date_from, scope.date_to, zone))
     if len(months) > MOST_MONTHS:
         raise NotAllowed(
-            f"采集范围超过 {MOST_MONTHS} 个月 the range has more than {MOST_MONTHS} months"
+            f"采集范围超过 {MOST_MONTHS} 个月",
+            f"the range has more than {MOST_MONTHS} months",
         )
     batch = Batch(
         batch_no=next_batch_no(session, now.astimezone(zone).date()),
@@ -100,12 +109,17 @@ def find(session: Session, batch_no: str) -> Batch:
         .with_for_update()
     )
     if batch is None:
-        raise NotFound(f"没有批次 {batch_no} there is no batch {batch_no}")
+        raise NotFound(f"没有批次 {batch_no}", f"there is no batch {batch_no}")
     return batch
 
 
 def find_unfinished(session: Session, scope: BatchScope) -> Batch | None:
-    """The unfinished batch of an equal scope, if there is one."""
+    """The unfinished batch of an equal scope, if there is one.
+
+    The data source is locked until the transaction ends where the database can, so that of two
+    who ask and then create one, the second finds what the first created.
+    """
+    session.get(DataSource, scope.source_id, with_for_update=True)
     return session.scalar(
         select(Batch).where(
             Batch.scope_key == scope.key,
@@ -132,12 +146,17 @@ def start(
 ) -> None:
     """Set a waiting batch running and open its months (of the shard) for listing; idempotent.
 
+    A batch whose last documents were settled while it was being paused ends at once.
+
     :raises NotAllowed: when a person paused it, or it has ended
     """
     if batch.paused_by:
-        raise NotAllowed(f"批次 {batch.batch_no} 已被 {batch.paused_by} 暂停 is paused")
+        raise NotAllowed(
+            f"批次 {batch.batch_no} 已被 {batch.paused_by} 暂停",
+            f"batch {batch.batch_no} was paused by {batch.paused_by}",
+        )
     if batch.run_status is RunStatus.ENDED:
-        raise NotAllowed(f"批次 {batch.batch_no} 已结束 has ended")
+        raise NotAllowed(f"批次 {batch.batch_no} 已结束", f"batch {batch.batch_no} has ended")
     if batch.run_status is RunStatus.WAITING:
         _change(session, batch, RunStatus.RUNNING, "batch.start", by=by, now=now)
         batch.run_no += 1
@@ -147,6 +166,7 @@ def start(
         if waiting and position % shard_total == shard_index:
             part.listing_status = ListingStatus.OPEN
             part.next_try_at = now
+    end_if_settled(session, batch.id, by=by, now=now)
 
 
 def pause(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
@@ -155,7 +175,10 @@ def pause(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
     :raises NotAllowed: when it is paused already or has ended
     """
     if batch.paused_by or batch.run_status is RunStatus.ENDED:
-        raise NotAllowed(f"批次 {batch.batch_no} 已暂停或已结束 is paused or has ended")
+        raise NotAllowed(
+            f"批次 {batch.batch_no} 已暂停或已结束",
+            f"batch {batch.batch_no} is paused or has ended",
+        )
     if batch.run_status is RunStatus.RUNNING:
         _change(session, batch, RunStatus.WAITING, "batch.pause", by=by, now=now)
     else:
@@ -175,7 +198,7 @@ def resume(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
     :raises NotAllowed: when it is not paused
     """
     if not batch.paused_by:
-        raise NotAllowed(f"批次 {batch.batch_no} 未暂停 is not paused")
+        raise NotAllowed(f"批次 {batch.batch_no} 未暂停", f"batch {batch.batch_no} is not paused")
     batch.paused_by = None
     start(session, batch, by=by, now=now)
 
@@ -186,7 +209,7 @@ def cancel(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
     :raises NotAllowed: when it has ended
     """
     if batch.run_status is RunStatus.ENDED:
-        raise NotAllowed(f"批次 {batch.batch_no} 已结束 has ended")
+        raise NotAllowed(f"批次 {batch.batch_no} 已结束", f"batch {batch.batch_no} has ended")
     _change(session, batch, RunStatus.ENDED, "batch.cancel", by=by, now=now)
     batch.paused_by = None
     batch.cancelled_by = by
@@ -199,7 +222,10 @@ def delete(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
     :raises NotAllowed: when it is running
     """
     if batch.run_status is RunStatus.RUNNING:
-        raise NotAllowed(f"批次 {batch.batch_no} 运行中，不能删除 is running")
+        raise NotAllowed(
+            f"批次 {batch.batch_no} 运行中，不能删除",
+            f"batch {batch.batch_no} is running and cannot be deleted",
+        )
     batch.deleted_at = now
     audit.record(session, "batch.delete", by=by, at=now, batch_id=batch.id, old=batch.batch_no)
 

@@ -40,7 +40,6 @@ _chance = random.SystemRandom()
 class Discovery:
     """Lists a month for one worker.
 
-    :param page_size: rows the source gives on a full page
     :param stopping: asked before every page
     """
 
@@ -50,14 +49,12 @@ class Discovery:
         source: Source,
         *,
         owner: str,
-        page_size: int,
         stopping: Callable[[], bool],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
         self._source = source
         self._owner = owner
-        self._page_size = page_size
         self._stopping = stopping
         self._clock = clock
 
@@ -94,9 +91,11 @@ class Discovery:
         page = self._source.page(scope, page_no)
         return self._record(slice_id, page_no, page, count)
 
-    def _held(self, session: Session, slice_id: int) -> tuple[Slice | None, Scope]:
+    def _held(
+        self, session: Session, slice_id: int, *, lock: bool = False
+    ) -> tuple[Slice | None, Scope]:
         """The slice, if it is still ours to list and its batch is running."""
-        part = session.get_one(Slice, slice_id)
+        part = session.get_one(Slice, slice_id, with_for_update=lock)
         batch = session.get_one(Batch, part.batch_id)
         scope = Scope(
             part.starts_at, part.ends_at, tuple(batch.org_codes), tuple(batch.bill_type_codes)
@@ -119,7 +118,7 @@ class Discovery:
         self, session: Session, slice_id: int, page_no: int, page: Page, count: Count | None
     ) -> bool:
         now = self._clock()
-        part, _ = self._held(session, slice_id)
+        part, _ = self._held(session, slice_id, lock=True)
         if part is None or part.next_page != page_no:
             return False
         if count is not None:
@@ -135,11 +134,13 @@ class Discovery:
         part.source_total = page.total
         part.listed_rows += len(page.documents)
         part.attempts = 0
+        part.error_code = part.error_params = None
         part.next_try_at = now + LEASE
         if changed and part.listing_round < MOST_ROUNDS:
             self._start_over(part)
             return True
-        if page.documents and page_no * self._page_size < page.total:
+        # A source may give fewer rows on a page than it was asked for, so rows count, not pages.
+        if page.documents and part.listed_rows < page.total:
             part.next_page = page_no + 1
             return True
         return self._finish(session, part, page, now)
@@ -152,8 +153,13 @@ class Discovery:
         part.last_page_digest = None
 
     def _finish(self, session: Session, part: Slice, page: Page, now: datetime) -> bool:
-        """End the listing, or read it once more when it does not add up."""
-        adds_up = part.listed_rows == page.total == part.expected_documents
+        """End the listing, or read it once more when it does not add up.
+
+        The rows alone do not tell: one that came twice may have hidden another one.
+        """
+        recorded = session.scalar(select(Slice.total).where(Slice.id == part.id)) or 0
+        listed = min(part.listed_rows, recorded)
+        adds_up = listed == part.listed_rows == page.total == part.expected_documents
         if not adds_up and part.listing_round < MOST_ROUNDS:
             self._start_over(part)
             part.expected_documents = None
@@ -163,7 +169,7 @@ class Discovery:
             part.error_params = {
                 "rounds": part.listing_round,
                 "expected": part.expected_documents,
-                "listed": part.listed_rows,
+                "listed": listed,
             }
         self._change(session, part, ListingStatus.LISTED, now)
         return False
@@ -192,7 +198,7 @@ class Discovery:
         logger.warning("listing slice %d: %s", slice_id, error)
         now = self._clock()
         with self._ledger.write() as session:
-            part, _ = self._held(session, slice_id)
+            part, _ = self._held(session, slice_id, lock=True)
             if part is None:
                 return
             part.attempts += 1

@@ -30,10 +30,12 @@ def record_documents(
     at once; one that had failed for its data and was mended at the source becomes pending again.
     """
     batch = session.get_one(Batch, part.batch_id)
-    listed = {(document.resource, document.image_no): document for document in reversed(documents)}
+    listed: dict[Key, SourceDocument] = {}
+    for document in documents:
+        listed.setdefault(_key(document), document)
     known = _known_documents(session, batch.data_source_id, listed)
     _update_changed(session, known, listed)
-    new = [document for key, document in reversed(listed.items()) if key not in known]
+    new = [document for key, document in listed.items() if key not in known]
     _insert_documents(session, batch.data_source_id, new)
     if new:
         known = _known_documents(session, batch.data_source_id, listed)
@@ -140,14 +142,22 @@ def _insert_files(session: Session, documents: Iterable[tuple[int, SourceDocumen
 def _update_changed(
     session: Session, known: dict[Key, AnyRow], listed: dict[Key, SourceDocument]
 ) -> None:
-    """Take over what changed at the source, unless it is archived or somebody moves it just now."""
+    """Take over what changed at the source, unless it is archived or somebody moves it just now.
+
+    Nor is a row with a problem taken over: it may lack files, and another batch may be about to
+    move the document as it was described whole.
+    """
     changed = {
         row.id: listed[key]
         for key, row in known.items()
-        if row.archived_at is None and row.listing_digest != listing_digest(listed[key])
+        if row.archived_at is None
+        and listed[key].problem is None
+        and row.listing_digest != listing_digest(listed[key])
     }
     if not changed:
         return
+    # A claim locks the document too: whoever comes second sees what the first one did.
+    session.execute(select(Document.id).where(Document.id.in_(changed)).with_for_update())
     moving = select(BatchItem.document_id).where(
         BatchItem.document_id.in_(changed), BatchItem.lease_owner.is_not(None)
     )

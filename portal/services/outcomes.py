@@ -41,7 +41,8 @@ def settle(
             if result.files and item.folder != result.claim.folder:
                 refused.append(result)
         elif result.error is not None:
-            changes.fail(item, result)
+            if item.lease_owner is not None:  # else it is recorded or was given back already
+                changes.fail(item, result)
         elif item.archived_at is not None:
             changes.skip(item)
             refused.append(result)
@@ -89,6 +90,8 @@ def _locked_items(session: Session, item_ids: Collection[int]) -> dict[int, AnyR
             BatchItem.slice_id,
             BatchItem.document_id,
             BatchItem.status,
+            BatchItem.attempts,
+            BatchItem.lease_owner,
             Document.fence,
             Document.archived_at,
             Document.folder,
@@ -156,7 +159,11 @@ class _Changes:
         again = self._now + delay_before(result.claim.attempt, error, _chance)
         self._items.append(
             self._item(item, ItemStatus.PENDING, error.code, error.params, result.failed_file_id)
-            | {"next_try_at": again, "finished_at": None}
+            | {
+                "next_try_at": again,
+                "finished_at": None,
+                "attempts": item.attempts - error.problem.ours,
+            }
         )
 
     def end_failed(
@@ -219,6 +226,7 @@ class _Changes:
         return {
             "key": item.id,
             "status": status,
+            "attempts": item.attempts,
             "lease_owner": None,
             "error_code": code,
             "error_params": None if params is None else dict(params),

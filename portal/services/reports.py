@@ -68,19 +68,26 @@ def _counts(counts: Batch | Slice) -> dict[str, int]:
 
 
 def failure_groups(session: Session, batch_id: int) -> Sequence[FailureGroup]:
-    """The failures of a batch by cause, the commonest first."""
-    query = (
-        select(BatchItem.error_code, func.count(), func.min(BatchItem.id))
+    """The failures of a batch by cause, the commonest first, in one query."""
+    groups = (
+        select(
+            func.count().label("failures"),
+            func.min(BatchItem.id).label("example"),
+        )
         .where(BatchItem.batch_id == batch_id, BatchItem.status == ItemStatus.FAILED)
         .group_by(BatchItem.error_code)
-        .order_by(func.count().desc(), BatchItem.error_code)
+        .subquery()
     )
-    groups = []
-    for code, count, example in session.execute(query).all():
-        item = session.get_one(BatchItem, example)
-        image_no = session.get_one(Document, item.document_id).image_no
-        groups.append(FailureGroup(str(code), count, item.error_params or {}, image_no))
-    return groups
+    query = (
+        select(BatchItem.error_code, BatchItem.error_params, groups.c.failures, Document.image_no)
+        .join(groups, groups.c.example == BatchItem.id)
+        .join(Document, Document.id == BatchItem.document_id)
+        .order_by(groups.c.failures.desc(), BatchItem.error_code)
+    )
+    return [
+        FailureGroup(str(code), count, params or {}, image_no)
+        for code, params, count, image_no in session.execute(query)
+    ]
 
 
 def failures(session: Session, batch_id: int) -> Sequence[tuple[str, str]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from portal import statuses
 from portal.errors import NotAllowed
-from portal.models import Batch, BatchItem, Slice
+from portal.models import AuditEvent, Batch, BatchItem, Slice, table_of
 from portal.services import audit
 from portal.services.listed_items import pending_again
 from portal.statuses import ItemStatus, ListingStatus, RunStatus
@@ -35,7 +35,10 @@ def retry(
     :raises NotAllowed: when the batch has not ended, was cancelled, or nothing in it failed
     """
     if batch.run_status is not RunStatus.ENDED or batch.cancelled_by:
-        raise NotAllowed(f"批次 {batch.batch_no} 未结束或已取消 has not ended or was cancelled")
+        raise NotAllowed(
+            f"批次 {batch.batch_no} 未结束或已取消",
+            f"batch {batch.batch_no} has not ended or was cancelled",
+        )
     chosen: list[ColumnElement[bool]] = [
         BatchItem.batch_id == batch.id,
         BatchItem.status == ItemStatus.FAILED,
@@ -47,8 +50,11 @@ def retry(
     unlisted = [part for part in batch.slices if part.listing_status is ListingStatus.FAILED]
     count = sum(again.values()) + sum(relisted.values())
     if not count and not unlisted:
-        raise NotAllowed(f"批次 {batch.batch_no} 没有失败的单据 has no failed documents")
-    _send_again(session, batch, again, [*chosen, ~_METADATA], now)
+        raise NotAllowed(
+            f"批次 {batch.batch_no} 没有失败的单据",
+            f"batch {batch.batch_no} has no failed documents",
+        )
+    _send_again(session, batch, again, [*chosen, ~_METADATA], by=by, now=now)
     for part in batch.slices:
         if part in unlisted or part.id in relisted:
             _open_listing(part, now)
@@ -84,9 +90,12 @@ def _send_again(
     batch: Batch,
     again: dict[int, int],
     chosen: list[ColumnElement[bool]],
+    *,
+    by: str,
     now: datetime,
 ) -> None:
     statuses.check(ItemStatus.FAILED, ItemStatus.PENDING)
+    _record_each(session, chosen, by=by, now=now)
     session.execute(
         update(BatchItem)
         .where(*chosen)
@@ -98,6 +107,24 @@ def _send_again(
             update(Slice).where(Slice.id == slice_id).values(failed=Slice.failed - count)
         )
     batch.failed = Batch.failed - sum(again.values())
+
+
+def _record_each(
+    session: Session, chosen: list[ColumnElement[bool]], *, by: str, now: datetime
+) -> None:
+    """Write an event for every item in one statement, however many there are."""
+    events = table_of(AuditEvent)
+    columns = {
+        "at": literal(now, events.c.at.type),
+        "actor": literal(by),
+        "action": literal("item.status"),
+        "batch_id": BatchItem.batch_id,
+        "document_id": BatchItem.document_id,
+        "old": literal(ItemStatus.FAILED.value),
+        "new": literal(ItemStatus.PENDING.value),
+    }
+    rows = select(*columns.values()).where(*chosen).order_by(BatchItem.id)
+    session.execute(insert(events).from_select(list(columns), rows))
 
 
 def _open_listing(part: Slice, now: datetime) -> None:

@@ -16,11 +16,15 @@ _UNLISTED = (ListingStatus.WAITING, ListingStatus.OPEN)
 
 
 def end_if_settled(session: Session, batch_id: int, *, by: str, now: datetime) -> bool:
-    """End the batch if nothing is left to do; call it after the batch's counts were changed.
+    """End the batch if nothing is left to do; call it after every change that may be the last.
 
-    The caller's change of the counts has locked the batch's row, so of two workers that settle
-    the last documents together the second one sees the first one's.
+    The batch's row is locked first, so that of two workers that settle the last things together
+    the second one sees what the first one did.
     """
+    session.flush()
+    batch = session.get_one(Batch, batch_id, populate_existing=True, with_for_update=True)
+    if batch.run_status is not RunStatus.RUNNING:
+        return False
     unsettled = select(Slice.id).where(
         Slice.batch_id == batch_id,
         or_(
@@ -29,9 +33,6 @@ def end_if_settled(session: Session, batch_id: int, *, by: str, now: datetime) -
         ),
     )
     if session.scalar(unsettled.limit(1)) is not None:
-        return False
-    batch = session.get_one(Batch, batch_id, populate_existing=True)
-    if batch.run_status is not RunStatus.RUNNING:
         return False
     failed = select(Slice.id).where(
         Slice.batch_id == batch_id, Slice.listing_status == ListingStatus.FAILED

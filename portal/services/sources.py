@@ -41,14 +41,14 @@ def save(
     :raises NotAllowed: when a value makes no sense, naming it
     """
     if not form.name.strip() or len(form.name) > 64:
-        raise NotAllowed("数据源名称须为 1–64 个字符 a name has 1 to 64 characters")
+        raise NotAllowed("数据源名称须为 1–64 个字符", "a name has 1 to 64 characters")
     if form.concurrency_cap is not None and not 1 <= form.concurrency_cap <= 1000:
-        raise NotAllowed("并发上限须为 1–1000 the concurrency cap is 1 to 1000")
+        raise NotAllowed("并发上限须为 1–1000", "the concurrency cap is 1 to 1000")
     try:
         _connection(form)
         CompatibilityRules.from_mapping(form.rules)
     except ValueError as error:
-        raise NotAllowed(f"数据源设置无效 invalid data source: {error}") from error
+        raise NotAllowed(f"数据源设置无效：{error}", f"invalid data source: {error}") from error
     source = session.scalar(select(DataSource).where(DataSource.name == form.name))
     action = "source.change"
     if source is None:
@@ -74,7 +74,7 @@ def find(session: Session, name: str) -> DataSource:
     """
     source = session.scalar(select(DataSource).where(DataSource.name == name))
     if source is None:
-        raise NotFound(f"没有数据源 {name} there is no data source {name}")
+        raise NotFound(f"没有数据源 {name}", f"there is no data source {name}")
     return source
 
 

@@ -28,9 +28,9 @@ def add(session: Session, name: str, *, role: Role, password: str, by: str, now:
     :raises NotAllowed: when the name is taken or empty, or the password too short
     """
     if not name.strip() or len(name) > 64:
-        raise NotAllowed("用户名须为 1–64 个字符 a user name has 1 to 64 characters")
+        raise NotAllowed("用户名须为 1–64 个字符", "a user name has 1 to 64 characters")
     if session.scalar(select(User).where(User.name == name)) is not None:
-        raise NotAllowed(f"用户 {name} 已存在 the user exists already")
+        raise NotAllowed(f"用户 {name} 已存在", f"user {name} exists already")
     user = User(name=name, role=role, password_hash=_hashed(password), enabled=True, created_at=now)
     session.add(user)
     audit.record(session, "user.add", by=by, at=now, new=name, detail={"role": role})
@@ -45,7 +45,7 @@ def set_password(session: Session, name: str, *, password: str, by: str, now: da
     """
     user = session.scalar(select(User).where(User.name == name))
     if user is None:
-        raise NotFound(f"没有用户 {name} there is no user {name}")
+        raise NotFound(f"没有用户 {name}", f"there is no user {name}")
     user.password_hash = _hashed(password)
     audit.record(session, "user.password", by=by, at=now, new=name)
 
@@ -62,6 +62,7 @@ def make_first_admin(session: Session, *, now: datetime) -> str | None:
 def _hashed(password: str) -> str:
     if len(password) < SHORTEST_PASSWORD:
         raise NotAllowed(
-            f"密码至少 {SHORTEST_PASSWORD} 个字符 a password has at least that many characters"
+            f"密码至少 {SHORTEST_PASSWORD} 个字符",
+            f"a password has at least {SHORTEST_PASSWORD} characters",
         )
     return generate_password_hash(password)

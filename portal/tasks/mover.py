@@ -39,7 +39,6 @@ class _Opened:
     settings: object
     source: Source
     downloader: Downloader
-    page_size: int
     rules: CompatibilityRules
 
 
@@ -119,7 +118,6 @@ class Mover:
             self._ledger,
             opened.source,
             owner=self._owner,
-            page_size=opened.page_size,
             stopping=self._stopping,
         ).list_slice(slice_id)
         return True
@@ -168,7 +166,6 @@ class Mover:
             settings=settings,
             source=PiaozoneSource(connection),
             downloader=Downloader(DownloadOptions()),
-            page_size=connection.profile.page_size,
             rules=CompatibilityRules.from_mapping(source.rules),
         )
         return self._opened[source.id]

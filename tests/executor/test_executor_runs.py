@@ -272,6 +272,23 @@ def test_finish_before_the_handler_has_returned(rig: Rig, gate: tuple[str, Gate]
     assert rig.result(2) == (200, "p")
 
 
+def test_a_run_is_finished_by_its_own_id_whatever_its_log_id(rig: Rig) -> None:
+    """A reinstalled admin starts its log ids again at 1."""
+    rig.run(1, executorHandler="deferring", jobId=7, logDateTime=1)
+    rig.run(1, executorHandler="deferring", jobId=8, logDateTime=2)
+    rig.work()
+    older, newer = rig.executor.deferred_runs()
+    rig.executor.append_run_log(older.run_id, "of the older one")
+    assert rig.executor.finish_run(older.run_id, 200, "done")
+    assert not rig.executor.finish_run(older.run_id, 500, "again")
+    assert [run.run_id for run in rig.executor.deferred_runs()] == [newer.run_id]
+    lines = [line.text for line in rig.executor.log_lines(older.run_id)]
+    assert "of the older one" in lines
+    assert rig.executor.find_run(older.run_id) != rig.executor.find_run(newer.run_id)
+    assert [run.run_id for run in rig.executor.newest_runs()] == [newer.run_id, older.run_id]
+    assert not rig.executor.finish_run(404, 200, "")
+
+
 def test_finish_of_what_does_not_exist(rig: Rig) -> None:
     assert current_executor() is rig.executor
     assert finish(404, 200, "") is False

@@ -111,7 +111,7 @@ class LocalArchive:
 
     def _inside(self, key: str) -> Path:
         path = self._root / key
-        if not path.resolve().is_relative_to(self._root.resolve()):
+        if self._root.resolve() not in path.resolve().parents:
             raise SyncError("ARCHIVE_MISSING")
         return path
 
@@ -125,12 +125,14 @@ class LocalArchive:
 
     def _make_parent(self, parent: Path) -> None:
         """Make the parent folders and their own entries durable, once."""
-        if parent in self._known_parents:
+        if parent in self._known_parents and parent.is_dir():
             return
         missing = [place for place in (parent, *parent.parents) if not place.exists()]
         parent.mkdir(parents=True, exist_ok=True)
-        for place in missing:
-            _fsync(place.parent)
+        # Those inside the root another process may have made just now and not flushed yet.
+        inside = [place for place in parent.parents if place.is_relative_to(self._root)]
+        for place in dict.fromkeys([*inside, *(place.parent for place in missing)]):
+            _fsync(place)
         self._known_parents.add(parent)
 
 

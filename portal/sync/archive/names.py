@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-_MAX_BYTES = 120
+# With resource, digests and a claim's number a name stays below the 255 bytes file systems allow.
+_MAX_BYTES = 100
 _PLAIN = frozenset("-_.()")
 
 
@@ -12,14 +13,15 @@ def safe_name(text: str) -> str:
     """One path part made of ``text``: letters and digits of any script, ``- _ . ( )``.
 
     Whatever had to be replaced or cut is told apart by a digest of the whole, so two different
-    texts never share a name. Never empty, ``.``, ``..`` or hidden.
+    texts never share a name: the ``=`` before it comes from nowhere else. Never empty, ``.``,
+    ``..`` or hidden.
     """
     kept = "".join(char if char.isalnum() or char in _PLAIN else "_" for char in text)
     cut = kept.encode("utf-8", "replace")[:_MAX_BYTES].decode("utf-8", "ignore")
-    if cut == text and not text.startswith(".") and not text.endswith("."):
-        return cut or "_"
+    if text and cut == text and not text.startswith(".") and not text.endswith("."):
+        return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{cut.strip('.')}-{digest}"
+    return f"{cut.strip('.')}={digest}"
 
 
 def document_folder(*, source: str, month: str, resource: str, image_no: str, fence: int) -> str:

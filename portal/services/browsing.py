@@ -1,0 +1,186 @@
+"""Reading for pages: bounded, keyset-paged, no counting of items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session, selectinload
+
+from portal.errors import NotFound
+from portal.models import AuditEvent, Batch, BatchItem, Document, File, Slice
+from portal.statuses import ItemStatus, RunStatus
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all batches that are not deleted."""
+
+    batches: int
+    running: int
+    total: int
+    synced: int
+    skipped: int
+    failed: int
+    bytes: int
+
+
+def totals(session: Session) -> Totals:
+    """The overview's numbers, from the batches' counts."""
+    is_running = case((Batch.run_status == RunStatus.RUNNING, 1), else_=0)
+    running = func.coalesce(func.sum(is_running), 0)
+    query = select(
+        func.count(),
+        running,
+        *(
+            func.coalesce(func.sum(column), 0)
+            for column in (
+                Batch.total,
+                Batch.synced,
+                Batch.skipped,
+                Batch.failed,
+                Batch.stored_bytes,
+            )
+        ),
+    ).where(Batch.deleted_at.is_(None))
+    return Totals(*(int(value) for value in session.execute(query).one()))
+
+
+def batch_list(
+    session: Session, *, before: int | None = None, limit: int = PAGE
+) -> Sequence[Batch]:
+    """Batches with their source, newest first; ``before`` is the last id of the last page."""
+    query = (
+        select(Batch)
+        .options(selectinload(Batch.data_source))
+        .where(Batch.deleted_at.is_(None))
+        .order_by(Batch.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(Batch.id < before)
+    return session.scalars(query).all()
+
+
+def batches_by_id(session: Session, ids: Sequence[int]) -> Sequence[Batch]:
+    """The named batches, for the rows of a list that are still moving."""
+    query = (
+        select(Batch)
+        .options(selectinload(Batch.data_source))
+        .where(Batch.id.in_(ids), Batch.deleted_at.is_(None))
+    )
+    return session.scalars(query).all()
+
+
+def batch_page(session: Session, batch_no: str) -> Batch:
+    """A batch with its source and months, without locking it.
+
+    :raises NotFound: when there is none or it was deleted
+    """
+    query = (
+        select(Batch)
+        .options(selectinload(Batch.data_source), selectinload(Batch.slices))
+        .where(Batch.batch_no == batch_no, Batch.deleted_at.is_(None))
+    )
+    batch = session.scalar(query)
+    if batch is None:
+        raise NotFound(f"没有批次 {batch_no}", f"there is no batch {batch_no}")
+    return batch
+
+
+def items_page(
+    session: Session,
+    batch_id: int,
+    *,
+    status: ItemStatus | None = None,
+    month: str | None = None,
+    code: str | None = None,
+    image_no: str | None = None,
+    after: int = 0,
+    limit: int = PAGE,
+) -> Sequence[tuple[BatchItem, Document]]:
+    """Documents of a batch in the order they were listed, behind item ``after``."""
+    query = (
+        select(BatchItem, Document)
+        .join(Document, Document.id == BatchItem.document_id)
+        .where(BatchItem.batch_id == batch_id, BatchItem.id > after)
+        .order_by(BatchItem.id)
+        .limit(limit)
+    )
+    if status is not None:
+        query = query.where(BatchItem.status == status)
+    if code:
+        query = query.where(BatchItem.error_code == code)
+    if month:
+        query = query.join(Slice, Slice.id == BatchItem.slice_id).where(Slice.month == month)
+    if image_no:
+        query = query.where(Document.image_no.startswith(image_no, autoescape=True))
+    return [(item, document) for item, document in session.execute(query)]
+
+
+def batch_events(
+    session: Session, batch_id: int, *, before: int | None = None, limit: int = PAGE
+) -> Sequence[AuditEvent]:
+    """What was done with a batch, newest first; its documents' own changes are left out."""
+    query = (
+        select(AuditEvent)
+        .where(AuditEvent.batch_id == batch_id, AuditEvent.document_id.is_(None))
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(AuditEvent.id < before)
+    return session.scalars(query).all()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """A document with its files by category and its passages through batches."""
+
+    document: Document
+    files: Mapping[str, Sequence[File]]
+    items: Sequence[tuple[BatchItem, Batch]]
+    events: Sequence[AuditEvent]
+
+
+def document_view(session: Session, document_id: int) -> DocumentView:
+    """All of one document.
+
+    :raises NotFound: when there is none
+    """
+    document = session.get(Document, document_id)
+    if document is None:
+        raise NotFound("没有这份单据", "there is no such document")
+    query = select(File).where(File.document_id == document_id).order_by(File.seq, File.id)
+    files = session.scalars(query).all()
+    items = session.execute(
+        select(BatchItem, Batch)
+        .join(Batch, Batch.id == BatchItem.batch_id)
+        .where(BatchItem.document_id == document_id)
+        .order_by(BatchItem.id.desc())
+    ).all()
+    events = session.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.document_id == document_id)
+        .order_by(AuditEvent.id.desc())
+        .limit(PAGE)
+    ).all()
+    by_category = {
+        category: [file for file in files if file.category == category]
+        for category in ("cover", "invoice", "attachment")
+    }
+    return DocumentView(document, by_category, [(item, batch) for item, batch in items], events)
+
+
+def archived_file(session: Session, file_id: int) -> File:
+    """A file that is in the archive.
+
+    :raises NotFound: when there is none, or its document is not archived
+    """
+    file = session.get(File, file_id)
+    if file is None or file.storage_key is None:
+        raise NotFound("没有这个文件", "there is no such file")
+    return file

@@ -1,0 +1,6 @@
+"""Pictures of archived files for a browser: :func:`portal.sync.viewing.renditions.rendition`.
+
+Files come from outside, so a browser gets either a small JPEG or PNG as it is or a picture drawn
+anew; all decoding is done by a limited child process (:mod:`.painter`), one for each picture.
+Nothing is imported here, so that a child starts fast.
+"""

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pytest
+from fake_source import FakeSource, make_document
+from ledger_scene import BY, Scene, failed, stored
+
+from portal.errors import NotAllowed, SyncError
+from portal.services import retrying
+from portal.statuses import ItemStatus, ListingStatus, RunStatus, SyncStatus
+from portal.sync.sources.rows import SourceDocument
+
+PROBLEM = SyncError("META_MISSING_FIELD", field="fileName")
+
+
+def ended_batch(scene: Scene) -> int:
+    """One document synced, two failed for their bytes, one for its data."""
+    batch_id = scene.listed_batch(
+        [*(make_document(number) for number in range(3)), make_document(3, problem=PROBLEM)]
+    )
+    good, *bad = scene.claim(batch_id)
+    wrong = [failed(claim, "FILE_CORRUPT", detail="-") for claim in bad]
+    scene.settle(batch_id, stored(good), *wrong)
+    assert scene.batch(batch_id).run_status is RunStatus.ENDED
+    return batch_id
+
+
+def relist(scene: Scene, batch_id: int, documents: list[SourceDocument]) -> None:
+    scene.discovery(FakeSource(documents)).list_slice(scene.slice(batch_id).id)
+
+
+def everything(*, mended: bool) -> list[SourceDocument]:
+    last = make_document(3, problem=None if mended else PROBLEM)
+    return [*(make_document(number) for number in range(3)), last]
+
+
+def test_all_that_failed_is_tried_again_permanent_failures_too(scene: Scene) -> None:
+    noise = ended_batch_of_others(scene)
+    batch_id = ended_batch(scene)
+    scene.advance(60)
+    assert scene.do(retrying.retry, batch_id) == 3
+    batch = scene.batch(batch_id)
+    assert (batch.run_status, batch.run_no, batch.ended_at) == (RunStatus.RUNNING, 2, None)
+    assert scene.counts(batch_id) == (4, 1, 0, 1)
+    claims = scene.claim(batch_id)
+    assert [claim.attempt for claim in claims] == [1, 1]
+    relist(scene, batch_id, everything(mended=False))
+    scene.settle(batch_id, *map(stored, claims))
+    assert scene.counts(batch_id) == (4, 3, 0, 1)
+    batch = scene.batch(batch_id)
+    assert (batch.run_status, batch.sync_status) == (RunStatus.ENDED, SyncStatus.PARTIAL)
+    assert scene.counts(noise) == (1, 0, 0, 1)
+
+
+def ended_batch_of_others(scene: Scene) -> int:
+    noise = scene.add_noise([make_document(0)])
+    (claim,) = scene.claim(noise)
+    scene.settle(noise, failed(claim, "FILE_CORRUPT", detail="-"))
+    return noise
+
+
+def test_documents_whose_data_was_wrong_are_listed_again(scene: Scene) -> None:
+    batch_id = ended_batch(scene)
+    scene.do(retrying.retry, batch_id)
+    assert scene.slice(batch_id).listing_status is ListingStatus.OPEN
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    assert scene.batch(batch_id).run_status is RunStatus.RUNNING
+    relist(scene, batch_id, everything(mended=True))
+    assert scene.items(batch_id)["FYBX00003"].status is ItemStatus.PENDING
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    batch = scene.batch(batch_id)
+    assert (batch.run_status, batch.sync_status) == (RunStatus.ENDED, SyncStatus.COMPLETE)
+
+
+def test_only_the_named_documents_are_tried_again(scene: Scene) -> None:
+    batch_id = ended_batch(scene)
+    document = scene.document("FYBX00002")
+    assert scene.do(retrying.retry, batch_id, document_ids=[document.id]) == 1
+    assert [claim.document_id for claim in scene.claim(batch_id)] == [document.id]
+    assert scene.slice(batch_id).listing_status is ListingStatus.LISTED
+
+
+@pytest.mark.parametrize("image_no", ["FYBX00000", None])
+def test_what_did_not_fail_is_not_tried_again(scene: Scene, image_no: str | None) -> None:
+    batch_id = ended_batch(scene)
+    ids = [scene.document(image_no).id] if image_no else []
+    with pytest.raises(NotAllowed):
+        scene.do(retrying.retry, batch_id, document_ids=ids)
+
+
+def test_a_listing_that_failed_goes_on_at_its_page(scene: Scene) -> None:
+    batch_id = scene.add_batch()
+    source = FakeSource([make_document(number) for number in range(4)])
+
+    def refuse(page_no: int) -> None:
+        if page_no == 2:
+            raise SyncError("SRC_FORBIDDEN")
+
+    source.before_page = refuse
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    assert scene.batch(batch_id).sync_status is SyncStatus.PARTIAL
+    scene.do(retrying.retry, batch_id)
+    part = scene.slice(batch_id)
+    assert (part.listing_status, part.next_page, part.error_code) == (ListingStatus.OPEN, 2, None)
+    source.before_page = lambda _: None
+    scene.discovery(source).list_slice(part.id)
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    batch = scene.batch(batch_id)
+    assert (batch.listing_failed, batch.sync_status) == (False, SyncStatus.COMPLETE)
+    assert scene.counts(batch_id) == (4, 4, 0, 0)
+
+
+def test_the_trail_tells_of_the_batch_and_of_every_document(scene: Scene) -> None:
+    batch_id = ended_batch(scene)
+    before = len(scene.events(batch_id, "item.status"))
+    scene.advance(60)
+    scene.do(retrying.retry, batch_id)
+    (event,) = scene.events(batch_id, "batch.retry")
+    assert (event.actor, event.old, event.new, event.at) == (BY, "ended", "running", scene.now)
+    assert event.detail == {"documents": 3, "listings": 0}
+    again = scene.events(batch_id, "item.status")[before:]
+    assert [(one.document_id, one.old, one.new, one.actor, one.at) for one in again] == [
+        (scene.document(image_no).id, "failed", "pending", BY, scene.now)
+        for image_no in ("FYBX00001", "FYBX00002")
+    ]
