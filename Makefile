@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := portal executor migrations tests benchmarks wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fix bench
+.PHONY: help setup run demo test check fix bench messages
 
 help: ## 显示本帮助 Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -50,3 +50,9 @@ $(VENV)/.ready: $(VENV)/.venv-made setup.cfg pyproject.toml
 $(VENV)/.dev: $(VENV)/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+messages: $(VENV)/.ready ## 收集并编译界面文字 Collect and compile the texts of the pages
+	@$(BIN)/pybabel -q extract -F portal/translations/babel.cfg -k _l -k gettext -k ngettext:1,2 \
+		--omit-header --sort-by-file --no-location -o portal/translations/messages.pot portal
+	@$(BIN)/pybabel -q update --omit-header --no-fuzzy-matching -N -i portal/translations/messages.pot -d portal/translations -l en
+	@$(BIN)/pybabel -q compile -d portal/translations

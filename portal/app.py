@@ -7,10 +7,11 @@ from pathlib import Path
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from flask_wtf.csrf import CSRFProtect
 
 import migrations
 from executor import Executor, ExecutorSettings
-from portal import jobs
+from portal import access, browser, formatting, jobs, language
 from portal.ledger import Ledger, prepare_engine
 from portal.models import Base
 from portal.runtime import Portal
@@ -18,7 +19,8 @@ from portal.secret_box import SecretBox
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.sync.archive.local import LocalArchive
 from portal.tasks.queue import WorkQueue
-from portal.views import health
+from portal.views import auth, batches, documents, errors, health, home
+from portal.views import jobs as task_runs
 
 MIGRATIONS = Path(migrations.__file__).parent
 
@@ -47,9 +49,16 @@ def create_app(settings: Settings | None = None) -> Flask:
         queue=queue,
         executor=executor,
     )
-    executor.init_app(app, prefix=EXECUTOR_PREFIX)
+    csrf = CSRFProtect(app)
+    csrf.exempt(executor.init_app(app, prefix=EXECUTOR_PREFIX))  # admins show their token instead
     executor.on_kill(jobs.release_batches)
-    app.register_blueprint(health.bp)
+    language.init_app(app, default=settings.locale, timezone=str(settings.timezone))
+    formatting.init_app(app)
+    browser.init_app(app)
+    access.init_app(app)
+    for view in (auth, home, batches, documents, task_runs, health):
+        app.register_blueprint(view.bp)
+    errors.init_app(app)
     return app
 
 

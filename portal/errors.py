@@ -25,10 +25,23 @@ class Problem:
     action_zh: str
     action_en: str
     permanent: bool
+    ours: bool = False
+    """Whether the cause lies with our own store: then no document is blamed, however often."""
 
 
 class PortalError(Exception):
-    """Base of all errors the portal raises on purpose; its text may be shown to a user."""
+    """Base of all errors the portal raises on purpose; its text may be shown to a user.
+
+    A terminal shows both languages, a page the one of its reader.
+    """
+
+    def __init__(self, zh: str, en: str = "") -> None:
+        self._texts = (zh, en or zh)
+        super().__init__(f"{zh} {en}" if en else zh)
+
+    def text(self, language: str) -> str:
+        """The text in ``zh`` or ``en``."""
+        return self._texts[0 if language.startswith("zh") else 1]
 
 
 class SettingsError(PortalError):
@@ -400,6 +413,7 @@ _CATALOGUE = (
         "腾出或扩充归档空间；之后自动继续。",
         "Free or add space; the batch then goes on by itself.",
         permanent=False,
+        ours=True,
     ),
     Problem(
         "ARCHIVE_UNWRITABLE",
@@ -408,6 +422,7 @@ _CATALOGUE = (
         "检查归档目录的权限和挂载；之后自动继续。",
         "Check the archive's permissions and mount; the batch then goes on by itself.",
         permanent=False,
+        ours=True,
     ),
     Problem(
         "ARCHIVE_MISSING",

@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 _STABLE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 30.0
 STOP_SECONDS = 15.0
-# A command that refuses to start (bad setting, port in use) says so with this and is not retried.
+# A command that refuses to start (bad setting, port in use) says so with this; when that happens
+# at its very first start, starting it again is no use.
 REFUSED_EXIT = 2
 
 
@@ -112,6 +113,7 @@ class _Child:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
         self._started_at = 0.0
         self._pause = 0.5
         self._start_at = 0.0
@@ -123,11 +125,12 @@ class _Child:
             if code is None:
                 return
             self._process = None
-            if code == REFUSED_EXIT and now - self._started_at < _STABLE_SECONDS:
+            # Later on a refusal may pass: a port that is not yet free after a kill, for one.
+            stable = now - self._started_at > _STABLE_SECONDS
+            if code == REFUSED_EXIT and self._starts == 1 and not stable:
                 raise ChildRefused(
                     f"{self._program.name} 无法启动 refused to start{self._last_words()}"
                 )
-            stable = now - self._started_at > _STABLE_SECONDS
             self._pause = 0.5 if stable else min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
             self._start_at = now + (0.0 if stable else self._pause)
             logger.warning("%s ended with %s, starting it again", self._program.name, code)
@@ -148,6 +151,7 @@ class _Child:
             self._process.wait()
 
     def _start(self, now: float) -> None:
+        self._starts += 1
         self._started_at = now
         log = self._program.log
         if log is not None:

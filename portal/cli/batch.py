@@ -107,6 +107,10 @@ def show(batch_no: str, as_json: bool) -> None:
             f"  {month['month']}  {label(month['sync_status'], 'zh')}  "
             f"已同步 {month['done']}/{month['total']}  失败 {month['failed']}"
         )
+        if month["error_code"]:
+            say(f"    {reason(month['error_code'], month['error_params'], 'zh')}")
+            text = action(month["error_code"], month["error_params"], "zh")
+            say(f"    处理措施 what to do: {text}")
     for group in groups:
         say(f"  {group.code} ×{group.count}：{reason(group.code, group.params, 'zh')}")
         say(f"    例 example: {group.image_no}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,12 +15,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
 import requests
 
-from portal.cli.demo_source import DEFAULT_BIND, demo_options, tenant_arguments, tenant_options
+from portal.cli.demo_source import (
+    DEFAULT_BIND,
+    bind_address,
+    demo_options,
+    tenant_arguments,
+    tenant_options,
+)
 from portal.cli.opening import log_to, opened, say, say_json
 from portal.cli.progress import watch_batch
 from portal.cli.running import parent_option, require_free
@@ -30,6 +40,8 @@ from portal.services import batches, reports, sources
 from portal.services.verification import Verification, verify
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.supervisor import Program, Supervisor
+
+logger = logging.getLogger(__name__)
 
 SOURCE_NAME = "演示源"
 READY_SECONDS = 60
@@ -44,18 +56,23 @@ class DemoFailed(PortalError):
 @click.command("demo")
 @tenant_options
 @click.option("--keep", is_flag=True, help="结束后继续服务 Go on serving; everything is kept.")
+@click.option("--source-bind", help=f"演示源地址 With --keep {DEFAULT_BIND}, else a free port.")
 @parent_option
-def command(keep: bool, **tenant: Any) -> None:
+def command(keep: bool, source_bind: str | None, **tenant: Any) -> None:
     """演示一次真实迁移：最后一行是 JSON 结果。
 
     Start everything with the demo source, trigger DataSyncTask through the executor's endpoint,
     migrate, verify. Exits 0 only when every healthy document is synced and verified again and
-    exactly the planted defects failed. The last line printed is one JSON object.
+    exactly the planted defects failed. The last line printed is one JSON object. With --keep it
+    goes on serving until Ctrl-C, which then is the wanted end and exits 0.
     """
     demo_options(tenant)  # refuses nonsense before anything is started
+    signal.signal(signal.SIGTERM, _end)
     with ExitStack() as stack:
-        settings, source_bind = stack.enter_context(_place(keep))
+        settings, source_bind = stack.enter_context(_place(keep, source_bind))
         password = prepare(settings)
+        if password is not None:
+            tell_login(settings, password)  # now: it cannot be asked for again if we are stopped
         logs = settings.home / "logs"
         log_to(logs / "demo.log")
         demo_source = Program(
@@ -74,35 +91,43 @@ def command(keep: bool, **tenant: Any) -> None:
         result = demo.migrate()
         say_json(result)
         if keep:
-            tell_login(settings, password)
+            tell_login(settings, None)
             supervisor.run_until_stopped()
         elif demo.complaints:
             raise click.exceptions.Exit(FAILED_EXIT)
 
 
+def _end(number: int, _frame: FrameType | None) -> None:
+    """On SIGTERM stop the children and clean up, as on Ctrl-C."""
+    sys.exit(128 + number)
+
+
 @contextmanager
-def _place(keep: bool) -> Iterator[tuple[Settings, str]]:
+def _place(keep: bool, source_bind: str | None) -> Iterator[tuple[Settings, str]]:
     """Where the demo lives: the configured home, or else a throw-away one on free ports."""
     settings = read_settings()
-    host, port = DEFAULT_BIND.split(":")
     if keep:
+        source_bind = source_bind or DEFAULT_BIND
         require_free(settings.bind_host, settings.bind_port, "PORTAL_BIND")
-        require_free(host, int(port), "(demo source)")
-        yield settings, DEFAULT_BIND
+        require_free(*bind_address(source_bind), "--source-bind")
+        yield settings, source_bind
         return
     environ = dict(os.environ)
-    if "PORTAL_BIND" not in environ:
+    if not environ.get("PORTAL_BIND"):
         environ["PORTAL_BIND"] = f"127.0.0.1:{_free_port()}"
-    source_bind = f"127.0.0.1:{_free_port()}"
-    if "IMGMIG_HOME" in environ:
+    source_bind = source_bind or f"127.0.0.1:{_free_port()}"
+    if environ.get("IMGMIG_HOME"):
         yield read_settings(environ), source_bind
         return
     home = Path(tempfile.mkdtemp(prefix="imgmig-demo-"))
     environ["IMGMIG_HOME"] = str(home)
     try:
         yield read_settings(environ), source_bind
-    except PortalError:
-        say(f"日志保留在 logs are kept in {home}")
+    except (PortalError, click.exceptions.Exit):
+        click.echo(f"演示的文件保留在 the demo's files are kept in {home}", err=True)
+        raise
+    except BaseException:
+        shutil.rmtree(home)
         raise
     shutil.rmtree(home)
 
@@ -155,11 +180,14 @@ class _Demo:
         trigger.run({"batch": batch_no})
         say(f"已通过执行器触发 DataSyncTask triggered through the executor: {batch_no}")
 
-        def meanwhile() -> None:
+        def meanwhile() -> list[str]:
             self._supervisor.poll()
-            self._pass_on(trigger)
+            lines = _job_log(trigger)
             if trigger.is_ended and not self._is_ended(batch_no):
+                for line in lines:
+                    say(line)
                 raise DemoFailed("任务提前结束 the job ended before its batch")
+            return lines
 
         report = watch_batch(self._portal, batch_no, meanwhile=meanwhile)
         seconds = time.monotonic() - began
@@ -211,15 +239,12 @@ class _Demo:
                 raise DemoFailed("批次已结束，任务却没有 the batch has ended and the job has not")
             self._supervisor.poll()
             time.sleep(0.1)
-            self._pass_on(trigger)
+            for line in _job_log(trigger):
+                say(line)
 
     def _is_ended(self, batch_no: str) -> bool:
         with self._portal.ledger.read() as session:
             return batches.find(session, batch_no).is_finished
-
-    def _pass_on(self, trigger: AdminTrigger) -> None:
-        for line in trigger.new_log_lines():
-            say(f"  {line}")
 
     def _verify(self, batch_no: str) -> Verification:
         with self._portal.ledger.read() as session:
@@ -257,6 +282,15 @@ class _Demo:
     def _compare(self, what: str, wanted: object, got: object) -> None:
         if wanted != got:
             self.complaints.append(f"{what}: 应为 expected {wanted}, 实际 got {got}")
+
+
+def _job_log(trigger: AdminTrigger) -> list[str]:
+    """What is new in the job log; nothing while the web process is just being started again."""
+    try:
+        return [f"  {line}" for line in trigger.new_log_lines()]
+    except requests.RequestException as error:
+        logger.warning("the job log cannot be read just now: %s", error)
+        return []
 
 
 def _planted_name(image_no: str) -> str:

@@ -55,11 +55,29 @@ def demo_options(tenant: dict[str, Any]) -> DemoOptions:
     :raises SettingsError: when an option makes no sense, naming it
     """
     try:
-        named = dict(fault.split("=", 1) for fault in tenant["faults"])
-        faults = Faults.from_mapping({name: json.loads(value) for name, value in named.items()})
+        faults = Faults.from_mapping(dict(_fault(text) for text in tenant["faults"]))
         return DemoOptions(**{**tenant, "faults": faults})
     except ValueError as error:
         raise SettingsError(f"参数无效 invalid option: {error}") from error
+
+
+def bind_address(bind: str) -> tuple[str, int]:
+    """The host and port of an address to listen on.
+
+    :raises SettingsError: when it is not ``host:port``
+    """
+    host, _, port = bind.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise SettingsError(f"地址应为 an address is host:port, not {bind!r}")
+    return host.strip("[]"), int(port)
+
+
+def _fault(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        raise ValueError(f"--fault 应为 is NAME=NUMBER, not {text!r}") from None
 
 
 @click.command("demo-source")
@@ -69,6 +87,7 @@ def demo_options(tenant: dict[str, Any]) -> DemoOptions:
 def command(bind: str, **tenant: Any) -> None:
     """启动演示源 Serve the source contract with a made-up tenant."""
     options = demo_options(tenant)
+    bind_address(bind)
     try:
         serve(options, bind, announce=lambda url: say(f"演示源 demo source: {url}"))
     except OSError as error:

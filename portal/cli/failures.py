@@ -28,11 +28,11 @@ def report(error: Exception) -> int:
         click.echo(f"错误 error: {error}", err=True)
         return USER_ERROR
     if isinstance(error, OperationalError | ProgrammingError):
-        click.echo(
-            "错误 error: 账本无法使用 the ledger cannot be used: "
-            f"{str(error.orig).splitlines()[0]}；先运行 run first: imgmig db upgrade",
-            err=True,
-        )
+        cause = str(error.orig).splitlines()[0]
+        click.echo(f"错误 error: 账本无法使用 the ledger cannot be used: {cause}", err=True)
+        return USER_ERROR
+    if isinstance(error, OSError) and error.filename is not None:
+        click.echo(f"错误 error: {error.filename}: {error.strerror}", err=True)
         return USER_ERROR
     file = _keep(error)
     click.echo(f"内部错误 internal error: {type(error).__name__}；详情 details: {file}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -51,6 +52,7 @@ def imgmig() -> None:
 
 def main() -> None:
     """Run a command; what goes wrong is said in a sentence, a program error also kept in a file."""
+    os.umask(0o027)  # ledger, queue and archive are not for everybody on the machine
     try:
         sys.exit(imgmig(standalone_mode=False) or 0)
     except click.ClickException as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from portal.errors import PortalError
+from portal.errors import PortalError, SettingsError
 from portal.runtime import Portal
 from portal.settings import Settings
 
@@ -29,12 +29,19 @@ def opened(settings: Settings | None = None, *, current: bool = True) -> Iterato
 
     :param current: refuse a ledger whose schema is not up to date
     :raises SchemaOutdated: then
+    :raises SettingsError: when a setting names what is not installed
     """
     from portal.app import create_app  # noqa: PLC0415 - heavy; not for --help
     from portal.runtime import current_portal  # noqa: PLC0415
     from portal.schema import is_current  # noqa: PLC0415
 
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except ImportError as error:
+        raise SettingsError(
+            f"设置要求的模块无法导入 a module the settings ask for cannot be imported: {error}；"
+            "检查 check XXL_JOB_HANDLER_MODULES, PORTAL_DATABASE_URL"
+        ) from error
     with app.app_context():
         portal = current_portal()
         if current and not is_current(portal.ledger):

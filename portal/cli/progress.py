@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -35,6 +36,8 @@ class ProgressBar:
             console=self._console,
             transient=True,
             disable=quiet or not self._console.is_terminal,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._task = self._bar.add_task(title, total=None, note="")
 
@@ -62,17 +65,24 @@ class ProgressBar:
             self._said_at = now
             click.echo(f"{self._title} {done}/{'?' if total is None else total} {note}", err=True)
 
+    def say(self, line: str) -> None:
+        """A line on standard output: above the bar where both are on the terminal."""
+        if self._quiet or not (self._console.is_terminal and sys.stdout.isatty()):
+            click.echo(line)
+            return
+        self._console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
 
 def watch_batch(
     portal: Portal,
     batch_no: str,
     *,
     quiet: bool = False,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], Iterable[str]] = tuple,
 ) -> dict[str, Any]:
     """Show a batch's progress until it has ended; its last report.
 
-    :param meanwhile: called at every look, a few times a second
+    :param meanwhile: called at every look, a few times a second; gives lines to be shown
     """
     with ProgressBar(batch_no, quiet=quiet) as bar:
         while True:
@@ -83,5 +93,6 @@ def watch_batch(
             bar.show(decided, report["total"] if report["counted"] else None, note)
             if report["run_status"] == "ended":
                 return report
-            meanwhile()
+            for line in meanwhile():
+                bar.say(line)
             time.sleep(_LOOK_SECONDS)

@@ -51,3 +51,6 @@ def tell_login(settings: Settings, password: str | None) -> None:
     if password is not None:
         say(f"首个管理员 first admin: {users.FIRST_ADMIN}")
         say(f"密码（仅显示一次） password (shown once): {password}")
+        if settings.makes_token:
+            (token,) = settings.access_tokens()
+            say(f"执行器令牌 executor token: {token}（另存于 kept in {settings.token_file}）")

@@ -8,6 +8,8 @@ from portal.cli.opening import actor, opened, say
 from portal.models import Role, utc_now
 from portal.services import users
 
+ROLES = click.Choice([role.value for role in Role])
+
 
 @click.group("user")
 def command() -> None:
@@ -16,7 +18,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--role", type=click.Choice(list(Role)), default=Role.OPERATOR, show_default=True)
+@click.option("--role", type=ROLES, default=Role.OPERATOR.value, show_default=True)
 @click.option("--password", help="不给则生成并显示一次 Made and shown once when not given.")
 def add(name: str, role: str, password: str | None) -> None:
     """新增用户 Add an account."""

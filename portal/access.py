@@ -1,0 +1,117 @@
+"""Who may do what: one table, endpoint × role, enforced before every request.
+
+An endpoint that is not in the table is refused to everybody, so a new page cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, UserMixin, current_user
+
+from portal.htmx import is_htmx, redirect_htmx
+from portal.models import Role, User
+from portal.runtime import current_portal
+
+ALL = frozenset(Role)
+OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
+NOBODY_LOGGED_IN = None
+
+# endpoint → who may call it; None: no login needed.
+ACCESS: dict[str, frozenset[Role] | None] = {
+    "static": NOBODY_LOGGED_IN,
+    "health.healthz": NOBODY_LOGGED_IN,
+    "health.readyz": NOBODY_LOGGED_IN,
+    "xxl_job.call": NOBODY_LOGGED_IN,  # the executor checks the admin's token itself
+    "auth.login": NOBODY_LOGGED_IN,
+    "auth.language": NOBODY_LOGGED_IN,
+    "auth.logout": ALL,
+    "home.overview": ALL,
+    "home.live": ALL,
+    "batches.index": ALL,
+    "batches.live": ALL,
+    "batches.new": OPERATORS,
+    "batches.create": OPERATORS,
+    "batches.selected": OPERATORS,
+    "batches.act": OPERATORS,
+    "batches.show": ALL,
+    "batches.progress": ALL,
+    "batches.documents": ALL,
+    "batches.failures": ALL,
+    "batches.log": ALL,
+    "documents.show": ALL,
+    "documents.picture": ALL,
+    "documents.download": ALL,
+    "documents.retry": OPERATORS,
+    "jobs.index": ALL,
+    "jobs.show": ALL,
+    "jobs.tail": ALL,
+}
+
+
+class Account(UserMixin):  # type: ignore[misc] # flask-login has no types
+    """The logged-in user as Flask-Login wants it."""
+
+    def __init__(self, user: User) -> None:
+        self.id = str(user.id)
+        self.name = user.name
+        self.role = user.role
+        self.enabled = user.enabled
+
+    @property
+    def is_active(self) -> bool:
+        """A disabled account is logged out with its next request."""
+        return self.enabled
+
+    def may(self, endpoint: str) -> bool:
+        """Whether this user may call an endpoint; templates show a button only then."""
+        allowed = ACCESS.get(endpoint, frozenset())
+        return allowed is None or self.role in allowed
+
+
+def init_app(app: Flask) -> None:
+    """Load users by their session and enforce the table."""
+    manager = LoginManager(app)
+    manager.user_loader(_load)
+    app.before_request(_enforce)
+
+
+def safe_next(target: str | None) -> str:
+    """Where to go after login: a path of ours, or the overview."""
+    parts = urlsplit(target or "")
+    ours = target and not parts.scheme and not parts.netloc and parts.path.startswith("/")
+    if not ours or "\\" in str(target) or str(target).startswith("//"):
+        return url_for("home.overview")
+    return str(target)
+
+
+def _load(user_id: str) -> Account | None:
+    with current_portal().ledger.read() as session:
+        user = session.get(User, int(user_id)) if user_id.isdecimal() else None
+        return Account(user) if user is not None and user.enabled else None
+
+
+def _enforce() -> ResponseReturnValue | None:
+    endpoint = request.endpoint
+    if endpoint is None:
+        return None  # no such page: the 404 tells nothing
+    allowed = ACCESS.get(endpoint, frozenset())
+    if allowed is None:
+        return None
+    if not current_user.is_authenticated:
+        return _to_login()
+    if current_user.role not in allowed:
+        abort(403)
+    return None
+
+
+def _to_login() -> ResponseReturnValue:
+    """To the login page and back; for a live region the whole page goes there."""
+    if is_htmx():
+        here = urlsplit(request.headers.get("HX-Current-URL", ""))
+        page = f"{here.path}?{here.query}" if here.query else here.path
+        return redirect_htmx(url_for("auth.login", next=page or None))
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("auth.login", next=wanted))

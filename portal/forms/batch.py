@@ -1,0 +1,55 @@
+"""新增迁移批次."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, DateField, SelectField, StringField
+from wtforms.validators import InputRequired, Length, ValidationError
+
+from portal.models import DataSource
+from portal.services.batches import BatchScope
+
+_SEPARATORS = re.compile(r"[\s,，;；、]+")
+_LONGEST_CODES = 4000
+
+
+class BatchForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
+    """The scope of a new batch; days are inclusive, empty codes mean all."""
+
+    source = SelectField(_l("数据源"), coerce=str, validators=[InputRequired(_l("请选择数据源"))])
+    date_from = DateField(_l("采集范围.开始"), validators=[InputRequired(_l("请输入开始日期"))])
+    date_to = DateField(_l("采集范围.结束"), validators=[InputRequired(_l("请输入结束日期"))])
+    orgs = StringField(_l("组织"), validators=[Length(max=_LONGEST_CODES)])
+    types = StringField(_l("单据类型"), validators=[Length(max=_LONGEST_CODES)])
+    run_now = BooleanField(_l("立即运行"))
+
+    def offer(self, sources: Sequence[DataSource]) -> None:
+        """Fill the choice of data sources."""
+        self.source.choices = [(str(source.id), source.name) for source in sources]
+
+    def validate_date_to(self, field: DateField) -> None:
+        """The range must not end before it begins, nor lie in years nobody has documents of."""
+        first: date | None = self.date_from.data
+        last: date | None = field.data
+        if first is not None and last is not None and last < first:
+            raise ValidationError(_("结束日期早于开始日期"))
+
+    def scope(self) -> BatchScope:
+        """What was asked for; call it after validation."""
+        return BatchScope(
+            source_id=int(self.source.data),
+            date_from=self.date_from.data,
+            date_to=self.date_to.data,
+            org_codes=_codes(self.orgs.data),
+            bill_type_codes=_codes(self.types.data),
+        )
+
+
+def _codes(text: str | None) -> tuple[str, ...]:
+    return tuple(code for code in _SEPARATORS.split(text or "") if code)

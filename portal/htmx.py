@@ -1,0 +1,17 @@
+"""htmx's names, in one place."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+STOP_POLLING = 286
+
+
+def is_htmx() -> bool:
+    """Whether htmx asks, for a part of a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def redirect_htmx(url: str) -> Response:
+    """Send the whole page elsewhere; htmx does not see headers of a 3xx."""
+    return Response("", status=401, headers={"HX-Redirect": url})

@@ -1,0 +1,41 @@
+"""Chinese first, English by switch: the choice is kept in the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask, has_request_context, session
+from flask_babel import Babel, get_locale
+
+from portal.runtime import current_portal
+from portal.settings import LOCALES
+
+TRANSLATIONS = Path(__file__).parent / "translations"
+
+
+def init_app(app: Flask, *, default: str, timezone: str) -> None:
+    """Choose the language of every request."""
+    Babel(
+        app,
+        default_locale=default,
+        default_timezone=timezone,
+        default_translation_directories=str(TRANSLATIONS),
+        locale_selector=_select,
+    )
+
+
+def language() -> str:
+    """``zh`` or ``en``, for the catalogues of errors and statuses."""
+    locale = get_locale()
+    return "zh" if locale is None or locale.language == "zh" else "en"
+
+
+def choose(locale: str) -> None:
+    """Keep a choice; anything we do not have is passed over."""
+    if locale in LOCALES:
+        session["locale"] = locale
+
+
+def _select() -> str:
+    chosen = session.get("locale") if has_request_context() else None
+    return chosen if chosen in LOCALES else current_portal().settings.locale

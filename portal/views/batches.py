@@ -1,0 +1,209 @@
+"""迁移批次: the list, a new one, one batch with its tabs, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from flask_login import current_user
+from sqlalchemy.orm import Session
+
+from portal.errors import NotAllowed
+from portal.forms.batch import BatchForm
+from portal.htmx import STOP_POLLING
+from portal.language import language
+from portal.models import Batch, utc_now
+from portal.runtime import current_portal
+from portal.services import batches, browsing, reports, retrying, sources
+from portal.statuses import ItemStatus
+
+bp = Blueprint("batches", __name__, url_prefix="/batches")
+
+Act = Callable[[Session, Batch, str, datetime], object]
+ACTIONS: dict[str, Act] = {
+    "run": lambda session, batch, by, now: batches.start(session, batch, by=by, now=now),
+    "pause": lambda session, batch, by, now: batches.pause(session, batch, by=by, now=now),
+    "resume": lambda session, batch, by, now: batches.resume(session, batch, by=by, now=now),
+    "cancel": lambda session, batch, by, now: batches.cancel(session, batch, by=by, now=now),
+    "delete": lambda session, batch, by, now: batches.delete(session, batch, by=by, now=now),
+    "retry": lambda session, batch, by, now: retrying.retry(session, batch, by=by, now=now),
+}
+TABS = ("months", "failures")
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    """The list, newest first."""
+    before = request.args.get("before", type=int)
+    with current_portal().ledger.read() as session:
+        rows = browsing.batch_list(session, before=before)
+    last = rows[-1].id if len(rows) == browsing.PAGE else None
+    return render_template("batches/index.html", batches=rows, before=before, last=last)
+
+
+@bp.get("/live")
+def live() -> ResponseReturnValue:
+    """The rows among ``ids`` again, out of band, and the poller for those still moving."""
+    ids = [int(word) for word in request.args.get("ids", "").split(",") if word.isdecimal()]
+    with current_portal().ledger.read() as session:
+        rows = browsing.batches_by_id(session, ids[: browsing.PAGE])
+    page = render_template("batches/_live.html", batches=rows)
+    return page, 200 if any(not batch.is_finished for batch in rows) else STOP_POLLING
+
+
+@bp.get("/new")
+def new() -> ResponseReturnValue:
+    """The empty form."""
+    form = BatchForm()
+    _offer_sources(form)
+    return render_template("batches/new.html", form=form)
+
+
+@bp.post("/new")
+def create() -> ResponseReturnValue:
+    """Create the batch; 422 with the form and the reason at the field when something is wrong."""
+    form = BatchForm()
+    _offer_sources(form)
+    if not form.validate():
+        return render_template("batches/new.html", form=form), 422
+    portal = current_portal()
+    now = utc_now()
+    try:
+        with portal.ledger.write() as session:
+            batch = batches.create(
+                session,
+                form.scope(),
+                by=current_user.name,
+                now=now,
+                zone=portal.settings.timezone,
+            )
+            if form.run_now.data:
+                batches.start(session, batch, by=current_user.name, now=now)
+            batch_no = batch.batch_no
+    except NotAllowed as error:
+        form.date_to.errors = [error.text(language())]
+        return render_template("batches/new.html", form=form), 422
+    portal.offer()
+    flash(_("已创建批次 %(number)s", number=batch_no), "success")
+    return redirect(url_for("batches.show", batch_no=batch_no), code=303)
+
+
+@bp.post("/selected")
+def selected() -> ResponseReturnValue:
+    """Retry or delete the ticked batches; what does not qualify is named with its reason."""
+    name = request.form.get("action", "")
+    if name not in ("retry", "delete"):
+        abort(400)
+    numbers = request.form.getlist("batch_no")
+    if not numbers:
+        flash(_("请先勾选批次"), "warning")
+    done = [number for number in numbers if _act(name, number)]
+    if done:
+        flash(ngettext("已处理 %(num)d 个批次", "已处理 %(num)d 个批次", len(done)), "success")
+    return redirect(url_for("batches.index"), code=303)
+
+
+@bp.post("/<batch_no>/<any(run, pause, resume, cancel, delete, retry):name>")
+def act(batch_no: str, name: str) -> ResponseReturnValue:
+    """One thing done with one batch."""
+    _act(name, batch_no)
+    if name == "delete":
+        return redirect(url_for("batches.index"), code=303)
+    return redirect(url_for("batches.show", batch_no=batch_no), code=303)
+
+
+@bp.get("/<batch_no>")
+def show(batch_no: str) -> ResponseReturnValue:
+    """A batch: its state, live, and its months."""
+    return render_template("batches/show.html", **_progress(batch_no, "months"))
+
+
+@bp.get("/<batch_no>/failures")
+def failures(batch_no: str) -> ResponseReturnValue:
+    """错误归类: its failures by cause."""
+    return render_template("batches/show.html", **_progress(batch_no, "failures"))
+
+
+@bp.get("/<batch_no>/progress")
+def progress(batch_no: str) -> ResponseReturnValue:
+    """The live region of the pages above, alone."""
+    tab = request.args.get("tab", "months")
+    context = _progress(batch_no, tab if tab in TABS else "months")
+    page = render_template("batches/_progress.html", **context)
+    return page, STOP_POLLING if context["batch"].is_finished else 200
+
+
+@bp.get("/<batch_no>/documents")
+def documents(batch_no: str) -> ResponseReturnValue:
+    """单据: the batch's documents with filters, page by page."""
+    word = request.args.get("status", "")
+    filters = {
+        "status": word if word in set(ItemStatus) else "",
+        "month": request.args.get("month", ""),
+        "code": request.args.get("code", ""),
+        "image_no": request.args.get("image_no", "").strip(),
+    }
+    with current_portal().ledger.read() as session:
+        batch = browsing.batch_page(session, batch_no)
+        rows = browsing.items_page(
+            session,
+            batch.id,
+            status=ItemStatus(filters["status"]) if filters["status"] else None,
+            month=filters["month"],
+            code=filters["code"],
+            image_no=filters["image_no"],
+            after=request.args.get("after", 0, type=int),
+        )
+    last = rows[-1][0].id if len(rows) == browsing.PAGE else None
+    return render_template(
+        "batches/documents.html",
+        batch=batch,
+        rows=rows,
+        filters=filters,
+        statuses=list(ItemStatus),
+        last=last,
+        tab="documents",
+    )
+
+
+@bp.get("/<batch_no>/log")
+def log(batch_no: str) -> ResponseReturnValue:
+    """日志: what was done with the batch and by whom."""
+    before = request.args.get("before", type=int)
+    with current_portal().ledger.read() as session:
+        batch = browsing.batch_page(session, batch_no)
+        events = browsing.batch_events(session, batch.id, before=before)
+    last = events[-1].id if len(events) == browsing.PAGE else None
+    return render_template("batches/log.html", batch=batch, events=events, last=last, tab="log")
+
+
+def _progress(batch_no: str, tab: str) -> dict[str, Any]:
+    """All that the live region shows: three queries at most, whoever asks."""
+    with current_portal().ledger.read() as session:
+        batch = browsing.batch_page(session, batch_no)
+        groups = reports.failure_groups(session, batch.id) if tab == "failures" else ()
+    return {"batch": batch, "tab": tab, "groups": groups}
+
+
+def _act(name: str, batch_no: str) -> bool:
+    """Do it, or say why not; the outcome is a message either way."""
+    portal = current_portal()
+    try:
+        with portal.ledger.write() as session:
+            batch = batches.find(session, batch_no)
+            ACTIONS[name](session, batch, current_user.name, utc_now())
+    except NotAllowed as error:
+        flash(error.text(language()), "danger")
+        return False
+    portal.offer()
+    return True
+
+
+def _offer_sources(form: BatchForm) -> None:
+    with current_portal().ledger.read() as session:
+        form.offer([source for source in sources.all_sources(session) if source.enabled])

@@ -1,0 +1,213 @@
+"""The commands as a person types them: what they print, how they refuse."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from installation import SOURCE, DemoSource, Ended, Installation, free_port
+
+StartSource = Callable[..., DemoSource]
+
+
+def assert_refused(ended: Ended, *words: str) -> None:
+    """In a sentence that names it, and with the exit code of what a user can mend."""
+    assert ended.code == 2, ended
+    said = ended.out + ended.err
+    assert "Traceback" not in said
+    assert "internal error" not in said
+    for word in words:
+        assert word in said
+
+
+def test_an_upgrade_is_safe_to_repeat(site: Installation) -> None:
+    assert_refused(site.run("batch", "list"), "imgmig db upgrade")
+    assert site.run("db", "upgrade").code == 0
+    assert site.run("db", "upgrade").code == 0
+    assert site.json("batch", "list") == []
+
+
+def test_accounts(site: Installation) -> None:
+    site.run("db", "upgrade")
+    made = site.run("user", "add", "zhang", "--role", "auditor")
+    assert made.code == 0
+    assert len(made.out.split()[-1]) == 16
+    assert_refused(site.run("user", "add", "zhang"), "zhang")
+    assert_refused(site.run("user", "add", "li", "--role", "boss"), "boss")
+    assert_refused(site.run("user", "add", "li", "--password", "short"), "10")
+    changed = site.run("user", "passwd", "zhang", "--password", "correct horse")
+    assert changed.code == 0
+    assert "correct horse" not in changed.out
+    assert_refused(site.run("user", "passwd", "nobody"), "nobody")
+
+
+def test_sources_are_kept_and_their_secrets_never_shown(
+    site: Installation, start_source: StartSource
+) -> None:
+    source = start_source("--documents=12", "--months=1")
+    site.add_source(source)
+    listed = site.run("source", "list", "--json")
+    assert [row["name"] for row in listed.json] == [SOURCE]
+    checked = site.run("source", "check", SOURCE)
+    assert checked.code == 0
+    wrong = site.run(
+        *("source", "add", "wrong", "--url", source.url, "--client-id", source.client_id),
+        CLIENT_SECRET="not-the-secret",
+    )
+    assert wrong.code == 0
+    refused = site.run("source", "check", "wrong")
+    assert_refused(refused, "SRC_CREDENTIALS")
+    outputs = [site.run("source", "list"), listed, checked, wrong, refused]
+    for ended in outputs:
+        assert source.client_secret not in ended.out + ended.err
+        assert "not-the-secret" not in ended.out + ended.err
+    for path in site.home.rglob("*"):
+        if path.is_file():
+            assert source.client_secret.encode() not in path.read_bytes()
+    assert_refused(site.run("source", "check", "nobody"), "nobody")
+    nonsense = ("source", "add", "x", "--url", "ftp://x", "--client-id", "a")
+    assert_refused(site.run(*nonsense, CLIENT_SECRET="s"), "http")
+
+
+def test_a_batch_from_its_creation_to_its_deletion(
+    site: Installation, start_source: StartSource
+) -> None:
+    source = start_source("--documents=24", "--months=1", "--mean-size=40000")
+    site.add_source(source)
+    batch = site.create_batch("2024-01-01", "2024-01-31")
+    shown = site.show(batch)
+    assert (shown["run_status"], shown["sync_status"], shown["total"]) == ("waiting", "pending", 0)
+    assert site.run("batch", "run", batch).code == 0
+    assert_refused(site.run("batch", "delete", batch), batch)
+    worker = site.start("worker")
+    agent = site.start("agent")
+    watched = site.run("batch", "watch", batch)
+    assert worker.is_running()
+    assert agent.is_running()
+    assert watched.code == 1  # six documents failed
+    report = site.show(batch)
+    assert (report["done"], report["failed"]) == (18, 6)
+    people = site.run("batch", "show", batch).out
+    assert "部分同步完成" in people
+    assert "处理措施" in people
+    assert batch in site.run("batch", "list").out
+    assert site.run("batch", "delete", batch).code == 0
+    assert_refused(site.run("batch", "show", batch), batch)
+    assert site.run("verify").code == 0
+    assert_verify_finds_what_was_done_to_the_archive(site)
+
+
+def assert_verify_finds_what_was_done_to_the_archive(site: Installation) -> None:
+    flipped, removed, _ = (next(folder.iterdir()) for folder in site.archived_folders()[:3])
+    flip_a_bit(flipped)
+    removed.unlink()
+    extra = site.archive / "extra.pdf"
+    extra.write_bytes(b"%PDF-")
+    ended = site.run("verify", "--json")
+    assert ended.code == 1
+    found = {finding["storage_key"]: finding["code"] for finding in ended.json["findings"]}
+    assert found == {
+        flipped.relative_to(site.archive).as_posix(): "ARCHIVE_DAMAGED",
+        removed.relative_to(site.archive).as_posix(): "ARCHIVE_MISSING",
+        "extra.pdf": "ARCHIVE_EXTRA",
+    }
+    assert ended.json["documents"] == 16
+    assert "ARCHIVE_DAMAGED" in site.run("verify").out
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o640)
+    path.write_bytes(content)
+
+
+def test_scopes_and_numbers_that_make_no_sense(
+    site: Installation, start_source: StartSource
+) -> None:
+    site.add_source(start_source("--documents=12", "--months=1"))
+    create = ("batch", "create", "--source", SOURCE)
+    assert_refused(site.run(*create, "--from", "2024-02-30", "--to", "2024-03-01"), "2024-02-30")
+    assert_refused(site.run(*create, "--from", "2024-03-02", "--to", "2024-03-01"), "结束日期")
+    assert_refused(site.run(*create, "--from", "1900-01-01", "--to", "2024-03-01"), "600")
+    other = ("batch", "create", "--source", "nobody", "--from", "2024-01-01", "--to", "2024-01-31")
+    assert_refused(site.run(*other), "nobody")
+    for action in ("show", "run", "pause", "resume", "cancel", "delete", "retry", "watch"):
+        assert_refused(site.run("batch", action, "MB20240101-9999"), "MB20240101-9999")
+    assert_refused(site.run("verify", "--batch", "MB20240101-9999"), "MB20240101-9999")
+
+
+BAD_SETTINGS = {
+    "IMGMIG_HOME": "/dev/null/home",
+    "IMGMIG_NONSENSE": "1",
+    "PORTAL_DATABASE_URL": "oracle://user:hidden@host/name",
+    "PORTAL_QUEUE_URL": "amqp://host",
+    "PORTAL_ARCHIVE_URL": "ftp://host/folder",
+    "PORTAL_SECRET_KEY": "short",
+    "PORTAL_SECRET_KEY_FILE": "/nowhere/key",
+    "PORTAL_BIND": "8000",
+    "PORTAL_WORKERS": "none",
+    "PORTAL_LOCALE": "fr",
+    "PORTAL_TIMEZONE": "Mars/Olympus",
+    "PORTAL_BASE_PATH": "imaging/",
+    "PORTAL_TRUSTED_PROXIES": "-1",
+    "XXL_JOB_ADMIN_ADDRESSES": "admin",
+    "XXL_JOB_EXECUTOR_APPNAME": "abc",
+    "XXL_JOB_EXECUTOR_ADDRESS": "here",
+    "XXL_JOB_LOG_RETENTION_DAYS": "0",
+    "XXL_JOB_HANDLER_MODULES": "no.such.module",
+    "XXL_JOB_ALLOW_NO_TOKEN": "perhaps",
+}
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_a_setting_that_makes_no_sense_is_named(site: Installation, name: str) -> None:
+    value = BAD_SETTINGS[name]
+    ended = site.run("up", **{name: value})
+    assert_refused(ended, value if name == "IMGMIG_HOME" else name)
+    assert "hidden" not in ended.err
+    assert site.processes() == []
+
+
+def test_a_ledger_that_does_not_answer(site: Installation) -> None:
+    url = f"postgresql://user:hidden@127.0.0.1:{free_port()}/name"
+    ended = site.run("batch", "list", PORTAL_DATABASE_URL=url)
+    assert_refused(ended, "ledger")
+    assert "hidden" not in ended.err
+
+
+def test_a_port_in_use_is_said_plainly(site: Installation) -> None:
+    site.run("db", "upgrade")
+    with closing(socket.create_server(("127.0.0.1", site.port))):
+        address = f"127.0.0.1:{site.port}"
+        assert_refused(site.run("up"), address, "PORTAL_BIND")
+        assert_refused(site.run("web"), address, "PORTAL_BIND")
+        assert_refused(site.run("demo", "--keep"), address, "PORTAL_BIND")
+        assert_refused(site.demo(), address)
+        assert_refused(site.run("demo-source", "--bind", address), address)
+        elsewhere = {"PORTAL_BIND": f"127.0.0.1:{free_port()}"}
+        keep = ("demo", "--keep", "--source-bind", address)
+        assert_refused(site.run(*keep, **elsewhere), address, "--source-bind")
+    assert site.processes() == []
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ("--documents=3", "documents"),
+        ("--documents=many", "--documents"),
+        ("--first-month=January", "first_month"),
+        ("--fault=latency", "latency"),
+        ("--fault=latency=slow", "latency=slow"),
+        ("--fault=nonsense=1", "nonsense"),
+        ("--bind=8100", "8100"),
+        ("--bind=127.0.0.1:99999", "99999"),
+    ],
+)
+def test_an_option_of_the_demo_source_that_makes_no_sense(
+    site: Installation, option: str, named: str
+) -> None:
+    assert_refused(site.run("demo-source", option), named)
