@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Flask, has_request_context, session
+from flask import Flask, current_app, has_request_context, request, session
 from flask_babel import Babel, get_locale
 
 from portal.runtime import current_portal
@@ -22,6 +22,7 @@ def init_app(app: Flask, *, default: str, timezone: str) -> None:
         default_translation_directories=str(TRANSLATIONS),
         locale_selector=_select,
     )
+    app.jinja_env.globals["page_to_stay_on"] = page_to_stay_on
 
 
 def language() -> str:
@@ -34,6 +35,13 @@ def choose(locale: str) -> None:
     """Keep a choice; anything we do not have is passed over."""
     if locale in LOCALES:
         session["locale"] = locale
+
+
+def page_to_stay_on() -> str:
+    """The page's own address, or nothing where only a post leads to it."""
+    adapter = current_app.create_url_adapter(request)
+    can_be_shown = adapter is not None and adapter.test(method="GET")
+    return request.full_path.rstrip("?") if can_be_shown else ""
 
 
 def _select() -> str:
