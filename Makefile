@@ -2,13 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := portal executor migrations tests benchmarks wsgi.py
+SOURCES := portal executor migrations tests benchmarks docs wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fix bench messages
+.PHONY: help setup run demo test test-all check fix bench messages screenshots
 
 help: ## 显示本帮助 Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## 准备 .venv Set up .venv (done by itself when needed)
 
@@ -19,14 +19,17 @@ demo: $(VENV)/.ready ## 演示一次真实迁移并核对 Perform and verify a r
 	@$(BIN)/imgmig demo
 
 test: $(VENV)/.ready ## 运行不需要服务器的测试 Run the tests that need no server
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not faults"
+
+test-all: $(VENV)/.browser ## 再加故障与浏览器测试 The fault and browser tests as well (Chromium)
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## 格式、规范、类型、依赖方向、测试 Format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config setup.cfg
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not faults"
 
 fix: $(VENV)/.dev ## 自动修正格式 Format and mend what can be mended
 	@$(BIN)/ruff format $(SOURCES)
@@ -47,12 +50,19 @@ $(VENV)/.ready: $(VENV)/.venv-made setup.cfg pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.ready
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@
-
 messages: $(VENV)/.ready ## 收集并编译界面文字 Collect and compile the texts of the pages
 	@$(BIN)/pybabel -q extract -F portal/translations/babel.cfg -k _l -k gettext -k ngettext:1,2 \
 		--omit-header --sort-by-file --no-location -o portal/translations/messages.pot portal
 	@$(BIN)/pybabel -q update --omit-header --no-fuzzy-matching -N -i portal/translations/messages.pot -d portal/translations -l en
 	@$(BIN)/pybabel -q compile -d portal/translations
+
+screenshots: $(VENV)/.browser ## 重拍文档中的截图 Take the pictures of the documents again (Chromium)
+	@$(BIN)/python docs/take_screenshots.py
+
+$(VENV)/.browser: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

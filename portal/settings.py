@@ -174,7 +174,7 @@ class _Environment:
 
     def integer(self, name: str, default: int, lowest: int, highest: int) -> int:
         value = self.text(name, str(default))
-        if not value.isdecimal() or len(value) > 9 or not lowest <= int(value) <= highest:
+        if not _is_number(value) or len(value) > 9 or not lowest <= int(value) <= highest:
             raise _refusal(name, value, f"a whole number from {lowest} to {highest}")
         return int(value)
 
@@ -209,9 +209,14 @@ def _refusal(name: str, value: str, allowed: str) -> SettingsError:
 
 def _bind(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or len(port) > 5 or not 0 < int(port) < 65536:
+    if not host or not _is_number(port) or len(port) > 5 or not 0 < int(port) < 65536:
         raise ValueError(value)
     return host.strip("[]"), int(port)
+
+
+def _is_number(text: str) -> bool:
+    """Whether the text is plain digits; other scripts' digits are a mistake of the keyboard."""
+    return text.isascii() and text.isdecimal()
 
 
 def _in_url(host: str) -> str:

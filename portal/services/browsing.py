@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import case, func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from portal.errors import NotFound
-from portal.models import AuditEvent, Batch, BatchItem, Document, File, Slice
+from portal.models import AuditEvent, Batch, BatchItem, Document, File, Slice, Worker
+from portal.services.leases import is_alive
 from portal.statuses import ItemStatus, RunStatus
 
 PAGE = 50
@@ -17,7 +19,7 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over all batches that are not deleted."""
+    """Sums over all batches that are not deleted, and the workers there are."""
 
     batches: int
     running: int
@@ -26,10 +28,11 @@ class Totals:
     skipped: int
     failed: int
     bytes: int
+    workers: int
 
 
-def totals(session: Session) -> Totals:
-    """The overview's numbers, from the batches' counts."""
+def totals(session: Session, *, now: datetime) -> Totals:
+    """The overview's numbers, from the batches' counts, in one query."""
     is_running = case((Batch.run_status == RunStatus.RUNNING, 1), else_=0)
     running = func.coalesce(func.sum(is_running), 0)
     query = select(
@@ -45,6 +48,7 @@ def totals(session: Session) -> Totals:
                 Batch.stored_bytes,
             )
         ),
+        select(func.count()).select_from(Worker).where(is_alive(now)).scalar_subquery(),
     ).where(Batch.deleted_at.is_(None))
     return Totals(*(int(value) for value in session.execute(query).one()))
 
@@ -55,7 +59,7 @@ def batch_list(
     """Batches with their source, newest first; ``before`` is the last id of the last page."""
     query = (
         select(Batch)
-        .options(selectinload(Batch.data_source))
+        .options(joinedload(Batch.data_source))
         .where(Batch.deleted_at.is_(None))
         .order_by(Batch.id.desc())
         .limit(limit)
@@ -69,7 +73,7 @@ def batches_by_id(session: Session, ids: Sequence[int]) -> Sequence[Batch]:
     """The named batches, for the rows of a list that are still moving."""
     query = (
         select(Batch)
-        .options(selectinload(Batch.data_source))
+        .options(joinedload(Batch.data_source))
         .where(Batch.id.in_(ids), Batch.deleted_at.is_(None))
     )
     return session.scalars(query).all()
@@ -82,10 +86,10 @@ def batch_page(session: Session, batch_no: str) -> Batch:
     """
     query = (
         select(Batch)
-        .options(selectinload(Batch.data_source), selectinload(Batch.slices))
+        .options(joinedload(Batch.data_source), joinedload(Batch.slices))
         .where(Batch.batch_no == batch_no, Batch.deleted_at.is_(None))
     )
-    batch = session.scalar(query)
+    batch = session.scalars(query).unique().one_or_none()
     if batch is None:
         raise NotFound(f"没有批次 {batch_no}", f"there is no batch {batch_no}")
     return batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from portal.models import BatchItem, Slice, Worker
@@ -36,6 +36,11 @@ def beat(session: Session, owner: str, *, pid: int, batch_id: int | None, now: d
     worker.batch_id = batch_id
 
 
+def is_alive(now: datetime) -> ColumnElement[bool]:
+    """Whether a worker was seen lately, as a condition of a query."""
+    return Worker.seen_at > now - _ALIVE
+
+
 def alive_workers(session: Session, *, now: datetime) -> list[Worker]:
     """The workers seen lately."""
-    return list(session.scalars(select(Worker).where(Worker.seen_at > now - _ALIVE)))
+    return list(session.scalars(select(Worker).where(is_alive(now))))

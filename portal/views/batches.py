@@ -13,7 +13,7 @@ from flask_babel import ngettext
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
-from portal.errors import NotAllowed
+from portal.errors import NotAllowed, NotFound
 from portal.forms.batch import BatchForm
 from portal.htmx import STOP_POLLING
 from portal.language import language
@@ -21,6 +21,7 @@ from portal.models import Batch, utc_now
 from portal.runtime import current_portal
 from portal.services import batches, browsing, reports, retrying, sources
 from portal.statuses import ItemStatus
+from portal.views.ids import row_id, row_ids
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
 
@@ -39,7 +40,7 @@ TABS = ("months", "failures")
 @bp.get("/")
 def index() -> ResponseReturnValue:
     """The list, newest first."""
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with current_portal().ledger.read() as session:
         rows = browsing.batch_list(session, before=before)
     last = rows[-1].id if len(rows) == browsing.PAGE else None
@@ -49,7 +50,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/live")
 def live() -> ResponseReturnValue:
     """The rows among ``ids`` again, out of band, and the poller for those still moving."""
-    ids = [int(word) for word in request.args.get("ids", "").split(",") if word.isdecimal()]
+    ids = row_ids(request.args.get("ids", ""))
     with current_portal().ledger.read() as session:
         rows = browsing.batches_by_id(session, ids[: browsing.PAGE])
     page = render_template("batches/_live.html", batches=rows)
@@ -102,7 +103,7 @@ def selected() -> ResponseReturnValue:
     numbers = request.form.getlist("batch_no")
     if not numbers:
         flash(_("请先勾选批次"), "warning")
-    done = [number for number in numbers if _act(name, number)]
+    done = [number for number in numbers if _act_if_there(name, number)]
     if done:
         flash(ngettext("已处理 %(num)d 个批次", "已处理 %(num)d 个批次", len(done)), "success")
     return redirect(url_for("batches.index"), code=303)
@@ -157,7 +158,7 @@ def documents(batch_no: str) -> ResponseReturnValue:
             month=filters["month"],
             code=filters["code"],
             image_no=filters["image_no"],
-            after=request.args.get("after", 0, type=int),
+            after=request.args.get("after", 0, type=row_id),
         )
     last = rows[-1][0].id if len(rows) == browsing.PAGE else None
     return render_template(
@@ -174,7 +175,7 @@ def documents(batch_no: str) -> ResponseReturnValue:
 @bp.get("/<batch_no>/log")
 def log(batch_no: str) -> ResponseReturnValue:
     """日志: what was done with the batch and by whom."""
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with current_portal().ledger.read() as session:
         batch = browsing.batch_page(session, batch_no)
         events = browsing.batch_events(session, batch.id, before=before)
@@ -202,6 +203,15 @@ def _act(name: str, batch_no: str) -> bool:
         return False
     portal.offer()
     return True
+
+
+def _act_if_there(name: str, batch_no: str) -> bool:
+    """The same for one of many: what somebody has deleted meanwhile stops nothing."""
+    try:
+        return _act(name, batch_no)
+    except NotFound as error:
+        flash(error.text(language()), "danger")
+        return False
 
 
 def _offer_sources(form: BatchForm) -> None:

@@ -19,17 +19,18 @@ from portal.services import batches, browsing, retrying
 from portal.sync.viewing.cache import RenditionCache
 from portal.sync.viewing.refusals import ViewRefused
 from portal.sync.viewing.renditions import SHOWN_KINDS, rendition
+from portal.views.ids import ID, row_id
 
 bp = Blueprint("documents", __name__)
 _CHUNK = 256 * 1024
 
 
-@bp.get("/documents/<int:document_id>")
+@bp.get(f"/documents/<{ID}:document_id>")
 def show(document_id: int) -> ResponseReturnValue:
     """The document; ``file`` chooses the picture to look at, ``page`` its page."""
     with current_portal().ledger.read() as session:
         view = browsing.document_view(session, document_id)
-    chosen = request.args.get("file", type=int)
+    chosen = request.args.get("file", type=row_id)
     files = [file for group in view.files.values() for file in group]
     stored = [file for file in files if file.storage_key is not None]
     shown = next((file for file in stored if file.id == chosen), None) or next(iter(stored), None)
@@ -45,7 +46,7 @@ def show(document_id: int) -> ResponseReturnValue:
     )
 
 
-@bp.post("/documents/<int:document_id>/retry/<batch_no>")
+@bp.post(f"/documents/<{ID}:document_id>/retry/<batch_no>")
 def retry(document_id: int, batch_no: str) -> ResponseReturnValue:
     """Send this one document again."""
     portal = current_portal()
@@ -63,7 +64,7 @@ def retry(document_id: int, batch_no: str) -> ResponseReturnValue:
     return redirect(url_for("documents.show", document_id=document_id), code=303)
 
 
-@bp.get("/files/<int:file_id>/picture")
+@bp.get(f"/files/<{ID}:file_id>/picture")
 def picture(file_id: int) -> ResponseReturnValue:
     """A page of the file as a picture; what has none comes as a picture of the reason."""
     portal = current_portal()
@@ -88,7 +89,7 @@ def picture(file_id: int) -> ResponseReturnValue:
     return response
 
 
-@bp.get("/files/<int:file_id>/download")
+@bp.get(f"/files/<{ID}:file_id>/download")
 def download(file_id: int) -> ResponseReturnValue:
     """The archived bytes under the file's original name, to be saved and never run."""
     portal = current_portal()

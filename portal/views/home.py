@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from portal.models import utc_now
 from portal.runtime import current_portal
 from portal.services import browsing
-from portal.services.leases import alive_workers
 
 bp = Blueprint("home", __name__)
 NEWEST = 8
@@ -32,8 +31,7 @@ def _live() -> dict[str, Any]:
     portal = current_portal()
     with portal.ledger.read() as session:
         return {
-            "totals": browsing.totals(session),
+            "totals": browsing.totals(session, now=utc_now()),
             "batches": browsing.batch_list(session, limit=NEWEST),
-            "workers": alive_workers(session, now=utc_now()),
             "free_bytes": portal.archive.free_bytes(),
         }

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.htmx import STOP_POLLING
 from portal.runtime import current_portal
+from portal.views.ids import ID, row_id
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
 PAGE = 50
@@ -18,7 +19,7 @@ PAGE = 50
 def index() -> ResponseReturnValue:
     """Runs, newest first."""
     portal = current_portal()
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     runs = portal.executor.newest_runs(before=before, limit=PAGE)
     last = runs[-1].run_id if len(runs) == PAGE else None
     return render_template(
@@ -26,16 +27,16 @@ def index() -> ResponseReturnValue:
     )
 
 
-@bp.get("/<int:run_id>")
+@bp.get(f"/<{ID}:run_id>")
 def show(run_id: int) -> ResponseReturnValue:
     """One run with its log so far; the rest follows by itself."""
     return render_template("jobs/show.html", **_tail(run_id, after=0))
 
 
-@bp.get("/<int:run_id>/tail")
+@bp.get(f"/<{ID}:run_id>/tail")
 def tail(run_id: int) -> ResponseReturnValue:
     """The log's lines behind line ``after``, and where to go on from."""
-    context = _tail(run_id, after=request.args.get("after", 0, type=int))
+    context = _tail(run_id, after=request.args.get("after", 0, type=row_id))
     page = render_template("jobs/_tail.html", **context)
     return page, STOP_POLLING if context["run"].status.is_ended else 200
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from executor_rig import POSTGRESQL, Database, Gate, Rig, gates, postgresql, sqlite
-from fake_admin import FakeAdmin
+
+from tests.executor.executor_rig import POSTGRESQL, Database, Gate, Rig, gates, postgresql, sqlite
+from tests.executor.fake_admin import FakeAdmin
 
 NEEDS_POSTGRESQL = [
     pytest.mark.postgresql,

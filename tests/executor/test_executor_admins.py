@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from executor_rig import ADDRESS, Database, Rig
-from fake_admin import FakeAdmin, Raw
 from sqlalchemy import select
 
 from executor import admins
 from executor.admins import AdminClient, AdminRefused, AdminUnreachable, NotAnAdmin
 from executor.models import ExecutorRegistration
+from tests.executor.executor_rig import ADDRESS, Database, Rig
+from tests.executor.fake_admin import FakeAdmin, Raw
 
 HTML = b"<!DOCTYPE html><html><body>login</body></html>"
 

@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from executor_rig import TOKEN, Database, Rig, trigger
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.executor.executor_rig import TOKEN, Database, Rig, trigger
 
 HEADERS = {"XXL-JOB-ACCESS-TOKEN": TOKEN}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from executor_rig import Rig
 
 from executor import logs
 from executor.errors import UnknownRun
+from tests.executor.executor_rig import Rig
 
 
 def poll_to_the_end(rig: Rig, log_id: int) -> list[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from executor_rig import ADDRESS, Database, Rig, echo
 from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 
@@ -20,6 +19,7 @@ from executor.handlers import find_handler
 from executor.heartbeat import Heartbeat
 from executor.models import ExecutorRun
 from executor.protocol.texts import MESSAGE_LIMIT, message
+from tests.executor.executor_rig import ADDRESS, Database, Rig, echo
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import threading
 from typing import Any
 
 import pytest
-from executor_rig import TOKEN, Gate, Rig, trigger
 from sqlalchemy import func, select
 
 from executor import JobContext, current_executor, finish, job_handler
 from executor.models import ExecutorRun
+from tests.executor.executor_rig import TOKEN, Gate, Rig, trigger
 
 ONE_HOUR = 3600
 

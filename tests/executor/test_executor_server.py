@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from executor_rig import TOKEN, Rig, trigger
-from fake_admin import FakeAdmin
 from sqlalchemy import func, select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from executor.models import ExecutorRun
+from tests.executor.executor_rig import TOKEN, Rig, trigger
+from tests.executor.fake_admin import FakeAdmin
 
 HEADERS = {"XXL-JOB-ACCESS-TOKEN": TOKEN, "Content-Type": "application/json;charset=UTF-8"}
 

@@ -6,7 +6,6 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
-from executor_rig import START, trigger
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -19,6 +18,7 @@ from executor.errors import IllegalTransition, TriggerRefused
 from executor.models import Base, ExecutorRun, RunInfo
 from executor.protocol.inbound import parse_trigger
 from executor.statuses import TRANSITIONS, RunStatus
+from tests.executor.executor_rig import START, trigger
 
 JOBS = st.integers(1, 2)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
-from executor_rig import Gate, Rig
 from sqlalchemy.orm import Session
 
 from executor import JobContext, RunInfo, claims
 from executor.claims import claim
 from executor.ledger import Ledger
 from executor.models import ExecutorRun
+from tests.executor.executor_rig import Gate, Rig
 
 KILLED_RUNNING = "scheduling center kill job. [job running, killed]"
 KILLED_QUEUED = "scheduling center kill job. [job not executed, in the job queue, killed.]"

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from installation import DemoSource, Installation
+
+from tests.functional.installation import DemoSource, Installation
 
 
 @pytest.fixture

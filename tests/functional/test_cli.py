@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from installation import SOURCE, DemoSource, Ended, Installation, free_port
+
+from tests.functional.installation import SOURCE, DemoSource, Ended, Installation, free_port
 
 StartSource = Callable[..., DemoSource]
 

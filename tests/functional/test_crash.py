@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from installation import DemoSource, Installation, wait_for
+
+from tests.functional.installation import DemoSource, Installation, wait_for
 
 TENANT = ("--documents", "240", "--mean-size", "40000")
 SLOW = "--fault=latency=0.2"

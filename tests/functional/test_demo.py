@@ -7,7 +7,7 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-from installation import Installation
+from tests.functional.installation import Installation
 
 KEYS = ("trigger", "documents", "synced", "failed", "files", "bytes", "verified", "seconds")
 SMALL = ("--documents", "60", "--mean-size", "40000")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from installation import DemoSource, Installation, wait_for
 
 from portal.sync.transfer.retry import MAX_ATTEMPTS
+from tests.functional.installation import DemoSource, Installation, wait_for
+
+pytestmark = pytest.mark.faults
 
 StartSource = Callable[..., DemoSource]
 

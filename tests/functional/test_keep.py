@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from installation import Installation, Running, free_port, wait_for
+from tests.functional.installation import Installation, Running, free_port, wait_for
 
 SMALL = ("--documents", "24", "--mean-size", "40000")
 

@@ -6,7 +6,8 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from installation import DemoSource, Installation, wait_for
+
+from tests.functional.installation import DemoSource, Installation, wait_for
 
 StartSource = Callable[..., DemoSource]
 TENANT = ("--documents", "120", "--mean-size", "40000")

@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from ledger_scene import Scene, engine_of, opened_ledger
 
 from executor.models import Base as ExecutorBase
 from portal import schema
@@ -20,6 +19,7 @@ from portal.ledger import Ledger
 from portal.models import Base
 from portal.runtime import current_portal
 from portal.settings import read_settings
+from tests.portal.ledger_scene import Scene, engine_of, opened_ledger
 
 POSTGRESQL = os.environ.get("IMGMIG_TEST_POSTGRESQL", "")
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]

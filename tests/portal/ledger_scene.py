@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fake_source import FakeSource
 from sqlalchemy import Engine, create_engine, event, select
 
 from portal.errors import SyncError
@@ -20,6 +19,7 @@ from portal.services.reports import batch_report
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import SourceDocument
 from portal.sync.transfer.work import Claim, Result, StoredFile
+from tests.portal.fake_source import FakeSource
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask
-from ledger_scene import Scene
 from sqlalchemy import select
 
 from executor.models import ExecutorRun
@@ -15,6 +14,7 @@ from executor.statuses import RunStatus as JobStatus
 from portal.jobs import Following
 from portal.models import JobBatch, utc_now
 from portal.runtime import Portal
+from tests.portal.ledger_scene import Scene
 
 TOKEN = "a-token-for-tests"
 

@@ -5,9 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fake_source import FakeSource, make_document
-from job_rig import TOKEN, JobRig
-from ledger_scene import BY, Scene, failed, stored
 from sqlalchemy import func, select, update
 
 from executor.models import ExecutorRun
@@ -18,6 +15,9 @@ from portal.models import Batch
 from portal.services import batches
 from portal.settings import read_settings
 from portal.statuses import ListingStatus, RunStatus
+from tests.portal.fake_source import FakeSource, make_document
+from tests.portal.jobs.job_rig import TOKEN, JobRig
+from tests.portal.ledger_scene import BY, Scene, failed, stored
 
 CREATE = {"source": "影像系统", "from": "2024-01-01", "to": "2024-01-31"}
 NOTHING = "没有待运行的批次 no batch is waiting"

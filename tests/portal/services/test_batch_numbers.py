@@ -3,12 +3,12 @@ from __future__ import annotations
 import threading
 from datetime import UTC, date, datetime
 
-from ledger_scene import SHANGHAI, Scene
 from sqlalchemy import insert
 
 from portal.models import BatchNumber
 from portal.services import batches
 from portal.services.batch_numbers import next_batch_no
+from tests.portal.ledger_scene import SHANGHAI, Scene
 
 DAY = date(2026, 11, 22)
 

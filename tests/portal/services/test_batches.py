@@ -5,14 +5,14 @@ from datetime import date
 from typing import Any
 
 import pytest
-from fake_source import make_document
-from ledger_scene import BY, SHANGHAI, Scene, failed
 
 from portal.errors import NotAllowed, NotFound
 from portal.models import Batch
 from portal.services import batches, retrying
 from portal.services.batches import BatchScope
 from portal.statuses import ListingStatus, RunStatus
+from tests.portal.fake_source import make_document
+from tests.portal.ledger_scene import BY, SHANGHAI, Scene, failed
 
 
 def waiting(scene: Scene) -> int:

@@ -4,8 +4,6 @@ import threading
 from collections import Counter
 
 import pytest
-from fake_source import make_document
-from ledger_scene import Scene, failed, stored
 
 from portal.services import batches, leases
 from portal.services.leases import LEASE_SECONDS
@@ -14,6 +12,8 @@ from portal.statuses import ItemStatus, RunStatus
 from portal.sync.sources.rows import SourceDocument
 from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.work import Claim
+from tests.portal.fake_source import make_document
+from tests.portal.ledger_scene import Scene, failed, stored
 
 
 def documents(count: int, files: int = 1) -> list[SourceDocument]:

@@ -3,8 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from fake_source import FakeSource, make_document
-from ledger_scene import Scene
 
 from portal.errors import SyncError
 from portal.services import batches
@@ -12,6 +10,8 @@ from portal.services.discovery import MOST_ATTEMPTS, MOST_ROUNDS, Discovery, due
 from portal.services.leases import LEASE_SECONDS
 from portal.statuses import ListingStatus, RunStatus, SyncStatus
 from portal.sync.sources.rows import SourceDocument
+from tests.portal.fake_source import FakeSource, make_document
+from tests.portal.ledger_scene import Scene
 
 
 def documents(count: int) -> list[SourceDocument]:

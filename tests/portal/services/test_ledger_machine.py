@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fake_source import FakeSource, make_document
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,7 +21,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from ledger_scene import Scene, failed, opened_ledger, stored
 from sqlalchemy import select
 
 from portal.errors import NotAllowed, SyncError
@@ -31,6 +29,8 @@ from portal.services import batches, leases, retrying
 from portal.services.leases import LEASE_SECONDS
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.transfer.work import Claim
+from tests.portal.fake_source import FakeSource, make_document
+from tests.portal.ledger_scene import Scene, failed, opened_ledger, stored
 
 DOCUMENTS = 5
 WORKERS = st.sampled_from(["w1", "w2"])

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fake_source import make_document
-from ledger_scene import Scene, failed, stored
-
 from portal.errors import SyncError
 from portal.models import Slice
 from portal.services.listing import listing_digest, record_documents
@@ -12,6 +9,8 @@ from portal.statuses import ItemStatus
 from portal.sync.sources.parse import parse_row
 from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.rows import SourceDocument
+from tests.portal.fake_source import make_document
+from tests.portal.ledger_scene import Scene, failed, stored
 
 
 def record(scene: Scene, batch_id: int, *documents: SourceDocument) -> None:

@@ -3,14 +3,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from fake_source import make_document
-from ledger_scene import Scene, failed, stored
 
 from portal.errors import SyncError
 from portal.services import batches
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.work import Result
+from tests.portal.fake_source import make_document
+from tests.portal.ledger_scene import Scene, failed, stored
 
 
 def listed(scene: Scene, count: int, files: int = 1) -> int:

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from fake_source import FakeSource, make_document
-from ledger_scene import BY, Scene, failed, stored
 
 from portal.errors import NotAllowed, SyncError
 from portal.services import retrying
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, SyncStatus
 from portal.sync.sources.rows import SourceDocument
+from tests.portal.fake_source import FakeSource, make_document
+from tests.portal.ledger_scene import BY, Scene, failed, stored
 
 PROBLEM = SyncError("META_MISSING_FIELD", field="fileName")
 

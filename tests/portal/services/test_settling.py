@@ -3,8 +3,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-from fake_source import FakeSource, make_document
-from ledger_scene import Scene, failed, stored
 
 from portal.errors import SyncError
 from portal.models import Batch
@@ -12,6 +10,8 @@ from portal.services import batches
 from portal.services.settling import end_if_settled
 from portal.statuses import RunStatus, SyncStatus
 from portal.sync.transfer.work import Claim, Result
+from tests.portal.fake_source import FakeSource, make_document
+from tests.portal.ledger_scene import Scene, failed, stored
 
 
 def ends(scene: Scene, batch_id: int) -> int:

@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_source import make_document
-from ledger_scene import Scene, stored
 
 from portal.services.verification import Verification, archived_documents, verify
 from portal.sync.archive.local import LocalArchive
 from portal.sync.transfer.work import Claim, Result
+from tests.portal.fake_source import make_document
+from tests.portal.ledger_scene import Scene, stored
 
 
 @pytest.fixture

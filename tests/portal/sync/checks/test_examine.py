@@ -5,10 +5,10 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-import check_samples as samples
 import pytest
 from PIL import Image
 
+import tests.portal.sync.checks.check_samples as samples
 from portal.errors import SyncError
 from portal.sync.checks.examine import examine
 from portal.sync.checks.inspection import FileFacts

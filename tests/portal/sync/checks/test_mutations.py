@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import check_samples as samples
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import tests.portal.sync.checks.check_samples as samples
 from portal.sync.checks.inspection import Inspection, InspectionJob
 from portal.sync.checks.inspector import inspect
 from portal.sync.checks.sniff import KNOWN_KINDS, expected_kinds, sniff

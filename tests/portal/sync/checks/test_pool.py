@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import check_samples as samples
 import pytest
 
+import tests.portal.sync.checks.check_samples as samples
 from portal.sync.checks.inspection import FileFacts, Inspection, InspectionJob
 from portal.sync.checks.pool import InspectorPool
 

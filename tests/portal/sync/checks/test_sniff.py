@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import check_samples as samples
 import pytest
 
+import tests.portal.sync.checks.check_samples as samples
 from portal.sync.checks.sniff import expected_kinds, sniff
 
 

@@ -9,9 +9,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from fake_source import make_file
-
 from portal.sync.transfer.work import Claim, Control, Result
+from tests.portal.fake_source import make_file
 
 
 class FakeDesk:

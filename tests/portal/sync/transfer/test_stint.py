@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_desk import FakeDesk, FileServer, body_of, make_claim
-from fake_source import FakeSource, make_file
 
 from portal.errors import SyncError
 from portal.sync.archive.base import Stage
@@ -18,6 +16,8 @@ from portal.sync.download import Downloader, DownloadOptions
 from portal.sync.transfer import stint as stint_module
 from portal.sync.transfer.stint import Stint, StintOptions
 from portal.sync.transfer.work import Control
+from tests.portal.fake_source import FakeSource, make_file
+from tests.portal.sync.transfer.fake_desk import FakeDesk, FileServer, body_of, make_claim
 
 
 @pytest.fixture(scope="module")

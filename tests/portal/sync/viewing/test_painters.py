@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import view_samples as samples
 
+import tests.portal.sync.viewing.view_samples as samples
 from portal.errors import SyncError
 from portal.sync.archive.local import LocalArchive
 from portal.sync.viewing.cache import RenditionCache

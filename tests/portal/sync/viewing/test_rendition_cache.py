@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import view_samples as samples
 
+import tests.portal.sync.viewing.view_samples as samples
 from portal.sync.archive.local import LocalArchive
 from portal.sync.viewing.cache import RenditionCache
 from portal.sync.viewing.picture import Rendition

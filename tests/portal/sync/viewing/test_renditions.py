@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-import view_samples as samples
 from PIL import Image
 
+import tests.portal.sync.viewing.view_samples as samples
 from portal.errors import SyncError
 from portal.sync.archive.local import LocalArchive
 from portal.sync.viewing.cache import RenditionCache

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.functional.browser.browser_rig import Portal, chromium
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """One for all the tests with a browser; each makes its own batches."""
+    portal = Portal(tmp_path_factory.mktemp("browser"), "--documents=24", "--months=1")
+    yield portal
+    portal.close()
+
+
+# Not longer than a module: while it lasts, its thread has an event loop that runs.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as browser:
+        yield browser

@@ -1,0 +1,91 @@
+"""Every page in the browser: nothing is wrong on the console, and everything fits the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.functional.browser import browser_rig
+from tests.functional.browser.browser_rig import Portal, Tab, tab_of
+from tests.functional.installation import wait_for
+
+pytestmark = browser_rig.MARKS
+WIDTHS = (390, 768, 1440, 1920)
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Any, portal: Portal) -> Iterator[Tab]:
+    with tab_of(browser, portal) as tab:
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def paths(portal: Portal, tab: Tab) -> list[str]:
+    """Every page there is, with something on it."""
+    site = portal.site
+    batch = site.create_batch("2024-01-01", "2024-01-31")
+    run = site.trigger({"batch": batch})
+    site.wait_until_ended(batch)
+    wait_for("the run's end", lambda: site.log_of_ended(run))
+    waiting = site.create_batch("2024-01-02", "2024-01-03")
+    tab.go("/login")
+    tab.log_in()
+    seen = ["/", "/batches/", "/batches/new", "/jobs/", first(tab, "/jobs/", "tbody a")]
+    seen += [f"/batches/{number}" for number in (batch, waiting)]
+    seen += [f"/batches/{batch}/{name}" for name in ("failures", "documents", "log")]
+    for word in ("失败", "已迁移", "已跳过"):
+        documents = tab.page.locator(f"tbody tr:has(.badge:text-is('{word}')) a")
+        tab.go(f"/batches/{batch}/documents")
+        seen += [link.get_attribute("href") for link in documents.all()[:1]]
+    return seen
+
+
+def first(tab: Tab, path: str, selector: str) -> str:
+    tab.go(path)
+    return str(tab.page.locator(selector).first.get_attribute("href"))
+
+
+def assert_fits(tab: Tab, what: str) -> None:
+    for width in WIDTHS:
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        assert tab.page.evaluate(OVERFLOW) <= 0, (what, width)
+
+
+@pytest.mark.parametrize("language", ["English", "中文"])
+def test_every_page_fits_and_has_nothing_to_complain_about(
+    tab: Tab, paths: list[str], language: str
+) -> None:
+    tab.page.set_viewport_size({"width": 1440, "height": 900})
+    tab.go("/")
+    if tab.page.locator(f"button:text-is('{language}')").count():
+        tab.click(language)
+    for path in paths:
+        tab.go(path)
+        tab.page.wait_for_load_state("load")
+        assert_fits(tab, path)
+        assert tab.page.evaluate("typeof htmx") == "object"
+    assert tab.errors == []
+
+
+def test_what_is_not_there_fits_too(tab: Tab, paths: list[str]) -> None:
+    for path in ("/nothing", "/batches/MB20200101-0001", "/documents/999999"):
+        tab.go(path)
+        assert_fits(tab, path)
+    wrong = [error for error in tab.errors if "404" not in error]  # Chromium tells of each 404
+    tab.errors.clear()
+    assert wrong == []
+
+
+def test_the_login_fits_and_says_what_is_wrong(browser: Any, portal: Portal) -> None:
+    with tab_of(browser, portal) as stranger:
+        stranger.go("/login")
+        assert_fits(stranger, "/login")
+        stranger.page.fill("#name", browser_rig.NAME)
+        stranger.page.fill("#password", "wrong")
+        stranger.click("登录")
+        stranger.shown(".invalid-feedback", "用户名或密码不正确")
+        assert_fits(stranger, "/login, refused")
+        assert [error for error in stranger.errors if "422" not in error] == []

@@ -1,0 +1,171 @@
+"""What there is to see on the pages: batches in every state, archived files, job runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import select, update
+
+from executor.statuses import RunStatus as JobStatus
+from portal.models import Batch, Document, File, Role, User, utc_now
+from portal.runtime import Portal
+from portal.services import batches
+from portal.sync.transfer.work import Claim, Result, StoredFile
+from tests.portal.fake_source import make_document, make_file
+from tests.portal.ledger_scene import Scene, failed, stored
+
+PASSWORDS = {role: f"{role.value}-has-this-password" for role in Role}
+TOKEN = "a-token-for-tests"
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file as it lies in the archive."""
+
+    name: str
+    body: bytes
+    kind: str
+    category: str = "invoice"
+    pages: int | None = None
+
+
+class PageScene:
+    """Short words for the states that pages show, by the numbers that stand in their addresses."""
+
+    def __init__(self, scene: Scene, portal: Portal, home: Path) -> None:
+        self.ledger_scene = scene
+        self.portal = portal
+        self.home = home
+        scene.now = utc_now()  # pages go by the real clock
+
+    # Batches.
+
+    def waiting(self) -> str:
+        return self._number(self.ledger_scene.add_batch(start=False))
+
+    def running(self, documents: int = 3) -> str:
+        """Listed, with its last document still to be done."""
+        scene = self.ledger_scene
+        batch_id = scene.listed_batch([make_document(n) for n in range(documents)])
+        scene.settle(batch_id, *map(stored, scene.claim(batch_id)[:-1]))
+        return self._number(batch_id)
+
+    def paused(self) -> str:
+        batch_id = self.ledger_scene.add_batch()
+        self.ledger_scene.do(batches.pause, batch_id)
+        return self._number(batch_id)
+
+    def cancelled(self) -> str:
+        batch_id = self.ledger_scene.add_batch()
+        self.ledger_scene.do(batches.cancel, batch_id)
+        return self._number(batch_id)
+
+    def ended(self, *codes: str, synced: int = 1) -> str:
+        """Ended, with one failed document for each code."""
+        scene = self.ledger_scene
+        documents = [make_document(n) for n in range(synced + len(codes))]
+        batch_id = scene.listed_batch(documents)
+        claims = scene.claim(batch_id)
+        broken = [failed(claim, code) for claim, code in zip(claims, codes, strict=False)]
+        scene.settle(batch_id, *broken, *map(stored, claims[len(codes) :]))
+        return self._number(batch_id)
+
+    def long(self, documents: int) -> str:
+        """A running batch with so many documents, none of them begun."""
+        listed = [make_document(n) for n in range(documents)]
+        return self._number(self.ledger_scene.listed_batch(listed))
+
+    def batch(self, batch_no: str) -> Batch:
+        with self.portal.ledger.read() as session:
+            return session.scalars(select(Batch).where(Batch.batch_no == batch_no)).one()
+
+    def numbers(self) -> list[str]:
+        """Of the batches on the list."""
+        with self.portal.ledger.read() as session:
+            return [batch.batch_no for batch in batches.newest_first(session)]
+
+    def _number(self, batch_id: int) -> str:
+        return self.ledger_scene.batch(batch_id).batch_no
+
+    # Archived documents.
+
+    def archived(self, *contents: Content, image_no: str = "FYBX90001") -> Document:
+        """A document whose files lie in the archive, in a batch that has ended."""
+        files = tuple(
+            make_file(9, n, name=content.name, category=content.category)
+            for n, content in enumerate(contents, start=1)
+        )
+        scene = self.ledger_scene
+        batch_id = scene.listed_batch([replace(make_document(0, image_no=image_no), files=files)])
+        (claim,) = scene.claim(batch_id)
+        scene.settle(batch_id, self._brought(claim, contents))
+        return scene.document(image_no)
+
+    def file(self, document: Document, position: int = 0) -> File:
+        return self.ledger_scene.files(document.id)[position]
+
+    def path(self, file: File) -> Path:
+        return self.home / "archive" / str(file.storage_key)
+
+    def _brought(self, claim: Claim, contents: Sequence[Content]) -> Result:
+        by_id = {f"f-9-{n}": content for n, content in enumerate(contents, start=1)}
+        kept = tuple(
+            self._keep(f"{claim.folder}/{file.seq:02d}", file.file_id, by_id[file.file_id])
+            for file in claim.files
+        )
+        return Result(claim, files=kept)
+
+    def _keep(self, key: str, file_id: str, content: Content) -> StoredFile:
+        path = self.home / "archive" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.body)
+        return StoredFile(
+            file_id=file_id,
+            storage_key=key,
+            size=len(content.body),
+            sha256=hashlib.sha256(content.body).hexdigest(),
+            kind=content.kind,
+            pages=content.pages,
+            width=None,
+            height=None,
+            dpi=None,
+        )
+
+    # People.
+
+    def disable(self, name: str) -> None:
+        with self.portal.ledger.write() as session:
+            session.execute(update(User).where(User.name == name).values(enabled=False))
+
+    # Job runs.
+
+    def job_run(self, app: Flask, log_id: int, *, params: str = "") -> int:
+        """A run of DataSyncTask, still queued; its id."""
+        body = {
+            "jobId": log_id,
+            "executorHandler": "DataSyncTask",
+            "executorParams": params,
+            "executorBlockStrategy": "SERIAL_EXECUTION",
+            "executorTimeout": 0,
+            "logId": log_id,
+            "logDateTime": 1_700_000_000_000,
+            "glueType": "BEAN",
+            "broadcastIndex": 0,
+            "broadcastTotal": 1,
+        }
+        headers = {"XXL-JOB-ACCESS-TOKEN": TOKEN, "Content-Type": "application/json"}
+        answer = app.test_client().post("/xxl-job/run", data=json.dumps(body), headers=headers)
+        assert answer.get_json()["code"] == 200, answer.text
+        run = self.portal.executor.newest_runs(limit=1)[0]
+        assert (run.log_id, run.status) == (log_id, JobStatus.QUEUED)
+        return run.run_id
+
+    def perform(self, app: Flask, run_id: int) -> None:
+        """Be the worker."""
+        with app.app_context():
+            self.portal.executor.perform(run_id, worker="w1")

@@ -1,0 +1,137 @@
+"""Chinese first, English by switch, and no text without its English."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+from flask import Flask
+
+import portal
+from portal.access import ACCESS
+from tests.portal.views.page_rules import CHINESE
+from tests.portal.views.page_scene import Content, PageScene
+from tests.portal.views.visitor import Visitor
+
+ROOT = Path(portal.__file__).parent
+TRANSLATIONS = ROOT / "translations"
+ENGLISH = TRANSLATIONS / "en" / "LC_MESSAGES" / "messages.po"
+METHODS = [
+    ("**.py", "python"),
+    ("**/templates/**.html", "jinja2"),
+    ("**/templates/**.svg", "jinja2"),
+]
+KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
+
+
+def texts_in_use() -> set[str]:
+    found = extract_from_dir(ROOT, METHODS, keywords=KEYWORDS)
+    return {ids[0] if isinstance(ids, tuple) else ids for _, _, ids, _, _ in found}
+
+
+def english() -> Catalog:
+    with ENGLISH.open("rb") as file:
+        return read_po(file)
+
+
+def texts_of(catalog: Catalog) -> dict[str, tuple[str, ...]]:
+    """The translations by their Chinese, by the singular when there is a plural."""
+    return {_forms(message.id)[0]: _forms(message.string) for message in catalog if message.id}
+
+
+def _forms(text: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (text or "",) if text is None or isinstance(text, str) else tuple(text)
+
+
+def test_every_text_has_its_english_and_no_other_stands_there() -> None:
+    translated = {key: texts for key, texts in texts_of(english()).items() if all(texts)}
+    assert not any(message.fuzzy for message in english())
+    used = texts_in_use()
+    assert len(used) > 100
+    assert used - set(translated) == set()
+    assert set(translated) - used == set()
+    assert [
+        text for strings in translated.values() for text in strings if CHINESE.search(text)
+    ] == []
+
+
+def test_translations_keep_the_gaps_to_fill() -> None:
+    wrong = [message.id for message in english() if message.id and message.check(english())]
+    assert wrong == []
+
+
+def test_what_is_compiled_is_what_is_written() -> None:
+    with ENGLISH.with_suffix(".mo").open("rb") as file:
+        compiled = read_mo(file)
+    assert texts_of(compiled) == texts_of(english())
+
+
+@pytest.fixture
+def everything(app: Flask, scene: PageScene) -> list[str]:
+    """The address of every page, with something on it."""
+    document = scene.archived(Content("file.xml", b"<x/>", "xml"))
+    done = scene.job_run(app, 1, params="nonsense")
+    scene.perform(app, done)
+    queued = scene.job_run(app, 2)
+    states = ("waiting", "running", "paused", "cancelled")
+    batches = [getattr(scene, state)() for state in states]
+    batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
+    tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
+    return [
+        *("/", "/login", "/batches/", "/batches/?before=1", "/batches/new", "/jobs/"),
+        *(f"/jobs/{run}" for run in (done, queued)),
+        *(f"/batches/{number}{tab}" for number in batches for tab in tabs),
+        *(f"/documents/{number}" for number in (document.id, document.id + 1, document.id + 2)),
+    ]
+
+
+@pytest.mark.parametrize("who", ["admin", "operator", "auditor"])
+def test_every_page_in_both_languages_for_everybody(
+    request: pytest.FixtureRequest, everything: list[str], who: str
+) -> None:
+    visitor: Visitor = request.getfixturevalue(who)
+    refused = {"/batches/new"} if who == "auditor" else set()
+    for path in set(everything) - refused:
+        assert visitor.get(path).root.one("html").get("lang") == "zh-Hans"
+    visitor.speak_english()
+    for path in set(everything) - refused:
+        assert visitor.get(path).root.one("html").get("lang") == "en"
+
+
+def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
+    """The list above forgets none: of all that can be got, only parts and files are not there."""
+    adapter = app.url_map.bind("localhost")
+    looked_at = {adapter.match(path.split("?")[0], "GET")[0] for path in everything}
+    gettable = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in ("live", "progress", "tail")}
+    files = {"static", "documents.picture", "documents.download", "health.healthz", "health.readyz"}
+    assert gettable - looked_at == parts | files
+
+
+def test_the_switch_stays_on_the_page(scene: PageScene, operator: Visitor) -> None:
+    path = f"/batches/{scene.ended('FILE_CORRUPT')}/documents?status=failed&month=2024-01"
+    page = operator.submit(operator.get(path).form("/language"), {"locale": "en"})
+    assert page.path == path
+    assert page.root.one("html").get("lang") == "en"
+    back = operator.submit(page.form("/language"), {"locale": "zh_Hans_CN"})
+    assert (back.path, back.root.one("html").get("lang")) == (path, "zh-Hans")
+
+
+def test_a_language_we_do_not_have_is_passed_over(operator: Visitor) -> None:
+    for locale in ("xx", "", "../../etc/passwd"):
+        page = operator.submit(operator.get("/").form("/language"), {"locale": locale})
+        assert page.root.one("html").get("lang") == "zh-Hans"
+
+
+def test_the_switch_on_a_refused_form_does_not_lead_to_an_error(operator: Visitor) -> None:
+    refused = operator.submit(operator.get("/batches/new").form("/batches/new"), status=422)
+    assert operator.submit(refused.form("/language"), {"locale": "en"}).path == "/batches/new"
+    nowhere = operator.submit(
+        operator.get("/").form("/language"), {"csrf_token": "old"}, status=400
+    )
+    assert operator.submit(nowhere.form("/language")).path == "/"
