@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What needs no server, no browser and little patience.
+QUICK := not browser and not faults and not processes
 SOURCES := portal executor migrations tests benchmarks docs wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-all check fix bench messages screenshots
+.PHONY: help setup run demo test test-slow check fix bench messages screenshots
 
 help: ## 显示本帮助 Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -19,17 +21,17 @@ demo: $(VENV)/.ready ## 演示一次真实迁移并核对 Perform and verify a r
 	@$(BIN)/imgmig demo
 
 test: $(VENV)/.ready ## 运行不需要服务器的测试 Run the tests that need no server
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not faults"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "$(QUICK)"
 
-test-all: $(VENV)/.browser ## 再加故障与浏览器测试 The fault and browser tests as well (Chromium)
-	@$(BIN)/pytest -n 2 --dist loadfile
+test-slow: $(VENV)/.browser ## 故障、进程与浏览器测试 The tests of faults, processes and browser (Chromium)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not ($(QUICK))"
 
 check: $(VENV)/.dev ## 格式、规范、类型、依赖方向、测试 Format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config setup.cfg
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not faults"
+	@$(MAKE) --no-print-directory test
 
 fix: $(VENV)/.dev ## 自动修正格式 Format and mend what can be mended
 	@$(BIN)/ruff format $(SOURCES)

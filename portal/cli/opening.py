@@ -8,13 +8,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from portal.errors import PortalError, SettingsError
-from portal.runtime import Portal
 from portal.settings import Settings
+
+if TYPE_CHECKING:
+    from portal.runtime import Portal
 
 as_json = click.option("--json", "as_json", is_flag=True, help="输出 JSON Print JSON.")
 

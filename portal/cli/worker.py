@@ -6,23 +6,13 @@ children (the checks need some), and they live on when their consumer is killed.
 
 from __future__ import annotations
 
-import os
-import threading
-
 import click
-from flask import current_app
 
 from portal.cli.opening import log_to, opened
 from portal.cli.running import parent_option
-from portal.models import utc_now
 from portal.processes import WorkerSlot
-from portal.runtime import Portal
-from portal.services import leases
-from portal.settings import read_settings
+from portal.settings import Settings, read_settings
 from portal.supervisor import Program, Supervisor
-from portal.tasks.mover import Mover
-
-BEAT_SECONDS = 2.0
 
 
 @click.command("worker")
@@ -32,77 +22,17 @@ def command(one: bool) -> None:
     """启动工作进程 Run PORTAL_WORKERS workers under one supervisor."""
     settings = read_settings()
     log_to()
-    with opened(settings) as portal:
-        if one:
-            _consume(portal, WorkerSlot(settings.home))
-            return
+    if one:
+        _be_one(settings)
+        return
     programs = [Program("worker", ("worker", "--one")) for _ in range(settings.workers)]
     with Supervisor(programs) as supervisor:
         supervisor.run_until_stopped()
 
 
-def _consume(portal: Portal, slot: WorkerSlot) -> None:
-    """Take messages until SIGTERM; what an earlier life of this slot left is freed first."""
-    portal.archive.sweep(slot.name)
-    with portal.ledger.write() as session:
-        leases.free_slot(session, slot.name, now=utc_now())
-    heart = _Heart(portal, slot.name)
-    mover = Mover(
-        ledger=portal.ledger,
-        archive=portal.archive,
-        queue=portal.queue,
-        box=portal.box,
-        owner=slot.name,
-        workers=portal.settings.workers,
-        stopping=lambda: bool(consumer.stop_flag.is_set()),
-        on_busy=heart.set_busy,
-    )
-    app = current_app._get_current_object()  # type: ignore[attr-defined] # a proxy has it
+def _be_one(settings: Settings) -> None:
+    # The supervisor itself loads none of this: it only starts processes.
+    from portal.cli.consumer import consume  # noqa: PLC0415
 
-    def perform(run_id: int) -> None:
-        """In the consumer's thread, where handlers expect the application."""
-        with app.app_context():
-            portal.executor.perform(run_id, worker=slot.name)
-
-    consumer = portal.queue.serve(on_batch=mover.look, on_run=perform)
-    heart.start()
-    try:
-        consumer.run()
-    finally:
-        heart.stop()
-        mover.close()
-
-
-class _Heart(threading.Thread):
-    """Tells the ledger every two seconds that this worker is alive and what it works on."""
-
-    def __init__(self, portal: Portal, owner: str) -> None:
-        super().__init__(name="heart", daemon=True)
-        self._portal = portal
-        self._owner = owner
-        self._batch_id: int | None = None
-        self._wake = threading.Event()
-        self._stopped = False
-
-    def set_busy(self, batch_id: int | None) -> None:
-        """Note what is worked on; it is in the ledger when this returns."""
-        self._batch_id = batch_id
-        self._beat()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopped = True
-        self._wake.set()
-        self.join()
-
-    def run(self) -> None:
-        """Beat until stopped."""
-        while not self._stopped:
-            self._beat()
-            self._wake.wait(BEAT_SECONDS)
-
-    def _beat(self) -> None:
-        with self._portal.ledger.write() as session:
-            leases.beat(
-                session, self._owner, pid=os.getpid(), batch_id=self._batch_id, now=utc_now()
-            )
+    with opened(settings) as portal:
+        consume(portal, WorkerSlot(settings.home))

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from tests.functional.installation import Installation, Running, free_port, wait_for
+
+pytestmark = pytest.mark.processes
 
 SMALL = ("--documents", "24", "--mean-size", "40000")
 
