@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,7 +14,7 @@ from portal.errors import action, reason
 from portal.language import language
 from portal.models import Role
 from portal.runtime import current_portal
-from portal.statuses import ItemStatus, Status, SyncStatus, label
+from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
 
 _BADGES = {
     "pending": "secondary",
@@ -66,6 +67,15 @@ _ACTIONS = {
     "slice.listing": ("清点月份", "month listed"),
 }
 
+_DETAILS = {
+    "month": ("月份", "month"),
+    "documents": ("单据", "documents"),
+    "listings": ("重新清点的月份", "months listed again"),
+    "total": ("总数", "total"),
+    "done": ("已同步", "synced"),
+    "failed": ("失败", "failed"),
+}
+
 
 def init_app(app: Flask) -> None:
     """Give the filters to the templates."""
@@ -81,6 +91,8 @@ def init_app(app: Flask) -> None:
         run_status=run_status,
         item_status=item_status,
         audit_action=audit_action,
+        audit_word=audit_word,
+        audit_detail=audit_detail,
     )
     app.jinja_env.globals.update(reason=_reason, action=_action, language=language)
     app.jinja_env.undefined = StrictUndefined
@@ -157,3 +169,21 @@ def audit_action(value: str) -> str:
     """The words for an action of the trail; one we have no words for is shown as it is."""
     words = _ACTIONS.get(value)
     return value if words is None else words[language() != "zh"]
+
+
+def audit_word(value: str | None, action: str) -> str:
+    """A status as the trail keeps it, in words; anything else as it is."""
+    kinds = (ListingStatus,) if action == "slice.listing" else (RunStatus, SyncStatus)
+    for kind in kinds:
+        if value in set(kind):
+            return label(kind(value), language())
+    return value or ""
+
+
+def audit_detail(detail: Mapping[str, Any] | None) -> str:
+    """The particulars of an event in one line."""
+    parts = []
+    for key, value in (detail or {}).items():
+        words = _DETAILS.get(key)
+        parts.append(f"{words[language() != 'zh'] if words else key} {value}")
+    return "，".join(parts) if language() == "zh" else ", ".join(parts)
