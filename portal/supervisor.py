@@ -85,10 +85,27 @@ class Supervisor:
 
 
 class StopSignals:
-    """While active, SIGINT and SIGTERM set ``received`` instead of ending the process."""
+    """While active, SIGINT and SIGTERM are noted instead of ending the process.
+
+    An exception raised by a signal may land where Python can only print it (a finaliser, a
+    weak reference's callback) and be lost; a note cannot.
+    """
 
     def __init__(self) -> None:
-        self.received = False
+        self._number: int | None = None
+
+    @property
+    def received(self) -> bool:
+        """Whether one has come."""
+        return self._number is not None
+
+    def obey(self) -> None:
+        """End the program if one has come.
+
+        :raises SystemExit: with the shell's code for a program ended by that signal
+        """
+        if self._number is not None:
+            sys.exit(128 + self._number)
 
     def __enter__(self) -> StopSignals:
         self._before = {
@@ -105,8 +122,8 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self.received = True
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._number = number
 
 
 class _Child:

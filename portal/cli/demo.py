@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -37,9 +34,9 @@ from portal.errors import PortalError, action, reason
 from portal.models import utc_now
 from portal.runtime import Portal
 from portal.services import batches, reports, sources
-from portal.services.verification import Verification, verify
+from portal.services.verification import Verification, extra_files, verify
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
-from portal.supervisor import Program, Supervisor
+from portal.supervisor import Program, StopSignals, Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +64,7 @@ def command(keep: bool, source_bind: str | None, **tenant: Any) -> None:
     goes on serving until Ctrl-C, which then is the wanted end and exits 0.
     """
     demo_options(tenant)  # refuses nonsense before anything is started
-    signal.signal(signal.SIGTERM, _end)
-    with ExitStack() as stack:
+    with StopSignals() as stop, ExitStack() as stack:
         settings, source_bind = stack.enter_context(_place(keep, source_bind))
         password = prepare(settings)
         if password is not None:
@@ -86,7 +82,7 @@ def command(keep: bool, source_bind: str | None, **tenant: Any) -> None:
         ]
         supervisor = stack.enter_context(Supervisor(children))
         portal = stack.enter_context(opened(settings))
-        demo = _Demo(portal, supervisor, f"http://{source_bind}")
+        demo = _Demo(portal, supervisor, stop, f"http://{source_bind}")
         demo.wait_until_ready()
         result = demo.migrate()
         say_json(result)
@@ -95,11 +91,6 @@ def command(keep: bool, source_bind: str | None, **tenant: Any) -> None:
             supervisor.run_until_stopped()
         elif demo.complaints:
             raise click.exceptions.Exit(FAILED_EXIT)
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    """On SIGTERM stop the children and clean up, as on Ctrl-C."""
-    sys.exit(128 + number)
 
 
 @contextmanager
@@ -147,9 +138,12 @@ def _environment(settings: Settings) -> dict[str, str]:
 class _Demo:
     """One run of the demo against processes that are already being supervised."""
 
-    def __init__(self, portal: Portal, supervisor: Supervisor, source_url: str) -> None:
+    def __init__(
+        self, portal: Portal, supervisor: Supervisor, stop: StopSignals, source_url: str
+    ) -> None:
         self._portal = portal
         self._supervisor = supervisor
+        self._stop = stop
         self._source_url = source_url
         self.complaints: list[str] = []
 
@@ -161,7 +155,7 @@ class _Demo:
         deadline = time.monotonic() + READY_SECONDS
         waiting = [f"{self._source_url}/_demo/", f"{self._portal.settings.address}/readyz"]
         while waiting:
-            self._supervisor.poll()
+            self._look_around()
             waiting = [url for url in waiting if not _answers(url)]
             if time.monotonic() > deadline:
                 raise DemoFailed(f"没有就绪 not ready: {', '.join(waiting)}")
@@ -181,7 +175,7 @@ class _Demo:
         say(f"已通过执行器触发 DataSyncTask triggered through the executor: {batch_no}")
 
         def meanwhile() -> list[str]:
-            self._supervisor.poll()
+            self._look_around()
             lines = _job_log(trigger)
             if trigger.is_ended and not self._is_ended(batch_no):
                 for line in lines:
@@ -228,6 +222,11 @@ class _Demo:
                 batch = batches.create(session, scope, by="demo", now=now, zone=zone)
             return batch.batch_no
 
+    def _look_around(self) -> None:
+        """End when told to; start what died."""
+        self._stop.obey()
+        self._supervisor.poll()
+
     def _wait_for_the_job(self, trigger: AdminTrigger) -> None:
         """The agent ends the run within a step or two of the batch's end.
 
@@ -237,7 +236,7 @@ class _Demo:
         while not trigger.is_ended:
             if time.monotonic() > deadline:
                 raise DemoFailed("批次已结束，任务却没有 the batch has ended and the job has not")
-            self._supervisor.poll()
+            self._look_around()
             time.sleep(0.1)
             for line in _job_log(trigger):
                 say(line)
@@ -249,9 +248,14 @@ class _Demo:
     def _verify(self, batch_no: str) -> Verification:
         with self._portal.ledger.read() as session:
             batch_id = batches.find(session, batch_no).id
-        of_batch = verify(self._portal.ledger, self._portal.archive, batch_id=batch_id)
-        of_batch.findings += verify(self._portal.ledger, self._portal.archive).findings
-        return of_batch
+        seen = verify(
+            self._portal.ledger,
+            self._portal.archive,
+            batch_id=batch_id,
+            progress=lambda _: self._look_around(),
+        )
+        seen.findings += extra_files(self._portal.ledger, self._portal.archive)
+        return seen
 
     def _judge(
         self,

@@ -63,7 +63,7 @@ def verify(
         seen.documents += all(sound)
         progress(seen)
     if batch_id is None:
-        seen.findings += _extra_files(ledger, archive)
+        seen.findings += extra_files(ledger, archive)
         progress(seen)
     return seen
 
@@ -129,7 +129,7 @@ def _archived(batch_id: int | None, after: int) -> Select[int]:
     )
 
 
-def _extra_files(ledger: Ledger, archive: Archive) -> Iterator[Finding]:
+def extra_files(ledger: Ledger, archive: Archive) -> Iterator[Finding]:
     """Files in the archive that the ledger does not name."""
     keys: list[str] = []
     for key, _ in archive.walk():

@@ -8,9 +8,9 @@ import pytest
 from tests.functional.browser.browser_rig import Portal, chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """One for all the tests with a browser; each makes its own batches."""
+    """One for the tests of a module: what one module archived, another would find skipped."""
     portal = Portal(tmp_path_factory.mktemp("browser"), "--documents=24", "--months=1")
     yield portal
     portal.close()
