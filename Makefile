@@ -55,7 +55,7 @@ $(VENV)/.ready: $(VENV)/.venv-made setup.cfg pyproject.toml
 messages: $(VENV)/.ready ## 收集并编译界面文字 Collect and compile the texts of the pages
 	@$(BIN)/pybabel -q extract -F portal/translations/babel.cfg -k _l -k gettext -k ngettext:1,2 \
 		--omit-header --sort-by-file --no-location -o portal/translations/messages.pot portal
-	@$(BIN)/pybabel -q update --omit-header --no-fuzzy-matching -N -i portal/translations/messages.pot -d portal/translations -l en
+	@$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete -N -i portal/translations/messages.pot -d portal/translations -l en
 	@$(BIN)/pybabel -q compile -d portal/translations
 
 screenshots: $(VENV)/.browser ## 重拍文档中的截图 Take the pictures of the documents again (Chromium)

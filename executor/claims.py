@@ -64,6 +64,16 @@ def is_current(session: Session, taken: RunInfo) -> bool:
     return found is not None and found == (RunStatus.RUNNING.value, taken.claim)
 
 
+def hold(session: Session, known: RunInfo) -> bool:
+    """Whether the run is still in the state and under the claim that ``known`` says.
+
+    Its row is locked until the transaction ends where the database can: a kill or a timeout
+    comes before it and makes this False, or waits and then sees what the transaction wrote.
+    """
+    run = session.get(ExecutorRun, known.run_id, with_for_update=True, populate_existing=True)
+    return run is not None and (run.status, run.claims) == (known.status.value, known.claim)
+
+
 def complete(session: Session, taken: RunInfo, *, code: int, message: str, now: datetime) -> None:
     """Record the handler's result and give the job free.
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from . import claims, logs
 from .ledger import Ledger
 from .models import RunInfo, utc_now
@@ -79,6 +81,13 @@ class JobContext:
                 self._cancelled = not claims.is_current(session, self._run)
             self._looked_at = now
         return self._cancelled
+
+    def hold(self, session: Session) -> bool:
+        """Whether the run is still this handler's, asked in the transaction that acts on it.
+
+        A kill or a timeout then waits for that transaction's end and sees what it wrote.
+        """
+        return claims.hold(session, self._run)
 
     def defer(self) -> Deferred:
         """To be returned by a handler whose run goes on without it.

@@ -5,7 +5,8 @@ An endpoint that is not in the table is refused to everybody, so a new page cann
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import hashlib
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -55,7 +56,8 @@ class Account(UserMixin):  # type: ignore[misc] # flask-login has no types
     """The logged-in user as Flask-Login wants it."""
 
     def __init__(self, user: User) -> None:
-        self.id = str(user.id)
+        # With a new password every session of the old one is over.
+        self.id = f"{user.id}.{hashlib.sha256(user.password_hash.encode()).hexdigest()[:16]}"
         self.name = user.name
         self.role = user.role
         self.enabled = user.enabled
@@ -80,17 +82,29 @@ def init_app(app: Flask) -> None:
 
 def safe_next(target: str | None) -> str:
     """Where to go after login: a path of ours, or the overview."""
-    parts = urlsplit(target or "")
-    ours = target and not parts.scheme and not parts.netloc and parts.path.startswith("/")
-    if not ours or "\\" in str(target) or str(target).startswith("//"):
+    target = target or ""
+    parts = _parts_of(target)
+    elsewhere = parts.scheme or parts.netloc or not parts.path.startswith("/")
+    if elsewhere or "\\" in target or target.startswith("//"):
         return url_for("home.overview")
-    return str(target)
+    return target
+
+
+def _parts_of(url: str) -> SplitResult:
+    """The parts of an address; none when it is not one."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _load(user_id: str) -> Account | None:
     with current_portal().ledger.read() as session:
-        user = session.get(User, int(user_id)) if user_id.isdecimal() else None
-        return Account(user) if user is not None and user.enabled else None
+        number = user_id.partition(".")[0]
+        user = session.get(User, int(number)) if number.isdecimal() else None
+    if user is None or not user.enabled or Account(user).id != user_id:
+        return None
+    return Account(user)
 
 
 def _enforce() -> ResponseReturnValue | None:
@@ -110,7 +124,7 @@ def _enforce() -> ResponseReturnValue | None:
 def _to_login() -> ResponseReturnValue:
     """To the login page and back; for a live region the whole page goes there."""
     if is_htmx():
-        here = urlsplit(request.headers.get("HX-Current-URL", ""))
+        here = _parts_of(request.headers.get("HX-Current-URL", ""))
         page = f"{here.path}?{here.query}" if here.query else here.path
         return redirect_htmx(url_for("auth.login", next=page or None))
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None

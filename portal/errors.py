@@ -399,10 +399,10 @@ _CATALOGUE = (
     ),
     Problem(
         "FILE_HOSTILE",
-        "检查该文件时超出时间或内存限制（{detail}）",
-        "checking the file went beyond the limits of time or memory ({detail})",
-        "疑似恶意或异常文件，已隔离；请人工确认。",
-        "Possibly hostile; it was set aside. Have a person look at it.",
+        "疑似恶意或异常文件，检查时被中止（{detail}）",
+        "the file looks hostile or broken; checking it was stopped ({detail})",
+        "该文件没有归档；请在源系统人工确认，正常则点“重新同步失败任务”。",
+        "It was not archived. Have a person look at it at the source; retry if it is genuine.",
         permanent=True,
     ),
     # The archive and ourselves.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 
 from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.models import utc_now
 from portal.processes import WorkerSlot
 from portal.runtime import Portal
 from portal.services import leases
 from portal.tasks.mover import Mover
+
+logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 2.0
 
@@ -77,7 +81,11 @@ class _Heart(threading.Thread):
             self._wake.wait(BEAT_SECONDS)
 
     def _beat(self) -> None:
-        with self._portal.ledger.write() as session:
-            leases.beat(
-                session, self._owner, pid=os.getpid(), batch_id=self._batch_id, now=utc_now()
-            )
+        """One beat; a ledger that is away for a while costs some, not the heart."""
+        try:
+            with self._portal.ledger.write() as session:
+                leases.beat(
+                    session, self._owner, pid=os.getpid(), batch_id=self._batch_id, now=utc_now()
+                )
+        except SQLAlchemyError:
+            logger.exception("the worker could not say that it is alive")

@@ -87,7 +87,7 @@ def command(keep: bool, source_bind: str | None, **tenant: Any) -> None:
         result = demo.migrate()
         say_json(result)
         if keep:
-            tell_login(settings, None)
+            tell_login(settings, password)
             supervisor.run_until_stopped()
         elif demo.complaints:
             raise click.exceptions.Exit(FAILED_EXIT)

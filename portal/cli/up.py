@@ -48,7 +48,9 @@ def programs(logs: Path | None = None) -> Sequence[Program]:
 def tell_login(settings: Settings, password: str | None) -> None:
     """Where to log in, with a new admin's password (shown this once)."""
     say(f"影像迁移门户 Imaging Migration Portal: {settings.address}")
-    if password is not None:
+    if password is None:
+        say("忘记密码 forgotten password: imgmig user passwd admin")
+    else:
         say(f"首个管理员 first admin: {users.FIRST_ADMIN}")
         say(f"密码（仅显示一次） password (shown once): {password}")
         if settings.makes_token:

@@ -17,6 +17,7 @@ from portal.services.batches import BatchScope
 
 _SEPARATORS = re.compile(r"[\s,，;；、]+")
 _LONGEST_CODES = 4000
+_LONGEST_CODE = 64
 
 
 class BatchForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
@@ -40,6 +41,14 @@ class BatchForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
         if first is not None and last is not None and last < first:
             raise ValidationError(_("结束日期早于开始日期"))
 
+    def validate_orgs(self, field: StringField) -> None:
+        """No code is longer than those a source can have."""
+        _check_codes(field)
+
+    def validate_types(self, field: StringField) -> None:
+        """As for organisations."""
+        _check_codes(field)
+
     def scope(self) -> BatchScope:
         """What was asked for; call it after validation."""
         return BatchScope(
@@ -49,6 +58,14 @@ class BatchForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
             org_codes=_codes(self.orgs.data),
             bill_type_codes=_codes(self.types.data),
         )
+
+
+def _check_codes(field: StringField) -> None:
+    if field.errors:
+        return  # the whole is too long: that says enough
+    for code in _codes(field.data):
+        if len(code) > _LONGEST_CODE:
+            raise ValidationError(_("代码过长：%(code)s…", code=code[:20]))
 
 
 def _codes(text: str | None) -> tuple[str, ...]:

@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from executor import JobContext, JobFailed, job_handler
 from portal.errors import PortalError
 from portal.jobs.parameter import CreateOrder, DataSyncParameter, parse_parameter
-from portal.models import Batch, JobBatch, utc_now
+from portal.models import Batch, JobBatch, Slice, utc_now
 from portal.runtime import Portal, current_portal
 from portal.services import batches, retrying, sources
-from portal.statuses import RunStatus
+from portal.statuses import ListingStatus, RunStatus, SyncStatus, label
 
 ACTOR = "xxl-job"
 _HAS_FAILURES = ((Batch.failed > 0) | Batch.listing_failed) & Batch.cancelled_by.is_(None)
+_HAS_UNOPENED_MONTHS = Batch.slices.any(Slice.listing_status == ListingStatus.WAITING)
 
 
 @job_handler("DataSyncTask", resumable=True)
@@ -30,7 +31,7 @@ def data_sync(context: JobContext) -> str | None:
     portal = current_portal()
     try:
         with portal.ledger.write() as session:
-            if context.cancelled():
+            if not context.hold(session):
                 raise JobFailed("运行已被终止 the run was ended before it started anything")
             order = _Order(portal, session, context, parameter)
             taken = order.take()
@@ -39,6 +40,8 @@ def data_sync(context: JobContext) -> str | None:
         raise JobFailed(str(error)) from error
     for line in lines:
         context.log(line)
+    if not taken and parameter.batch_no is not None:
+        return f"批次 {parameter.batch_no} 已全部同步完成 is complete already"
     if not taken:
         return "没有待运行的批次 no batch is waiting"
     portal.offer()
@@ -89,6 +92,9 @@ class _Order:
         if self._context.shard_total > 1:
             # The broadcast's other parts may have set it running before us.
             wanted.append(Batch.run_status == RunStatus.RUNNING)
+        else:
+            # Months of a broadcast's part that never came.
+            wanted.append((Batch.run_status == RunStatus.RUNNING) & _HAS_UNOPENED_MONTHS)
         if self._parameter.retry_failed:
             wanted.append((Batch.run_status == RunStatus.ENDED) & _HAS_FAILURES)
         query = select(Batch).where(Batch.deleted_at.is_(None), or_(*wanted)).order_by(Batch.id)
@@ -106,7 +112,7 @@ class _Order:
             bill_type_codes=order.bill_type_codes,
         )
         created = select(Batch).where(Batch.id.in_(mine), Batch.scope_key == scope.key)
-        if (batch := self._session.scalar(created)) is not None:
+        if (batch := self._session.scalar(created.with_for_update())) is not None:
             return batch  # by an earlier life of this run, and maybe it has ended since
         unfinished = batches.find_unfinished(self._session, scope)
         if unfinished is not None:
@@ -117,17 +123,17 @@ class _Order:
         )
 
     def _start(self, batch: Batch) -> bool:
-        """Set one batch running; False, with a line that says why, when it is passed over."""
-        if batch.paused_by:
-            self.lines.append(
-                f"跳过 {batch.batch_no}：已被 {batch.paused_by} 暂停 paused, passed over"
-            )
+        """Set one batch running; False, with a line that says why, when it is passed over.
+
+        :raises JobFailed: when the batch was asked for by its number and is not complete
+        """
+        if why := self._why_not(batch):
+            line = f"跳过 {batch.batch_no}：{why}, passed over"
+            if self._parameter.batch_no is not None and not _is_complete(batch):
+                raise JobFailed(line)
+            self.lines.append(line)
             return False
         if batch.run_status is RunStatus.ENDED:
-            failed = (batch.failed or batch.listing_failed) and not batch.cancelled_by
-            if not self._parameter.retry_failed or not failed:
-                self.lines.append(f"跳过 {batch.batch_no}：已结束 has ended, passed over")
-                return False
             count = retrying.retry(self._session, batch, by=ACTOR, now=self._now)
             self.lines.append(f"重新同步 {batch.batch_no} 的 {count} 份失败单据 retrying")
             return True
@@ -144,6 +150,26 @@ class _Order:
             f"{len(batch.slices)} 个月 queued"
         )
         return True
+
+    def _why_not(self, batch: Batch) -> str:
+        """Why the batch cannot be set running; empty when it can."""
+        if batch.paused_by:
+            return f"已被 {batch.paused_by} 暂停 paused"
+        if batch.run_status is not RunStatus.ENDED:
+            return ""
+        if batch.cancelled_by:
+            return f"已被 {batch.cancelled_by} 取消 was cancelled"
+        if not (batch.failed or batch.listing_failed):
+            return "已结束 has ended"
+        if self._parameter.retry_failed:
+            return ""
+        status = label(batch.sync_status, "zh")
+        return f"已结束，{status}，未要求 retry_failed；has ended with failures"
+
+
+def _is_complete(batch: Batch) -> bool:
+    ended = batch.run_status is RunStatus.ENDED and not batch.cancelled_by
+    return ended and batch.sync_status is SyncStatus.COMPLETE
 
 
 def _was_started(batch: Batch) -> bool:

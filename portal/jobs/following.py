@@ -6,6 +6,7 @@ only: an agent that starts anew writes one line more, and nothing else depends o
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,12 +14,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from executor import Executor, RunInfo
+from executor.claims import hold
 from portal.errors import reason
 from portal.jobs.data_sync import ACTOR
 from portal.ledger import Ledger
 from portal.models import Batch, BatchItem, JobBatch, Slice
 from portal.services import batches
 from portal.statuses import ItemStatus, RunStatus, SyncStatus, label
+
+logger = logging.getLogger(__name__)
 
 LINE_EVERY = timedelta(seconds=5)
 # The admin's log page gives up after a minute without a line (protocol facts 2.6).
@@ -32,7 +36,18 @@ class _Part:
     """What one run follows of one batch: all of its months, or its shard's."""
 
     batch: Batch
-    slices: list[Slice]
+    link: JobBatch
+
+    @property
+    def slices(self) -> list[Slice]:
+        """The months that are this run's."""
+        return self.batch.slices[self.link.shard_index :: self.link.shard_total]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody works on it and nobody asked for that: it was given back."""
+        waiting = self.batch.run_status is RunStatus.WAITING and not self.batch.paused_by
+        return waiting and not self.is_ended
 
     @property
     def is_ended(self) -> bool:
@@ -76,7 +91,11 @@ class Following:
             run.run_id: self._said[run.run_id] for run in runs if run.run_id in self._said
         }
         for run in runs:
-            self._follow(run, now)
+            try:
+                self._follow(run, now)
+            except Exception:
+                # The next step tries it again; the other runs must not wait for that.
+                logger.exception("run %s could not be followed", run.run_id)
 
     def _follow(self, run: RunInfo, now: datetime) -> None:
         with self._ledger.read() as session:
@@ -84,12 +103,36 @@ class Following:
             if not parts:
                 return
             ending = _ending(session, parts)
+            is_idle = any(part.is_idle for part in parts)
+            progress = "；".join(part.progress() for part in parts)
         if ending is not None:
             code, message = ending
             self._executor.append_run_log(run.run_id, message)
             self._executor.finish_run(run.run_id, code, message)
             return
-        self._say_progress(run, "；".join(part.progress() for part in parts), now)
+        if is_idle:
+            self._start_again(run, now)
+            return
+        self._say_progress(run, progress, now)
+
+    def _start_again(self, run: RunInfo, now: datetime) -> None:
+        """Set the batches running that were given back although the run still waits for them."""
+        with self._ledger.write() as session:
+            if not hold(session, run):
+                return  # it was ended meanwhile, and its batches given back for good
+            idle = [part for part in _parts_of(session, run.run_id, lock=True) if part.is_idle]
+            for part in idle:
+                batches.start(
+                    session,
+                    part.batch,
+                    by=ACTOR,
+                    now=now,
+                    shard_index=part.link.shard_index,
+                    shard_total=part.link.shard_total,
+                )
+            line = "、".join(part.batch.batch_no for part in idle)
+        if line:
+            self._executor.append_run_log(run.run_id, f"批次 {line} 继续运行 going on")
 
     def _say_progress(self, run: RunInfo, line: str, now: datetime) -> None:
         said_at, said = self._said.get(run.run_id, (datetime.min.replace(tzinfo=now.tzinfo), ""))
@@ -99,35 +142,16 @@ class Following:
             self._said[run.run_id] = (now, line)
 
 
-def release_batches(session: Session, run: RunInfo, cause: str) -> None:
-    """When a run was ended from outside: a kill pauses its batches, a timeout gives them back."""
-    for part in _parts_of(session, run.run_id):
-        if part.batch.run_status is not RunStatus.RUNNING:
-            continue
-        now = run.ended_at or part.batch.created_at
-        if cause == "kill":
-            batches.pause(session, part.batch, by=f"{ACTOR} kill", now=now)
-        else:
-            batches.give_back(session, part.batch, by=f"{ACTOR} {cause}", now=now)
-
-
-def _parts_of(session: Session, run_id: int) -> list[_Part]:
-    query = (
-        select(Batch, JobBatch)
-        .join(JobBatch, JobBatch.batch_id == Batch.id)
-        .where(JobBatch.run_id == run_id)
-        .order_by(Batch.id)
+def _parts_of(session: Session, run_id: int, *, lock: bool = False) -> list[_Part]:
+    links = session.scalars(
+        select(JobBatch).where(JobBatch.run_id == run_id).order_by(JobBatch.batch_id)
     )
     return [
         _Part(
-            batch,
-            [
-                part
-                for position, part in enumerate(batch.slices)
-                if position % link.shard_total == link.shard_index
-            ],
+            session.get_one(Batch, link.batch_id, populate_existing=lock, with_for_update=lock),
+            link,
         )
-        for batch, link in session.execute(query)
+        for link in links.all()
     ]
 
 

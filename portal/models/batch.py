@@ -48,9 +48,10 @@ class Batch(Counts, Base):
 
     @property
     def sync_status(self) -> SyncStatus:
-        """同步状态, derived from the counts."""
+        """同步状态, derived from the counts; what was cancelled is never complete."""
         ended = self.run_status is RunStatus.ENDED
-        return derive_sync_status(self, ended=ended, listing_failed=self.listing_failed)
+        short = self.listing_failed or self.cancelled_by is not None
+        return derive_sync_status(self, ended=ended, listing_failed=short)
 
     @property
     def is_finished(self) -> bool:

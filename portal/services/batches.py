@@ -117,15 +117,18 @@ def find_unfinished(session: Session, scope: BatchScope) -> Batch | None:
     """The unfinished batch of an equal scope, if there is one.
 
     The data source is locked until the transaction ends where the database can, so that of two
-    who ask and then create one, the second finds what the first created.
+    who ask and then create one, the second finds what the first created; the batch is locked too.
     """
     session.get(DataSource, scope.source_id, with_for_update=True)
     return session.scalar(
-        select(Batch).where(
+        select(Batch)
+        .where(
             Batch.scope_key == scope.key,
             Batch.run_status != RunStatus.ENDED,
             Batch.deleted_at.is_(None),
         )
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
 
 

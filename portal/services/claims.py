@@ -20,6 +20,8 @@ from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.work import Claim
 
 AnyRow = Row[*tuple[Any, ...]]
+_MANY = 500
+_MOST_ROUNDS = 20
 _ITEMS = table_of(BatchItem)
 _DOCUMENTS = table_of(Document)
 
@@ -34,19 +36,32 @@ def claim(session: Session, batch_id: int, *, owner: str, limit: int, now: datet
     batch = session.get_one(Batch, batch_id)
     if batch.run_status is not RunStatus.RUNNING:
         return []
+    taken: Sequence[AnyRow] = ()
     rows = _due(session, batch_id, limit, now)
-    archived = [row.id for row in rows if row.archived_at is not None]
-    worn_out = [row.id for row in rows if row.archived_at is None and row.attempts >= MAX_ATTEMPTS]
-    record_skips(session, archived, by=owner, now=now)
-    record_failures(session, worn_out, "INTERNAL", {"detail": "worker lost"}, by=owner, now=now)
-    decided = {*archived, *worn_out}
-    taken = [row for row in rows if row.id not in decided]
+    for _ in range(_MOST_ROUNDS):
+        taken = _decide(session, rows, owner, now)[:limit]
+        if taken or not rows:
+            break
+        # Nothing but what another batch has archived: go through it quickly.
+        rows = _due(session, batch_id, _MANY, now)
     if not taken:
         return []
     _lease(session, taken, owner, now)
     files = _files(session, [row.document_id for row in taken])
     source = session.get_one(DataSource, batch.data_source_id).name
     return [_claim(row, source, files[row.document_id]) for row in taken]
+
+
+def _decide(
+    session: Session, rows: Sequence[AnyRow], owner: str, now: datetime
+) -> Sequence[AnyRow]:
+    """Settle what needs no transfer; the rest."""
+    archived = [row.id for row in rows if row.archived_at is not None]
+    worn_out = [row.id for row in rows if row.archived_at is None and row.attempts >= MAX_ATTEMPTS]
+    record_skips(session, archived, by=owner, now=now)
+    record_failures(session, worn_out, "INTERNAL", {"detail": "worker lost"}, by=owner, now=now)
+    decided = {*archived, *worn_out}
+    return [row for row in rows if row.id not in decided]
 
 
 def _due(session: Session, batch_id: int, limit: int, now: datetime) -> Sequence[AnyRow]:

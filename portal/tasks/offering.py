@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from datetime import datetime
 from itertools import cycle, islice
 
@@ -10,19 +12,26 @@ from portal.services.leases import alive_workers
 from portal.services.offers import batches_with_due_work
 from portal.tasks.queue import WorkQueue
 
+_chance = random.SystemRandom()
+
 
 def offer(ledger: Ledger, queue: WorkQueue, *, now: datetime) -> int:
-    """Offer the batches with due work in turn to the idle workers; the number of messages.
+    """Offer the batches with due work to the idle workers; the number of messages.
+
+    Those that the fewest workers are busy with come first, and chance decides among equals: so a
+    batch of a million documents does not keep the others waiting for its end.
 
     Called after everything that makes work due and once a second by the agent, so a lost message
     or a dead worker costs a second and no document.
     """
     with ledger.read() as session:
         due = batches_with_due_work(session, now)
-        idle = sum(worker.batch_id is None for worker in alive_workers(session, now=now))
-    room = max(idle, 1) - queue.waiting()
+        held = Counter(worker.batch_id for worker in alive_workers(session, now=now))
+    room = max(held[None], 1) - queue.waiting()
     if not due or room <= 0:
         return 0
+    _chance.shuffle(due)
+    due.sort(key=lambda batch_id: held[batch_id])
     for batch_id in islice(cycle(due), room):
         queue.look_at_batch(batch_id)
     return room

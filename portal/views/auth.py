@@ -24,17 +24,15 @@ def login() -> ResponseReturnValue:
     if request.method == "GET":
         return render_template("auth/login.html", form=form)
     if form.validate():
-        with current_portal().ledger.write() as ledger:
-            user = accounts.log_in(
-                ledger, form.name.data, password=form.password.data, now=utc_now()
-            )
-            account = Account(user) if user is not None else None
-        if account is not None:
+        user = accounts.log_in(
+            current_portal().ledger, form.name.data, password=form.password.data, now=utc_now()
+        )
+        if user is not None:
             chosen = session.get("locale")
             session.clear()  # nothing of the session before the login stays valid
             if chosen:
                 choose(chosen)
-            login_user(account)
+            login_user(Account(user))
             return redirect(safe_next(request.args.get("next")), code=303)
         form.password.errors = [_("用户名或密码不正确")]
     return render_template("auth/login.html", form=form), 422

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_login import current_user
 from sqlalchemy.orm import Session
@@ -33,6 +34,14 @@ ACTIONS: dict[str, Act] = {
     "cancel": lambda session, batch, by, now: batches.cancel(session, batch, by=by, now=now),
     "delete": lambda session, batch, by, now: batches.delete(session, batch, by=by, now=now),
     "retry": lambda session, batch, by, now: retrying.retry(session, batch, by=by, now=now),
+}
+_DONE = {
+    "run": _l("批次已开始运行"),
+    "pause": _l("批次已暂停"),
+    "resume": _l("批次已继续"),
+    "cancel": _l("批次已取消"),
+    "delete": _l("批次已删除，已归档的单据保留"),
+    "retry": _l("失败的单据已重新排队"),
 }
 TABS = ("months", "failures")
 
@@ -112,7 +121,8 @@ def selected() -> ResponseReturnValue:
 @bp.post("/<batch_no>/<any(run, pause, resume, cancel, delete, retry):name>")
 def act(batch_no: str, name: str) -> ResponseReturnValue:
     """One thing done with one batch."""
-    _act(name, batch_no)
+    if _act(name, batch_no):
+        flash(_DONE[name], "success")
     if name == "delete":
         return redirect(url_for("batches.index"), code=303)
     return redirect(url_for("batches.show", batch_no=batch_no), code=303)

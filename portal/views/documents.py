@@ -39,6 +39,7 @@ def show(document_id: int) -> ResponseReturnValue:
     return render_template(
         "documents/show.html",
         view=view,
+        names={file.file_id: file.name for file in files},
         shown=shown,
         page=page,
         pages=pages,

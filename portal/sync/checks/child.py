@@ -11,9 +11,11 @@ from typing import IO, Any, cast
 
 from portal.sync.checks.inspection import InspectionJob
 
-#: How a process ends that was refused memory outside of Python: the kernel's killer, or a
-#: library that gives up (abort, trap, illegal instruction).
-_OUT_OF_MEMORY = frozenset({signal.SIGKILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGILL})
+#: How a process ends that was refused memory outside of Python: a library gives up.
+_OUT_OF_MEMORY = frozenset({signal.SIGABRT, signal.SIGTRAP, signal.SIGILL})
+#: Killed from outside: by a person, or by the kernel for want of memory elsewhere. Our own
+#: limit of memory ends a child otherwise, so the file in its hand is not to blame.
+KILLED = f"signal {int(signal.SIGKILL)}"
 
 _READ_BYTES = 65536
 

@@ -14,7 +14,7 @@ from collections import deque
 from types import TracebackType
 
 from portal.errors import SyncError
-from portal.sync.checks.child import InspectorChild
+from portal.sync.checks.child import KILLED, InspectorChild
 from portal.sync.checks.inspection import Inspection, InspectionJob
 
 _log = logging.getLogger(__name__)
@@ -116,6 +116,8 @@ class InspectorPool:
     def _retire(self, child: InspectorChild, detail: str | None = None) -> None:
         """Remove a child that failed; the file in its hand is answered for.
 
+        It is not to blame for a child that was killed from outside: INTERNAL is tried again.
+
         A child that dies before it was ever ready says that the installation is broken, not the
         file: one file is given back as INTERNAL, which is tried again later.
         """
@@ -123,7 +125,8 @@ class InspectorPool:
         del self._children[child.fileno()]
         how = child.end()
         if child.job is not None:
-            self._fail(child.job, SyncError("FILE_HOSTILE", detail=detail or how))
+            code = "INTERNAL" if detail is None and how == KILLED else "FILE_HOSTILE"
+            self._fail(child.job, SyncError(code, detail=detail or how))
         elif not child.ready and self._queue:
             error = SyncError("INTERNAL", detail=f"the inspector does not start: {how}")
             self._fail(self._queue.popleft(), error)

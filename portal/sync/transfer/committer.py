@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 
 from portal.errors import SyncError
@@ -47,11 +47,6 @@ class Committer:
         """Readable when a group has been dealt with."""
         return self._bell
 
-    @property
-    def backlog(self) -> int:
-        """Groups not yet dealt with."""
-        return len(self._groups)
-
     def submit(self, results: Sequence[Result]) -> None:
         """Hand over a group."""
         future = self._thread.submit(self._commit, results)
@@ -73,6 +68,7 @@ class Committer:
     def finish(self) -> list[Result]:
         """Wait for every group; see :meth:`collect`."""
         groups, self._groups = self._groups, []
+        wait([future for future, _ in groups])
         for future, _ in groups:
             future.result()
         return [result for _, results in groups for result in results]

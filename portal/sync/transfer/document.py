@@ -20,6 +20,7 @@ class DocumentTransfer:
         self.waiting = deque(range(len(claim.files)))
         self.checking = 0
         self.failed = False
+        self.handed_over = False
         self._stage: Stage | None = None
         self._stored: dict[int, StoredFile] = {}
 

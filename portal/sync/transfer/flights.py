@@ -46,6 +46,11 @@ class _Flight:
         """What the source says of it."""
         return self.incoming.file
 
+    @property
+    def can_tell_whole(self) -> bool:
+        """Whether the source declares anything that shows a missing end."""
+        return any((self.file.size is not None, self.file.sha256, self.file.md5))
+
 
 class Flights:
     """The files one stint has in the air.
@@ -137,7 +142,9 @@ class Flights:
         )
 
     def _on_downloaded(self, ended: Downloaded) -> Sequence[Landed]:
-        flight = self._downloading.pop(ended.key)
+        flight = self._downloading.pop(ended.key, None)
+        if flight is None:
+            return ()
         try:
             again = self._new_target(flight, ended)
             if again is not None:
@@ -146,7 +153,7 @@ class Flights:
                 return ()
             if ended.error is not None:
                 raise ended.error
-            if not ended.framed and flight.file.size is None and flight.file.sha256 is None:
+            if not ended.framed and not flight.can_tell_whole:
                 raise SyncError("SRC_SHORT_BODY", expected="?", received=ended.received)
             flight.digest = flight.incoming.finish()
         except SyncError as error:

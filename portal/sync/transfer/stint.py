@@ -111,7 +111,8 @@ class Stint:
         for file in landed:
             if file.error is not None:
                 self._fail(file.document, file.error, file.position)
-            elif file.document.is_whole:
+            elif file.document.is_whole and not file.document.handed_over:
+                file.document.handed_over = True
                 self._add_to_group(file.document.result())
         self._hand_over()
         self._forget(self._committer.collect())
@@ -156,7 +157,10 @@ class Stint:
                 self._archive.remove(folder)
             document = DocumentTransfer(claim)
             self._held[claim.item_id] = document
-            self._waiting.append(document)
+            if claim.files:
+                self._waiting.append(document)
+            else:
+                self._fail(document, SyncError("META_NO_FILES"), None)
 
     def _start_downloads(self) -> None:
         while self._waiting and self._flights.has_room and self._stop_by is None:
@@ -229,14 +233,21 @@ class Stint:
         self._waiting = deque(document for document in self._waiting if document.waiting)
 
     def _abandon(self) -> None:
-        """End with nothing in the air: record what is whole, give the rest back."""
-        if self._group:
-            self._commit_group()
-        self._forget(self._committer.finish())
-        self._flights.clean()
-        rest = list(self._held.values())
-        for document in rest:
-            self._drop(document)
-            document.clean(at_once=True)
-        if rest:
-            self._desk.release([document.claim for document in rest])
+        """End with nothing in the air: record what is whole, give the rest back.
+
+        When the ledger is away the downloads stop all the same, and the leases run out by
+        themselves.
+        """
+        try:
+            if self._group:
+                self._commit_group()
+            self._forget(self._committer.finish())
+        finally:
+            self._flights.clean()
+            rest = list(self._held.values())
+            for document in rest:
+                self._flights.abort(document)
+                document.discard()
+                document.clean(at_once=True)
+            if rest:
+                self._desk.release([document.claim for document in rest])

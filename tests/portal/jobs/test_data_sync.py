@@ -1,17 +1,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
 
+from executor import Executor
 from executor.models import ExecutorRun
 from executor.statuses import RunStatus as JobStatus
 from portal.app import create_app
 from portal.errors import SyncError
+from portal.jobs import Following
 from portal.models import Batch
+from portal.runtime import Portal
 from portal.services import batches
 from portal.settings import read_settings
 from portal.statuses import ListingStatus, RunStatus
@@ -104,15 +111,35 @@ def test_a_named_batch_is_taken_alone(rig: JobRig, scene: Scene) -> None:
     assert rig.followed(1) == [named]
 
 
-def test_a_named_batch_that_is_paused_or_has_ended_is_passed_over(
+def test_a_named_batch_that_is_paused_fails_with_who(rig: JobRig, scene: Scene) -> None:
+    paused = waiting(scene)
+    scene.do(batches.pause, paused)
+    rig.run(1, {"batch": scene.batch(paused).batch_no})
+    code, message = rig.result(1)
+    assert code == 500
+    assert f"已被 {BY} 暂停" in message
+    assert message in rig.log(1)
+
+
+def test_a_named_batch_that_ended_with_failures_fails_unless_it_is_to_be_tried_again(
     rig: JobRig, scene: Scene
 ) -> None:
-    paused, ended = waiting(scene), scene.listed_batch([])
-    scene.do(batches.pause, paused)
-    for log_id, batch_id in enumerate((paused, ended), start=1):
-        rig.run(log_id, {"batch": scene.batch(batch_id).batch_no})
-        assert rig.result(log_id) == (200, NOTHING)
-        assert "passed over" in rig.log(log_id)
+    ended = ended_with_failure(scene)
+    named = {"batch": scene.batch(ended).batch_no}
+    rig.run(1, named)
+    code, message = rig.result(1)
+    assert code == 500
+    assert "retry_failed" in message
+    assert scene.batch(ended).run_status is RunStatus.ENDED
+    rig.run(2, {**named, "retry_failed": True})
+    assert rig.followed(2) == [ended]
+
+
+def test_a_named_batch_that_is_complete_says_so(rig: JobRig, scene: Scene) -> None:
+    batch_no = scene.batch(scene.listed_batch([])).batch_no
+    for log_id, again in enumerate((False, True), start=1):
+        rig.run(log_id, {"batch": batch_no, "retry_failed": again})
+        assert rig.result(log_id) == (200, f"批次 {batch_no} 已全部同步完成 is complete already")
 
 
 def test_an_unknown_batch_fails_with_its_name(rig: JobRig) -> None:
@@ -221,7 +248,9 @@ def test_retry_failed_leaves_running_and_cancelled_batches_alone(rig: JobRig, sc
     rig.run(1, {"retry_failed": True})
     assert rig.result(1) == (200, NOTHING)
     rig.run(2, {"retry_failed": True, "batch": scene.batch(cancelled).batch_no})
-    assert rig.result(2) == (200, NOTHING)
+    code, message = rig.result(2)
+    assert code == 500
+    assert f"已被 {BY} 取消" in message
 
 
 def test_retry_failed_goes_on_with_a_listing_that_had_failed(rig: JobRig, scene: Scene) -> None:
@@ -440,6 +469,46 @@ def test_a_kill_before_the_run_got_its_turn_starts_nothing(rig: JobRig, scene: S
     assert rig.status(1) is JobStatus.KILLED
 
 
+def test_a_kill_while_the_run_takes_its_batches_waits_and_pauses_them(
+    rig: JobRig, scene: Scene, database_url: str
+) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has one writing transaction at a time")
+    batch_id = waiting(scene)
+    rig.trigger(1)
+    rig.app.extensions["portal"] = KilledBeforeItsCommit(rig.portal)
+    rig.perform()
+    assert rig.status(1) is JobStatus.KILLED
+    assert scene.batch(batch_id).paused_by == "xxl-job kill"
+
+
+class KilledBeforeItsCommit:
+    """The portal as the handler sees it, with a kill of job 7 inside its first transaction."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self.ledger = self
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._portal, name)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        kill = Thread(target=self._portal.executor.kill, args=[7])
+        with self._portal.ledger.write() as session:
+            yield session
+            session.flush()
+            kill.start()
+            while kill.is_alive() and not self._somebody_waits():
+                kill.join(0.01)
+        kill.join()
+
+    def _somebody_waits(self) -> bool:
+        with self._portal.ledger.read() as session:
+            query = text("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+            return bool(session.scalar(query))
+
+
 def test_a_kill_leaves_a_batch_that_has_ended_alone(rig: JobRig, scene: Scene) -> None:
     first, second = waiting(scene), waiting(scene)
     rig.run(1)
@@ -463,7 +532,97 @@ def test_a_timeout_gives_the_batches_back_to_the_next_run(rig: JobRig, scene: Sc
     assert rig.result(2)[0] == 200
 
 
+@pytest.mark.parametrize("end", ["kill", "timeout"])
+def test_a_batch_goes_on_as_long_as_another_run_waits_for_it(
+    rig: JobRig, scene: Scene, end: str
+) -> None:
+    batch_id = waiting(scene)
+    rig.run(1, executorTimeout=60)
+    rig.run(2, {"batch": scene.batch(batch_id).batch_no}, jobId=8)
+    if end == "kill":
+        rig.call("kill", {"jobId": 7})
+    else:
+        rig.time_out(1)
+    assert rig.result(1)[0] in (500, 502)
+    assert scene.batch(batch_id).run_status is RunStatus.RUNNING
+    rig.call("kill", {"jobId": 8})
+    assert scene.batch(batch_id).paused_by == "xxl-job kill"
+
+
+def test_of_runs_that_time_out_together_none_keeps_the_batch(rig: JobRig, scene: Scene) -> None:
+    batch_id = waiting(scene)
+    rig.run(1, executorTimeout=60)
+    rig.run(2, {"batch": scene.batch(batch_id).batch_no}, jobId=8, executorTimeout=60)
+    rig.time_out(2)
+    assert rig.result(1)[0] == rig.result(2)[0] == 502
+    assert scene.batch(batch_id).run_status is RunStatus.WAITING
+
+
+def test_a_batch_given_back_goes_on_while_its_run_waits(rig: JobRig, scene: Scene) -> None:
+    batch_id = waiting(scene)
+    rig.run(1)
+    scene.do(batches.give_back, batch_id)
+    rig.follow()
+    assert scene.batch(batch_id).run_status is RunStatus.RUNNING
+    assert "继续运行" in rig.log(1)
+    move_all(scene, batch_id)
+    rig.follow()
+    assert rig.result(1)[0] == 200
+
+
+class Meddling:
+    """The executor as the agent sees it, with some answers replaced."""
+
+    def __init__(self, executor: Executor, **answers: Any) -> None:
+        self._executor = executor
+        self.__dict__.update(answers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._executor, name)
+
+
+def test_a_run_that_timed_out_meanwhile_starts_nothing_again(rig: JobRig, scene: Scene) -> None:
+    batch_id = waiting(scene)
+    rig.run(1, executorTimeout=60)
+    seen = rig.portal.executor.deferred_runs()
+    rig.time_out(1)
+    late: Any = Meddling(rig.portal.executor, deferred_runs=lambda: seen)
+    Following(rig.portal.ledger, late).step(scene.now)
+    assert scene.batch(batch_id).run_status is RunStatus.WAITING
+
+
+def test_a_run_that_cannot_be_followed_does_not_hold_up_the_next(
+    rig: JobRig, scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    for log_id, job_id in ((1, 7), (2, 8)):
+        batch_id = waiting(scene)
+        rig.run(log_id, jobId=job_id)
+        scene.do(batches.cancel, batch_id)
+    broken = rig.row(1).id
+
+    def finish_run(run_id: int, code: int, message: str) -> bool:
+        if run_id == broken:
+            raise RuntimeError("无法结束")
+        return rig.portal.executor.finish_run(run_id, code, message)
+
+    executor: Any = Meddling(rig.portal.executor, finish_run=finish_run)
+    Following(rig.portal.ledger, executor).step(scene.now)
+    assert rig.status(1) is JobStatus.DEFERRED
+    assert rig.result(2)[0] == 500
+    assert f"run {broken} could not be followed" in caplog.text
+
+
 # Broadcasts.
+
+
+def test_the_months_of_a_part_that_never_came_are_taken_by_the_next_run(
+    rig: JobRig, scene: Scene
+) -> None:
+    batch_id = waiting(scene, last="2024-04-30")
+    rig.run(1, broadcastIndex=0, broadcastTotal=2)
+    rig.run(2, jobId=8)
+    assert rig.followed(2) == [batch_id]
+    assert {part.listing_status for part in scene.slices(batch_id)} == {ListingStatus.OPEN}
 
 
 def test_a_broadcast_splits_the_months(rig: JobRig, scene: Scene) -> None:

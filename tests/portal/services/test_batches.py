@@ -237,3 +237,16 @@ def test_an_unfinished_batch_of_equal_scope_is_found(scene: Scene) -> None:
     with scene.ledger.write() as session:
         batches.cancel(session, session.get_one(Batch, made), by=BY, now=scene.now)
     assert found(equal) is None
+
+
+def test_an_unfinished_batch_is_found_as_it_is_now(scene: Scene, database_url: str) -> None:
+    """A pause that came between two looks of one transaction is not overlooked."""
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has one writing transaction at a time")
+    batch_id = waiting(scene)
+    with scene.ledger.write() as session:
+        seen = session.get_one(Batch, batch_id)
+        assert seen.paused_by is None
+        scene.do(batches.pause, batch_id)
+        assert batches.find_unfinished(session, scene.scope()) is seen
+        assert seen.paused_by == BY

@@ -245,3 +245,16 @@ def test_workers_that_beat_are_alive(scene: Scene) -> None:
     assert alive() == [("w1", 2, None)]
     scene.advance(11)
     assert alive() == []
+
+
+def test_what_another_batch_archived_is_passed_in_one_claim(scene: Scene) -> None:
+    """A claim does not end with a handful of documents that need no transfer."""
+    listed = documents(60)
+    overlapping = scene.listed_batch(listed)
+    first = scene.listed_batch(listed[:50])
+    for claim in scene.claim(first, limit=50):
+        scene.settle(first, stored(claim))
+    claims = scene.claim(overlapping, owner="w2", limit=8)
+    assert len(claims) == 8
+    counts = Counter(item.status for item in scene.items(overlapping).values())
+    assert counts[ItemStatus.SKIPPED] >= 42

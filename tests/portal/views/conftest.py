@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine, event, select
 
 from executor.models import Base as ExecutorBase
+from portal.access import Account
 from portal.app import create_app
 from portal.ledger import Ledger, prepare_engine
 from portal.models import Base, Role, User
@@ -77,9 +78,9 @@ def visit(app: Flask) -> Callable[[str], Visitor]:
         client = app.test_client()
         if name:
             with portal.ledger.read() as ledger:
-                user_id = ledger.scalars(select(User.id).where(User.name == name)).one()
+                user = ledger.scalars(select(User).where(User.name == name)).one()
             with client.session_transaction() as session:
-                session.update(_user_id=str(user_id), _fresh=True)
+                session.update(_user_id=Account(user).id, _fresh=True)
         return Visitor(client, data)
 
     return visitor

@@ -7,7 +7,8 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import select
 
-from portal.models import AuditEvent, Role
+from portal.models import AuditEvent, Role, utc_now
+from portal.services import users
 from tests.portal.views.page_scene import PASSWORDS, PageScene
 from tests.portal.views.visitor import Page, Visitor
 
@@ -79,6 +80,7 @@ def test_where_one_wanted_to_survives_a_wrong_password(stranger: Visitor) -> Non
     "target",
     [
         "//evil.example",
+        "//[",
         "///evil.example",
         "/\\evil.example",
         "\\\\evil.example",
@@ -115,6 +117,17 @@ def test_logging_out_ends_the_session(admin: Visitor) -> None:
     assert page.path == "/login"
     assert page.messages == ["已退出登录"]
     assert admin.raw("/batches/").status_code == 302
+
+
+def test_a_new_password_ends_the_sessions_of_the_old_one(
+    scene: PageScene, operator: Visitor
+) -> None:
+    operator.get("/batches/")
+    with scene.portal.ledger.write() as session:
+        users.set_password(
+            session, "operator", password="another long one", by="admin", now=utc_now()
+        )
+    assert operator.raw("/batches/").status_code == 302
 
 
 def test_a_disabled_account_is_out_at_its_next_request(

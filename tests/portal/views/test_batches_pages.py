@@ -42,16 +42,17 @@ def test_an_ended_batch_offers_a_retry_only_when_something_failed(
 def test_the_buttons_do_what_they_say(scene: PageScene, operator: Visitor) -> None:
     number = scene.waiting()
     page = operator.get(f"/batches/{number}")
-    for action, word in (
-        ("run", "运行中"),
-        ("pause", "已暂停"),
-        ("resume", "运行中"),
-        ("cancel", "已取消"),
+    for action, word, said in (
+        ("run", "运行中", "批次已开始运行"),
+        ("pause", "已暂停", "批次已暂停"),
+        ("resume", "运行中", "批次已继续"),
+        ("cancel", "已取消", "批次已取消"),
     ):
         page = operator.submit(page.form(f"/{action}"))
         assert page.path == f"/batches/{number}"
-        assert page.messages == []
+        assert page.messages == [said]
         assert word in page.root.one(id="batch-progress").text
+    assert "同步失败" in page.text  # what never ran is not complete
     page = operator.submit(page.form("/delete"))
     assert page.path == "/batches/"
     assert number not in page.text

@@ -158,7 +158,7 @@ def test_time_is_judged_by_the_given_clock(tmp_path: Path, good: Path) -> None:
         assert pool.next_deadline() is None
 
 
-def test_killed_child_is_blamed_on_the_file_in_its_hand_only(tmp_path: Path, good: Path) -> None:
+def test_a_child_killed_from_outside_is_blamed_on_no_file(tmp_path: Path, good: Path) -> None:
     fifo = tmp_path / "stalls.jpg"
     os.mkfifo(fifo)
     with InspectorPool(1, seconds=1000) as pool:
@@ -169,7 +169,7 @@ def test_killed_child_is_blamed_on_the_file_in_its_hand_only(tmp_path: Path, goo
         results = check(pool, samples.job(good))
     error = results["stalls.jpg"].error
     assert error is not None
-    assert (error.code, error.params) == ("FILE_HOSTILE", {"detail": "memory"})
+    assert (error.code, error.permanent) == ("INTERNAL", False)
     assert code(results["good.jpg"]) is None
 
 

@@ -1,0 +1,50 @@
+"""What becomes of the batches of a DataSyncTask run that was ended from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from executor import RunInfo
+from executor.changes import UNFINISHED_VALUES
+from executor.models import ExecutorRun
+from portal.jobs.data_sync import ACTOR
+from portal.models import Batch, JobBatch, utc_now
+from portal.services import batches
+from portal.statuses import RunStatus
+
+
+def release_batches(session: Session, run: RunInfo, cause: str) -> None:
+    """A kill pauses the run's batches, a timeout gives them back.
+
+    A batch that another unfinished run waits for as well goes on.
+    """
+    for batch in _locked_batches(session, run.run_id):
+        if batch.run_status is not RunStatus.RUNNING or _is_followed(session, batch.id):
+            continue
+        now = run.ended_at or utc_now()
+        if cause == "kill":
+            batches.pause(session, batch, by=f"{ACTOR} kill", now=now)
+        else:
+            batches.give_back(session, batch, by=f"{ACTOR} {cause}", now=now)
+
+
+def _locked_batches(session: Session, run_id: int) -> Sequence[Batch]:
+    mine = select(JobBatch.batch_id).where(JobBatch.run_id == run_id)
+    query = select(Batch).where(Batch.id.in_(mine)).order_by(Batch.id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def _is_followed(session: Session, batch_id: int) -> bool:
+    """Whether an unfinished run waits for the batch; the ended one no longer counts as such.
+
+    Asked with the batch locked: of two runs that end at once, the second sees the first's end.
+    """
+    follower = exists().where(
+        JobBatch.batch_id == batch_id,
+        ExecutorRun.id == JobBatch.run_id,
+        ExecutorRun.status.in_(UNFINISHED_VALUES),
+    )
+    return bool(session.scalar(select(follower)))
