@@ -38,6 +38,8 @@ def derive_sync_status(counts: Counts, *, ended: bool, listing_failed: bool) -> 
     """同步状态 by the rules of design section 3.
 
     A range in which the source holds no document at all is complete when it has ended.
+
+    :param listing_failed: a listing failed, or ended short of what the source counted
     """
     if ended and not listing_failed and counts.done == counts.total:
         return SyncStatus.COMPLETE

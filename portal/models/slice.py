@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, String
+from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String, and_, or_
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
@@ -48,6 +49,23 @@ class Slice(Counts, Base):
         """Whether ``total`` is final; before that no percentage may be shown."""
         return self.listing_status is ListingStatus.LISTED
 
+    @hybrid_property
+    def is_short(self) -> bool:
+        """Whether its listing ended with fewer documents than the source says it has.
+
+        More than were counted are no defect: a live source grows while it is listed.
+        """
+        said = max(self.expected_documents or 0, self.source_total or 0)
+        return self.is_counted and self.total < said
+
+    @is_short.inplace.expression
+    @classmethod
+    def _is_short_in_sql(cls) -> ColumnElement[bool]:
+        return and_(
+            cls.listing_status == ListingStatus.LISTED,
+            or_(cls.total < cls.expected_documents, cls.total < cls.source_total),
+        )
+
     @property
     def is_settled(self) -> bool:
         """Whether its listing has ended and every document was decided."""
@@ -56,6 +74,6 @@ class Slice(Counts, Base):
 
     @property
     def sync_status(self) -> SyncStatus:
-        """同步状态 of the month, derived from the counts."""
-        failed = self.listing_status is ListingStatus.FAILED
-        return derive_sync_status(self, ended=self.is_settled, listing_failed=failed)
+        """同步状态 of the month, derived from the counts; never complete when documents lack."""
+        lacking = self.listing_status is ListingStatus.FAILED or self.is_short
+        return derive_sync_status(self, ended=self.is_settled, listing_failed=lacking)

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import random
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -22,7 +22,7 @@ from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.models import Batch, Slice, utc_now
 from portal.services import audit
-from portal.services.leases import LEASE
+from portal.services.listed_items import wake_items
 from portal.services.listing import record_documents
 from portal.services.settling import end_if_settled
 from portal.statuses import ListingStatus, RunStatus
@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 
 MOST_ROUNDS = 3
 MOST_ATTEMPTS = 8
+# Longer than the longest call to the source (five read timeouts of a minute), or two workers would
+# overtake each other at the same page for ever. A worker that died is noticed sooner all the same:
+# its slot frees what it held when it starts again.
+LISTING_LEASE = timedelta(minutes=6)
 _chance = random.SystemRandom()
 
 
@@ -77,19 +81,30 @@ class Discovery:
             if part.listing_status is not ListingStatus.OPEN or part.next_try_at > now:
                 return False
             part.lease_owner = self._owner
-            part.next_try_at = now + LEASE
+            part.next_try_at = now + LISTING_LEASE
             return True
 
     def _list_page(self, slice_id: int) -> bool:
-        """One page and its cursor; False when there is nothing more to do now."""
+        """The count, or one page and its cursor; False when there is nothing more to do now."""
         with self._ledger.read() as session:
             part, scope = self._held(session, slice_id)
             if part is None:
                 return False
             page_no, counted = part.next_page, part.expected_documents is not None
-        count = None if counted else self._source.count(scope)
-        page = self._source.page(scope, page_no)
-        return self._record(slice_id, page_no, page, count)
+        if not counted:
+            return self._record_count(slice_id, self._source.count(scope))
+        return self._record(slice_id, page_no, self._source.page(scope, page_no))
+
+    def _record_count(self, slice_id: int, count: Count) -> bool:
+        with self._ledger.write() as session:
+            part, _ = self._held(session, slice_id, lock=True)
+            if part is None:
+                return False
+            part.expected_documents = count.documents
+            part.expected_files = count.files
+            part.expected_bytes = count.bytes
+            part.next_try_at = self._clock() + LISTING_LEASE
+            return True
 
     def _held(
         self, session: Session, slice_id: int, *, lock: bool = False
@@ -103,28 +118,22 @@ class Discovery:
         open_ = part.listing_status is ListingStatus.OPEN and part.lease_owner == self._owner
         return (part if open_ and batch.run_status is RunStatus.RUNNING else None), scope
 
-    def _record(self, slice_id: int, page_no: int, page: Page, count: Count | None) -> bool:
+    def _record(self, slice_id: int, page_no: int, page: Page) -> bool:
         for again in (True, False):
             try:
                 with self._ledger.write() as session:
-                    return self._record_once(session, slice_id, page_no, page, count)
+                    return self._record_once(session, slice_id, page_no, page)
             except IntegrityError:
                 # Another batch listed the same new document in this moment: now it is known.
                 if not again:
                     raise
         return False
 
-    def _record_once(
-        self, session: Session, slice_id: int, page_no: int, page: Page, count: Count | None
-    ) -> bool:
+    def _record_once(self, session: Session, slice_id: int, page_no: int, page: Page) -> bool:
         now = self._clock()
         part, _ = self._held(session, slice_id, lock=True)
         if part is None or part.next_page != page_no:
             return False
-        if count is not None:
-            part.expected_documents = count.documents
-            part.expected_files = count.files
-            part.expected_bytes = count.bytes
         digest = _digest(page)
         if page.documents and digest == part.last_page_digest:
             raise SyncError("SRC_LISTING_REPEATS", page=page_no)
@@ -135,7 +144,7 @@ class Discovery:
         part.listed_rows += len(page.documents)
         part.attempts = 0
         part.error_code = part.error_params = None
-        part.next_try_at = now + LEASE
+        part.next_try_at = now + LISTING_LEASE
         if changed and part.listing_round < MOST_ROUNDS:
             self._start_over(part)
             return True
@@ -190,6 +199,7 @@ class Discovery:
         part.listing_status = status
         part.lease_owner = None
         part.next_try_at = now
+        wake_items(session, part.id, now=now)
         session.flush()
         end_if_settled(session, part.batch_id, by=self._owner, now=now)
 

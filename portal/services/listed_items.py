@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -16,6 +16,8 @@ from portal.services import audit
 from portal.statuses import ItemStatus
 from portal.sync.sources.rows import SourceDocument
 
+# What waits for a listing is due at its end (`wake_items`), and after so long in any case.
+_LISTING_AT_MOST = timedelta(days=1)
 _ITEMS = table_of(BatchItem)
 Key = tuple[str, str]
 AnyRow = Row[*tuple[Any, ...]]
@@ -119,7 +121,7 @@ def _failed_for_its_data(item: AnyRow) -> bool:
 
 
 def pending_again(now: datetime) -> dict[str, Any]:
-    """The columns of a failed item that is tried again as if for the first time."""
+    """The columns of a failed item that is tried again from ``now`` as if for the first time."""
     return {
         "status": ItemStatus.PENDING,
         "attempts": 0,
@@ -129,3 +131,27 @@ def pending_again(now: datetime) -> dict[str, Any]:
         "failed_file_id": None,
         "finished_at": None,
     }
+
+
+def pending_after_listing(now: datetime) -> dict[str, Any]:
+    """The same for one whose month is listed again first, because it may be described anew."""
+    return pending_again(now + _LISTING_AT_MOST)
+
+
+def wake_items(session: Session, slice_id: int, *, now: datetime) -> None:
+    """Make due what waited for the end of the month's listing.
+
+    Those are the untried ones that nobody holds. One that came back untried because our own store
+    failed is among them: its back-off ends early, once.
+    """
+    session.execute(
+        update(_ITEMS)
+        .where(
+            _ITEMS.c.slice_id == slice_id,
+            _ITEMS.c.status == ItemStatus.PENDING,
+            _ITEMS.c.attempts == 0,
+            _ITEMS.c.lease_owner.is_(None),
+            _ITEMS.c.next_try_at > now,
+        )
+        .values(next_try_at=now)
+    )

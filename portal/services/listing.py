@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,7 @@ def record_documents(
     for document in documents:
         listed.setdefault(_key(document), document)
     known = _known_documents(session, batch.data_source_id, listed)
-    _update_changed(session, known, listed)
+    _update_changed(session, known, listed, now)
     new = [document for key, document in listed.items() if key not in known]
     _insert_documents(session, batch.data_source_id, new)
     if new:
@@ -140,7 +140,7 @@ def _insert_files(session: Session, documents: Iterable[tuple[int, SourceDocumen
 
 
 def _update_changed(
-    session: Session, known: dict[Key, AnyRow], listed: dict[Key, SourceDocument]
+    session: Session, known: dict[Key, AnyRow], listed: dict[Key, SourceDocument], now: datetime
 ) -> None:
     """Take over what changed at the source, unless it is archived or somebody moves it just now.
 
@@ -156,18 +156,39 @@ def _update_changed(
     }
     if not changed:
         return
-    # A claim locks the document too: whoever comes second sees what the first one did.
-    session.execute(select(Document.id).where(Document.id.in_(changed)).with_for_update())
-    moving = select(BatchItem.document_id).where(
-        BatchItem.document_id.in_(changed), BatchItem.lease_owner.is_not(None)
-    )
-    for document_id in session.scalars(moving):
-        changed.pop(document_id, None)
-    if not changed:
+    free = _lock_free(session, changed, now)
+    if not free:
         return
+    # A new fence: who held the document until its lease ran out has the old files.
     session.execute(
-        update(_DOCUMENTS).where(_DOCUMENTS.c.id == bindparam("key")),
-        [{"key": key, **_document_values(document)} for key, document in changed.items()],
+        update(_DOCUMENTS)
+        .where(_DOCUMENTS.c.id == bindparam("key"))
+        .values(fence=_DOCUMENTS.c.fence + 1),
+        [{"key": key, **_document_values(changed[key])} for key in free],
     )
-    session.execute(delete(File).where(File.document_id.in_(changed)))
-    _insert_files(session, changed.items())
+    session.execute(delete(File).where(File.document_id.in_(free)))
+    _insert_files(session, ((key, changed[key]) for key in free))
+
+
+def _lock_free(session: Session, ids: Collection[int], now: datetime) -> list[int]:
+    """Lock the documents; those that neither were archived meanwhile nor are being moved.
+
+    A claim and its outcome lock the document too: whoever comes second sees what the first did.
+    """
+    unarchived = (
+        select(Document.id)
+        .where(Document.id.in_(ids), Document.archived_at.is_(None))
+        .order_by(Document.id)
+        .with_for_update()
+    )
+    locked = session.scalars(unarchived).all()
+    moving = set(
+        session.scalars(
+            select(BatchItem.document_id).where(
+                BatchItem.document_id.in_(locked),
+                BatchItem.lease_owner.is_not(None),
+                BatchItem.next_try_at > now,
+            )
+        )
+    )
+    return [document_id for document_id in locked if document_id not in moving]

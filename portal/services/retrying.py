@@ -12,11 +12,13 @@ from portal import statuses
 from portal.errors import NotAllowed
 from portal.models import AuditEvent, Batch, BatchItem, Slice, table_of
 from portal.services import audit
-from portal.services.listed_items import pending_again
+from portal.services.listed_items import pending_after_listing, pending_again
 from portal.statuses import ItemStatus, ListingStatus, RunStatus
 
 # Only a new listing can show that the source has mended such a document.
 _METADATA = BatchItem.error_code.like("META\\_%", escape="\\")
+# The source may have replaced such a document after it was listed: what it says of it comes first.
+_STALE = BatchItem.error_code.in_(["FILE_SIZE_MISMATCH", "FILE_DIGEST_MISMATCH", "SRC_NOT_FOUND"])
 
 
 def retry(
@@ -29,7 +31,9 @@ def retry(
 ) -> int:
     """Send failed documents again, all or the named ones, permanent failures included.
 
-    Documents whose own data was wrong are listed again; a listing that failed goes on.
+    Documents whose own data was wrong are listed again, and those that were not what the listing
+    said are listed again and then tried; a listing that failed goes on, one that was short starts
+    anew.
 
     :return: how many documents are tried again or listed again
     :raises NotAllowed: when the batch has not ended, was cancelled, or nothing in it failed
@@ -46,9 +50,10 @@ def retry(
     if document_ids is not None:
         chosen.append(BatchItem.document_id.in_(document_ids))
     again = _failures_by_slice(session, [*chosen, ~_METADATA])
-    relisted = _failures_by_slice(session, [*chosen, _METADATA])
-    unlisted = [part for part in batch.slices if part.listing_status is ListingStatus.FAILED]
-    count = sum(again.values()) + sum(relisted.values())
+    metadata = _failures_by_slice(session, [*chosen, _METADATA])
+    relisted = {*metadata, *_failures_by_slice(session, [*chosen, _STALE])}
+    unlisted = [part for part in batch.slices if _lacks_documents(part)]
+    count = sum(again.values()) + sum(metadata.values())
     if not count and not unlisted:
         raise NotAllowed(
             f"批次 {batch.batch_no} 没有失败的单据",
@@ -57,7 +62,7 @@ def retry(
     _send_again(session, batch, again, [*chosen, ~_METADATA], by=by, now=now)
     for part in batch.slices:
         if part in unlisted or part.id in relisted:
-            _open_listing(part, now)
+            _open_listing(part, now, from_start=part.id in relisted or part.is_short)
     statuses.check(batch.run_status, RunStatus.RUNNING)
     batch.run_status = RunStatus.RUNNING
     batch.run_no += 1
@@ -74,6 +79,10 @@ def retry(
         detail={"documents": count, "listings": len(unlisted)},
     )
     return count
+
+
+def _lacks_documents(part: Slice) -> bool:
+    return part.listing_status is ListingStatus.FAILED or part.is_short
 
 
 def _failures_by_slice(session: Session, chosen: list[ColumnElement[bool]]) -> dict[int, int]:
@@ -96,12 +105,13 @@ def _send_again(
 ) -> None:
     statuses.check(ItemStatus.FAILED, ItemStatus.PENDING)
     _record_each(session, chosen, by=by, now=now)
-    session.execute(
-        update(BatchItem)
-        .where(*chosen)
-        .values(pending_again(now))
-        .execution_options(synchronize_session=False)
-    )
+    for which, values in ((_STALE, pending_after_listing(now)), (~_STALE, pending_again(now))):
+        session.execute(
+            update(BatchItem)
+            .where(*chosen, which)
+            .values(values)
+            .execution_options(synchronize_session=False)
+        )
     for slice_id, count in again.items():
         session.execute(
             update(Slice).where(Slice.id == slice_id).values(failed=Slice.failed - count)
@@ -127,13 +137,15 @@ def _record_each(
     session.execute(insert(events).from_select(list(columns), rows))
 
 
-def _open_listing(part: Slice, now: datetime) -> None:
-    """List a month again: from its cursor when the listing had failed, else from the start."""
+def _open_listing(part: Slice, now: datetime, *, from_start: bool) -> None:
+    """List a month again, with a new count; else from the cursor of the listing that failed."""
     statuses.check(part.listing_status, ListingStatus.OPEN)
-    if part.listing_status is ListingStatus.LISTED:
+    if from_start:
         part.next_page = 1
         part.listed_rows = 0
         part.listing_round = 1
+        part.source_total = None
+        part.expected_documents = None
         part.last_page_digest = None
     part.listing_status = ListingStatus.OPEN
     part.attempts = 0

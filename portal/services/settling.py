@@ -34,13 +34,15 @@ def end_if_settled(session: Session, batch_id: int, *, by: str, now: datetime) -
     )
     if session.scalar(unsettled.limit(1)) is not None:
         return False
-    failed = select(Slice.id).where(
-        Slice.batch_id == batch_id, Slice.listing_status == ListingStatus.FAILED
+    # Either way there are documents at the source that the counts know nothing of.
+    unlisted = select(Slice.id).where(
+        Slice.batch_id == batch_id,
+        or_(Slice.listing_status == ListingStatus.FAILED, Slice.is_short),
     )
     statuses.check(batch.run_status, RunStatus.ENDED)
     batch.run_status = RunStatus.ENDED
     batch.ended_at = now
-    batch.listing_failed = session.scalar(failed.limit(1)) is not None
+    batch.listing_failed = session.scalar(unlisted.limit(1)) is not None
     audit.record(
         session,
         "batch.end",

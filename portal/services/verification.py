@@ -22,7 +22,10 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One file that is not as the ledger says: ARCHIVE_MISSING, ARCHIVE_DAMAGED, or extra."""
+    """One file that is not as the ledger says: ARCHIVE_MISSING, ARCHIVE_DAMAGED, or extra.
+
+    Where the ledger itself names no file, ``storage_key`` is the document's folder.
+    """
 
     code: str
     storage_key: str
@@ -69,6 +72,10 @@ def verify(
 
 
 def _check(archive: Archive, file: AnyRow, seen: Verification) -> bool:
+    if file.storage_key is None:
+        key = file.folder or ""
+        seen.findings.append(Finding("ARCHIVE_MISSING", key, file.image_no, file.document_id))
+        return False
     code = None
     digest = hashlib.sha256()
     size = 0
@@ -92,18 +99,26 @@ def _check(archive: Archive, file: AnyRow, seen: Verification) -> bool:
 
 
 def _documents(ledger: Ledger, batch_id: int | None) -> Iterator[list[AnyRow]]:
-    """The files of each archived document, a page of documents at a time."""
+    """The files of each archived document, a page of documents at a time.
+
+    A document without files is one row without a key, so that it is looked at too.
+    """
     last = 0
     while True:
         with ledger.read() as session:
             ids = list(session.scalars(_archived(batch_id, last)))
             rows = session.execute(
                 select(
-                    File.document_id, File.storage_key, File.size, File.sha256, Document.image_no
+                    Document.id.label("document_id"),
+                    Document.image_no,
+                    Document.folder,
+                    File.storage_key,
+                    File.size,
+                    File.sha256,
                 )
-                .join(Document, Document.id == File.document_id)
-                .where(File.document_id.in_(ids))
-                .order_by(File.document_id, File.seq, File.id)
+                .outerjoin(File, File.document_id == Document.id)
+                .where(Document.id.in_(ids))
+                .order_by(Document.id, File.seq, File.id)
             ).all()
         if not ids:
             return

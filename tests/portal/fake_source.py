@@ -51,8 +51,9 @@ def make_file(number: int, position: int, **changes: Any) -> SourceFile:
 class FakeSource:
     """Implements :class:`portal.sync.sources.base.Source`.
 
-    ``before_page`` is called with the number of every page before it is given: it may change
-    ``documents`` or raise. ``pages`` replaces single pages, ``counted`` the source's own count.
+    ``before_page`` is called with the number of every page before it is given, ``before_count``
+    before a count: they may change ``documents`` or raise. ``pages`` replaces single pages,
+    ``counted`` the source's own count.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class FakeSource:
         self.counted: int | None = None
         self.asked: list[int] = []
         self.before_page: Callable[[int], None] = lambda _: None
+        self.before_count: Callable[[], None] = lambda: None
         self.address = address
         self.tokens = 1
         self.closed = 0
 
     def count(self, scope: Scope) -> Count:
+        self.before_count()
         documents = self._within(scope)
         files = sum(len(document.files) for document in documents)
         counted = len(documents) if self.counted is None else self.counted

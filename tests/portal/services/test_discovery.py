@@ -6,8 +6,13 @@ import pytest
 
 from portal.errors import SyncError
 from portal.services import batches
-from portal.services.discovery import MOST_ATTEMPTS, MOST_ROUNDS, Discovery, due_slice
-from portal.services.leases import LEASE_SECONDS
+from portal.services.discovery import (
+    LISTING_LEASE,
+    MOST_ATTEMPTS,
+    MOST_ROUNDS,
+    Discovery,
+    due_slice,
+)
 from portal.statuses import ListingStatus, RunStatus, SyncStatus
 from portal.sync.sources.rows import SourceDocument
 from tests.portal.fake_source import FakeSource, make_document
@@ -92,7 +97,7 @@ def test_a_lister_whose_lease_ran_out_records_nothing_more(scene: Scene) -> None
     slow = FakeSource(documents(3))
 
     def overtaken(_: int) -> None:
-        scene.advance(LEASE_SECONDS)
+        scene.advance(LISTING_LEASE.total_seconds())
         scene.discovery(FakeSource([]), owner="w2").list_slice(slice_id)
 
     slow.before_page = overtaken
@@ -100,6 +105,24 @@ def test_a_lister_whose_lease_ran_out_records_nothing_more(scene: Scene) -> None
     assert slow.asked == [1]
     assert scene.counts(batch_id)[0] == 0
     assert scene.slice(batch_id).listing_status is ListingStatus.LISTED
+
+
+def test_a_slow_source_is_listed_by_one_worker_to_its_end(scene: Scene) -> None:
+    """Every single call takes as long as it may, and somebody else looks every time."""
+    batch_id = scene.add_batch()
+    slice_id = scene.slice(batch_id).id
+    second = FakeSource(documents(6))
+    slow = FakeSource(documents(6))
+
+    def wait() -> None:
+        scene.advance(300)
+        scene.discovery(second, owner="w2").list_slice(slice_id)
+
+    slow.before_count = wait
+    slow.before_page = lambda _: wait()
+    scene.discovery(slow).list_slice(slice_id)
+    assert (slow.asked, second.asked) == ([1, 2, 3], [])
+    assert scene.counts(batch_id)[0] == 6
 
 
 def test_a_pause_stops_the_listing_at_the_page(scene: Scene) -> None:

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import event, update
+from sqlalchemy.orm import ORMExecuteState
+
 from portal.errors import SyncError
-from portal.models import Slice
+from portal.models import Document, Slice, table_of
+from portal.services.leases import LEASE_SECONDS
 from portal.services.listing import listing_digest, record_documents
 from portal.statuses import ItemStatus
 from portal.sync.sources.parse import parse_row
@@ -145,6 +149,41 @@ def test_what_somebody_moves_just_now_is_not_changed(scene: Scene) -> None:
     scene.settle(batch_id, stored(claim))
     files = scene.files(scene.document("FYBX00000").id)
     assert [file.stored_at for file in files] == [scene.now, scene.now]
+
+
+def test_what_somebody_held_too_long_is_changed_and_his_old_files_are_refused(scene: Scene) -> None:
+    batch_id = scene.add_batch()
+    record(scene, batch_id, make_document(0, files=1))
+    (claim,) = scene.claim(batch_id)
+    scene.advance(LEASE_SECONDS)
+    record(scene, batch_id, make_document(0, files=2))
+    late = stored(claim)
+    assert scene.settle(batch_id, late) == [late]
+    assert scene.document("FYBX00000").archived_at is None
+    (again,) = scene.claim(batch_id, owner="w2")
+    assert len(again.files) == 2
+
+
+def test_what_was_archived_while_the_page_was_read_keeps_its_files(scene: Scene) -> None:
+    """Another batch archives the document between the page's first look and its lock."""
+    batch_id = scene.add_batch()
+    record(scene, batch_id, make_document(0, files=2))
+    with scene.ledger.write() as session:
+
+        def archive(state: ORMExecuteState) -> None:
+            if str(state.statement).endswith("FOR UPDATE"):
+                session.connection().execute(
+                    update(table_of(Document)).values(archived_at=scene.now)
+                )
+
+        event.listen(session, "do_orm_execute", archive)
+        part = session.get_one(Slice, scene.slice(batch_id).id)
+        changed = make_document(0, files=1, bill_no="changed")
+        record_documents(session, part, [changed], by="lister", now=scene.now)
+    document = scene.document("FYBX00000")
+    assert document.archived_at == scene.now
+    assert document.bill_no == "FY-0"
+    assert len(scene.files(document.id)) == 2
 
 
 def test_a_row_that_broke_does_not_take_files_from_a_document_about_to_be_moved(

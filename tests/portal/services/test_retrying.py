@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from portal.errors import NotAllowed, SyncError
 from portal.services import retrying
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, SyncStatus
 from portal.sync.sources.rows import SourceDocument
-from tests.portal.fake_source import FakeSource, make_document
+from tests.portal.fake_source import FakeSource, make_document, make_file
 from tests.portal.ledger_scene import BY, Scene, failed, stored
 
 PROBLEM = SyncError("META_MISSING_FIELD", field="fileName")
@@ -108,6 +110,89 @@ def test_a_listing_that_failed_goes_on_at_its_page(scene: Scene) -> None:
     batch = scene.batch(batch_id)
     assert (batch.listing_failed, batch.sync_status) == (False, SyncStatus.COMPLETE)
     assert scene.counts(batch_id) == (4, 4, 0, 0)
+
+
+def test_a_listing_that_was_short_starts_anew(scene: Scene) -> None:
+    batch_id = scene.add_batch()
+    source = FakeSource([make_document(0)])
+    source.counted = 3
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    assert scene.do(retrying.retry, batch_id) == 0
+    relist(scene, batch_id, [make_document(number) for number in range(3)])
+    part = scene.slice(batch_id)
+    assert (part.total, part.listing_round, part.error_code) == (3, 1, None)
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    batch = scene.batch(batch_id)
+    assert (batch.run_status, batch.sync_status) == (RunStatus.ENDED, SyncStatus.COMPLETE)
+    with pytest.raises(NotAllowed):
+        scene.do(retrying.retry, batch_id)
+
+
+def replaced_batch(scene: Scene) -> int:
+    """One document whose bytes are not those that were listed, one whose bytes are bad."""
+    batch_id = scene.listed_batch([make_document(0), make_document(1)])
+    replaced, bad = scene.claim(batch_id)
+    scene.settle(
+        batch_id,
+        failed(replaced, "FILE_DIGEST_MISMATCH", algorithm="SHA-256"),
+        failed(bad, "FILE_CORRUPT", detail="-"),
+    )
+    return batch_id
+
+
+def test_a_document_replaced_at_the_source_is_described_anew_before_it_is_tried(
+    scene: Scene,
+) -> None:
+    batch_id = replaced_batch(scene)
+    assert scene.do(retrying.retry, batch_id) == 2
+    assert scene.counts(batch_id) == (2, 0, 0, 0)
+    (other,) = scene.claim(batch_id)
+    assert other.document_id == scene.document("FYBX00001").id
+    scene.settle(batch_id, stored(other))
+    described = (make_file(0, 1, sha256="f" * 64),)
+    relist(scene, batch_id, [replace(make_document(0), files=described), make_document(1)])
+    (claim,) = scene.claim(batch_id)
+    assert (claim.files, claim.attempt) == (described, 1)
+    scene.settle(batch_id, stored(claim))
+    assert scene.batch(batch_id).sync_status is SyncStatus.COMPLETE
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_it_is_tried_also_when_the_listing_has_nothing_new_or_fails(
+    scene: Scene, gone: bool
+) -> None:
+    batch_id = replaced_batch(scene)
+    scene.do(retrying.retry, batch_id)
+    source = FakeSource([make_document(1)])
+    if not gone:
+        source.before_page = refuse
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    assert len(scene.claim(batch_id)) == 2
+
+
+def refuse(_: int) -> None:
+    raise SyncError("SRC_FORBIDDEN")
+
+
+def test_a_failed_listing_with_documents_to_describe_anew_starts_from_its_first_page(
+    scene: Scene,
+) -> None:
+    batch_id = replaced_batch(scene)
+    scene.do(retrying.retry, batch_id)
+    source = FakeSource([make_document(number) for number in range(4)])
+    source.before_page = lambda page_no: refuse(page_no) if page_no == 2 else None
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    scene.settle(
+        batch_id,
+        *(
+            failed(claim, "FILE_DIGEST_MISMATCH", algorithm="SHA-256")
+            for claim in scene.claim(batch_id)
+        ),
+    )
+    scene.do(retrying.retry, batch_id)
+    part = scene.slice(batch_id)
+    assert (part.listing_status, part.next_page) == (ListingStatus.OPEN, 1)
 
 
 def test_the_trail_tells_of_the_batch_and_of_every_document(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -130,6 +131,47 @@ def test_how_an_ended_batch_is_judged(
     )
     assert scene.batch(batch_id).sync_status is status
     assert scene.slice(batch_id).sync_status is status
+
+
+@pytest.mark.parametrize(
+    ("counted", "outcome", "status"),
+    [
+        (10, stored, SyncStatus.PARTIAL),
+        (10, corrupt, SyncStatus.FAILED),
+        (1, stored, SyncStatus.COMPLETE),
+    ],
+)
+def test_a_month_that_lists_less_than_was_counted_is_never_complete(
+    scene: Scene, counted: int, outcome: Callable[[Claim], Result], status: SyncStatus
+) -> None:
+    batch_id = scene.add_batch()
+    source = FakeSource([make_document(0)])
+    source.counted = counted
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    (claim,) = scene.claim(batch_id)
+    scene.settle(batch_id, outcome(claim))
+    batch = scene.batch(batch_id)
+    assert (batch.run_status, batch.listing_failed) == (RunStatus.ENDED, counted > 1)
+    assert (batch.sync_status, scene.slice(batch_id).sync_status) == (status, status)
+
+
+def test_a_month_that_lists_nothing_of_what_was_counted_has_failed(scene: Scene) -> None:
+    batch_id = scene.add_batch()
+    source = FakeSource()
+    source.counted = 10
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    batch = scene.batch(batch_id)
+    assert (batch.run_status, batch.sync_status) == (RunStatus.ENDED, SyncStatus.FAILED)
+
+
+def test_a_month_that_lists_more_than_was_counted_is_complete(scene: Scene) -> None:
+    batch_id = scene.add_batch()
+    source = FakeSource([make_document(0), make_document(1)])
+    source.counted = 1
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    assert scene.slice(batch_id).error_code == "SRC_LISTING_UNSTABLE"
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    assert scene.batch(batch_id).sync_status is SyncStatus.COMPLETE
 
 
 @pytest.mark.parametrize("stopped_by", [batches.pause, batches.give_back])

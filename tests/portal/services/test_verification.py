@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
+from portal.models import File
 from portal.services.verification import Verification, archived_documents, verify
 from portal.sync.archive.local import LocalArchive
 from portal.sync.transfer.work import Claim, Result
@@ -89,6 +91,31 @@ def test_a_missing_file_is_found(scene: Scene, archive: LocalArchive, tmp_path: 
     archived_batch(scene, archive)
     path_of(scene, tmp_path, "FYBX00002").unlink()
     assert codes(verify(scene.ledger, archive)) == [("ARCHIVE_MISSING", "FYBX00002")]
+
+
+def test_an_archived_document_without_files_is_found(scene: Scene, archive: LocalArchive) -> None:
+    batch_id = archived_batch(scene, archive)
+    document = scene.document("FYBX00001")
+    with scene.ledger.write() as session:
+        session.execute(delete(File).where(File.document_id == document.id))
+    seen = verify(scene.ledger, archive, batch_id=batch_id)
+    (finding,) = seen.findings
+    assert (finding.code, finding.image_no, finding.storage_key) == (
+        "ARCHIVE_MISSING", "FYBX00001", document.folder,
+    )  # fmt: skip
+    assert (seen.documents, seen.files) == (2, 4)
+
+
+def test_an_archived_documents_file_that_was_never_stored_is_found(
+    scene: Scene, archive: LocalArchive
+) -> None:
+    batch_id = archived_batch(scene, archive)
+    with scene.ledger.write() as session:
+        file = session.get_one(File, scene.files(scene.document("FYBX00001").id)[0].id)
+        file.storage_key = None
+    seen = verify(scene.ledger, archive, batch_id=batch_id)
+    assert codes(seen) == [("ARCHIVE_MISSING", "FYBX00001")]
+    assert (seen.documents, seen.files) == (2, 5)
 
 
 def test_a_folder_in_a_files_place_counts_as_missing(
