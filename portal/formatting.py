@@ -65,6 +65,8 @@ _ACTIONS = {
     "batch.retry": ("重新同步失败任务", "failures retried"),
     "batch.end": ("运行结束", "ended"),
     "slice.listing": ("清点月份", "month listed"),
+    "item.status": ("状态变更", "status changed"),
+    "item.relist": ("重新清点", "listed again"),
 }
 
 _DETAILS = {

@@ -59,6 +59,7 @@ def retry(
             f"批次 {batch.batch_no} 没有失败的单据",
             f"batch {batch.batch_no} has no failed documents",
         )
+    _record_each(session, "item.relist", [*chosen, _METADATA], new=None, by=by, now=now)
     _send_again(session, batch, again, [*chosen, ~_METADATA], by=by, now=now)
     for part in batch.slices:
         if part in unlisted or part.id in relisted:
@@ -104,7 +105,7 @@ def _send_again(
     now: datetime,
 ) -> None:
     statuses.check(ItemStatus.FAILED, ItemStatus.PENDING)
-    _record_each(session, chosen, by=by, now=now)
+    _record_each(session, "item.status", chosen, new=ItemStatus.PENDING, by=by, now=now)
     for which, values in ((_STALE, pending_after_listing(now)), (~_STALE, pending_again(now))):
         session.execute(
             update(BatchItem)
@@ -120,18 +121,24 @@ def _send_again(
 
 
 def _record_each(
-    session: Session, chosen: list[ColumnElement[bool]], *, by: str, now: datetime
+    session: Session,
+    action: str,
+    chosen: list[ColumnElement[bool]],
+    *,
+    new: ItemStatus | None,
+    by: str,
+    now: datetime,
 ) -> None:
     """Write an event for every item in one statement, however many there are."""
     events = table_of(AuditEvent)
     columns = {
         "at": literal(now, events.c.at.type),
         "actor": literal(by),
-        "action": literal("item.status"),
+        "action": literal(action),
         "batch_id": BatchItem.batch_id,
         "document_id": BatchItem.document_id,
         "old": literal(ItemStatus.FAILED.value),
-        "new": literal(ItemStatus.PENDING.value),
+        "new": literal(new, events.c.new.type),
     }
     rows = select(*columns.values()).where(*chosen).order_by(BatchItem.id)
     session.execute(insert(events).from_select(list(columns), rows))

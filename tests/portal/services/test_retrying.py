@@ -64,6 +64,8 @@ def test_documents_whose_data_was_wrong_are_listed_again(scene: Scene) -> None:
     batch_id = ended_batch(scene)
     scene.do(retrying.retry, batch_id)
     assert scene.slice(batch_id).listing_status is ListingStatus.OPEN
+    (asked,) = scene.events(batch_id, "item.relist")  # who asked stands with the document
+    assert (asked.actor, asked.old, asked.new) == (BY, "failed", None)
     scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
     assert scene.batch(batch_id).run_status is RunStatus.RUNNING
     relist(scene, batch_id, everything(mended=True))

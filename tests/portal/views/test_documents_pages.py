@@ -165,7 +165,10 @@ def test_a_document_that_failed_says_why_and_can_be_sent_again(
     assert not auditor.get(path).root.one(class_="cause").all("form")
     after = operator.submit(page.form(f"/retry/{number}"))
     assert after.messages == ["1 份单据重新同步"]
-    assert [row[2:4] for row in after.rows()] == [["失败", "待处理"], ["待处理", "失败"]]
+    assert [row[2:5] for row in after.rows()] == [
+        ["状态变更", "失败", "待处理"],
+        ["状态变更", "待处理", "失败"],
+    ]
     left = operator.get(f"/batches/{number}/documents?status=failed").root.all("tr")[1:]
     assert [row.one("a").get("href") for row in left] == [second.one("a").get("href")]
     refused = operator.get(second.one("a").get("href"))
