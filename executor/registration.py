@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy.exc import IntegrityError
+
 from .admins import AdminClient, AdminError
 from .ledger import Ledger
 from .models import ExecutorRegistration
@@ -54,6 +56,13 @@ class Registrar:
                 logger.warning("registration not removed: %s", error)
 
     def _record(self, admin: str, problem: str | None, now: datetime) -> None:
+        try:
+            self._record_once(admin, problem, now)
+        except IntegrityError:
+            # Another agent made the row in this very moment: now it is there to be changed.
+            self._record_once(admin, problem, now)
+
+    def _record_once(self, admin: str, problem: str | None, now: datetime) -> None:
         with self._ledger.begin() as session:
             row = session.get(ExecutorRegistration, admin)
             if row is None:
