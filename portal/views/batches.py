@@ -43,7 +43,7 @@ _DONE = {
     "delete": _l("批次已删除，已归档的单据保留"),
     "retry": _l("失败的单据已重新排队"),
 }
-TABS = ("months", "failures")
+TABS = ("months", "documents", "failures", "log")
 
 
 @bp.get("/")

@@ -32,7 +32,7 @@ def assert_replaces_itself(poller: Node) -> None:
     assert not any("[" in value for value in poller.attributes.values())  # a filter needs eval
 
 
-@pytest.mark.parametrize("tab", ["", "/failures"])
+@pytest.mark.parametrize("tab", ["", "/documents", "/failures", "/log"])
 @pytest.mark.parametrize("state", UNFINISHED)
 def test_an_unfinished_batch_polls_the_very_part_it_shows(
     scene: PageScene, operator: Visitor, state: str, tab: str
@@ -54,16 +54,10 @@ def test_a_finished_batch_does_not_poll_and_its_part_says_stop(
     scene: PageScene, operator: Visitor, state: str, tab: str
 ) -> None:
     number = getattr(scene, state)()
-    assert operator.get(f"/batches/{number}").pollers == []
-    assert operator.get(f"/batches/{number}/failures").pollers == []
+    for page in ("", "/documents", "/failures", "/log"):
+        assert operator.get(f"/batches/{number}{page}").pollers == []
     path = f"/batches/{number}/progress?tab={tab}"
     assert operator.get(path, htmx=True, status=STOP_POLLING).pollers == []
-
-
-def test_other_tabs_do_not_poll(scene: PageScene, operator: Visitor) -> None:
-    number = scene.running()
-    assert operator.get(f"/batches/{number}/documents").pollers == []
-    assert operator.get(f"/batches/{number}/log").pollers == []
 
 
 def test_no_percentage_before_all_is_counted(scene: PageScene, operator: Visitor) -> None:
