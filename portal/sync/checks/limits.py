@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import resource
 import signal
-import sys
+
+from portal.processes import die_with_parent
 
 #: Address space of a child, bytes. The interpreter and all readers take about 40 MiB of it, so
 #: the resident set stays under 300 MB whatever a file asks for.
@@ -14,8 +13,6 @@ ADDRESS_SPACE = 272 * 1024 * 1024
 
 #: What one decoded frame may take, bytes: the rest after interpreter, libraries and buffers.
 FRAME_BYTES = 208 * 1024 * 1024
-
-_PR_SET_PDEATHSIG = 1
 
 
 def limit_self(parent: int) -> None:
@@ -32,6 +29,4 @@ def limit_self(parent: int) -> None:
         resource.setrlimit(what, (limit, limit))
     # Ctrl-C goes to the whole foreground group, but the parent wants its answers to the end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was told
-        sys.exit(1)
+    die_with_parent(parent)
