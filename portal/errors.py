@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Formatter
-from typing import Any
+from typing import Any, Literal
+
+Where = Literal["document", "source", "archive"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class Problem:
     action_zh: str
     action_en: str
     permanent: bool
-    ours: bool = False
-    """Whether the cause lies with our own store: then no document is blamed, however often."""
+    where: Where = "document"
+    """Where the cause may lie. Of the archive's no document is ever blamed; of the source's only
+    when the source serves anything at all (see :mod:`portal.sync.transfer.blame`)."""
 
 
 class PortalError(Exception):
@@ -54,6 +57,10 @@ class NotAllowed(PortalError):
 
 class NotFound(PortalError):
     """The named thing does not exist; the text names it."""
+
+
+class LedgerAway(PortalError):
+    """The ledger's database cannot be used just now; the same step may work a little later."""
 
 
 class SyncError(PortalError):
@@ -179,6 +186,7 @@ _CATALOGUE = (
         "核对数据源的 clientId、clientSecret（激活邮件），确认不是 TN_ 开头的租户级编号。",
         "Check the data source's client id and secret; ids starting TN_ are tenant-level.",
         permanent=True,
+        where="source",
     ),
     Problem(
         "SRC_UNAUTHORIZED",
@@ -187,6 +195,7 @@ _CATALOGUE = (
         f"{_AUTO_ZH}核对数据源凭据和服务器时间。",
         f"{_AUTO_EN}check the credentials and this server's clock.",
         permanent=False,
+        where="source",
     ),
     Problem(
         "SRC_FORBIDDEN",
@@ -195,6 +204,7 @@ _CATALOGUE = (
         "请源系统管理员为该 clientId 授权后，点“重新同步失败任务”。",
         "Have the source grant this client access, then retry.",
         permanent=True,
+        where="source",
     ),
     Problem(
         "SRC_NOT_FOUND",
@@ -211,6 +221,7 @@ _CATALOGUE = (
         f"{_AUTO_ZH}降低数据源的并发上限。",
         f"{_AUTO_EN}lower the data source's concurrency cap.",
         permanent=False,
+        where="source",
     ),
     Problem(
         "SRC_SERVER_ERROR",
@@ -219,6 +230,7 @@ _CATALOGUE = (
         f"{_AUTO_ZH}联系源系统管理员。",
         f"{_AUTO_EN}contact the source's administrator.",
         permanent=False,
+        where="source",
     ),
     Problem(
         "SRC_BAD_STATUS",
@@ -227,6 +239,7 @@ _CATALOGUE = (
         "核对数据源地址和连接配置。",
         "Check the data source's address and connector profile.",
         permanent=True,
+        where="source",
     ),
     Problem(
         "SRC_BUSINESS_ERROR",
@@ -235,6 +248,7 @@ _CATALOGUE = (
         f"{_AUTO_ZH}按错误码联系源系统管理员。",
         f"{_AUTO_EN}ask the source's administrator about the code.",
         permanent=False,
+        where="source",
     ),
     Problem(
         "SRC_HTML",
@@ -243,6 +257,7 @@ _CATALOGUE = (
         f"{_AUTO_ZH}检查数据源地址，以及中间是否有登录页或代理。",
         f"{_AUTO_EN}check the address, and whether a login page or proxy is in between.",
         permanent=False,
+        where="source",
     ),
     Problem(
         "SRC_BAD_ANSWER",
@@ -251,6 +266,7 @@ _CATALOGUE = (
         f"{_AUTO_ZH}核对连接配置与源系统接口版本。",
         f"{_AUTO_EN}compare the connector profile with the source's interface.",
         permanent=False,
+        where="source",
     ),
     Problem(
         "SRC_SHORT_BODY",
@@ -275,6 +291,7 @@ _CATALOGUE = (
         f"{_AUTO_ZH}检查网络、DNS、证书和代理设置。",
         f"{_AUTO_EN}check network, DNS, certificates and proxy.",
         permanent=False,
+        where="source",
     ),
     Problem(
         "SRC_TIMEOUT",
@@ -283,6 +300,7 @@ _CATALOGUE = (
         f"{_AUTO_ZH}检查网络和源系统负载。",
         f"{_AUTO_EN}check the network and the source's load.",
         permanent=False,
+        where="source",
     ),
     Problem(
         "SRC_REDIRECT_LOOP",
@@ -413,7 +431,7 @@ _CATALOGUE = (
         "腾出或扩充归档空间；之后自动继续。",
         "Free or add space; the batch then goes on by itself.",
         permanent=False,
-        ours=True,
+        where="archive",
     ),
     Problem(
         "ARCHIVE_UNWRITABLE",
@@ -422,7 +440,7 @@ _CATALOGUE = (
         "检查归档目录的权限和挂载；之后自动继续。",
         "Check the archive's permissions and mount; the batch then goes on by itself.",
         permanent=False,
-        ours=True,
+        where="archive",
     ),
     Problem(
         "ARCHIVE_MISSING",
@@ -447,6 +465,15 @@ _CATALOGUE = (
         "确认来源后移走；若有批次正在运行，先等它结束再核对。",
         "Find out where it came from and move it away; verify again when no batch runs.",
         permanent=True,
+    ),
+    Problem(
+        "SECRET_UNREADABLE",
+        "数据源的密钥无法解密",
+        "the data source's secret cannot be decrypted",
+        "恢复原来的 PORTAL_SECRET_KEY，或重新填写该数据源的密钥；之后自动继续。",
+        "Restore the former PORTAL_SECRET_KEY or enter the secret again; it then goes on alone.",
+        permanent=False,
+        where="source",
     ),
     Problem(
         "INTERNAL",

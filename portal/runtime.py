@@ -29,7 +29,7 @@ class Portal:
 
     def offer(self) -> None:
         """Tell the queue what is due now."""
-        offer(self.ledger, self.queue, now=utc_now())
+        offer(self.ledger, self.queue, now=utc_now(), zone=self.settings.timezone)
 
 
 def current_portal() -> Portal:

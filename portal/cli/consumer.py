@@ -32,7 +32,7 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
         queue=portal.queue,
         box=portal.box,
         owner=slot.name,
-        workers=portal.settings.workers,
+        zone=portal.settings.timezone,
         stopping=lambda: bool(consumer.stop_flag.is_set()),
         on_busy=heart.set_busy,
     )

@@ -5,8 +5,10 @@ from portal.models.base import Base, table_of, utc_now
 from portal.models.batch import Batch, BatchNumber
 from portal.models.counts import Counts
 from portal.models.document import Document, File
+from portal.models.hold import FailureStreak, Hold
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
+from portal.models.level import SourceLevel
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.models.user import Role, User
@@ -21,10 +23,13 @@ __all__ = [
     "Counts",
     "DataSource",
     "Document",
+    "FailureStreak",
     "File",
+    "Hold",
     "JobBatch",
     "Role",
     "Slice",
+    "SourceLevel",
     "User",
     "Worker",
     "table_of",

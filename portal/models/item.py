@@ -17,7 +17,8 @@ class BatchItem(Base):
 
     ``next_try_at`` is when anybody may claim it: while ``lease_owner`` is set, the end of that
     lease; otherwise the end of a back-off. So what is due is one range of one index.
-    ``error_code`` of a pending item is its last transient error.
+    ``error_code`` of a pending item is its last transient error. ``attempts`` counts tries that
+    failed, ``losses`` claims in a row that ended with the death of their worker.
     """
 
     __tablename__ = "batch_items"
@@ -34,6 +35,7 @@ class BatchItem(Base):
     document_id: Mapped[int] = mapped_column(BigId, ForeignKey("documents.id"))
     status: Mapped[ItemStatus] = mapped_column(StatusType(ItemStatus))
     attempts: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lease_owner: Mapped[str | None] = mapped_column(String(80))
     error_code: Mapped[str | None] = mapped_column(String(40))

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String, Text
+from sqlalchemy import JSON, BigInteger, Float, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, RowId, UtcDateTime
 
 
 class DataSource(Base):
-    """A connection to a source system; the client secret is encrypted at rest."""
+    """A connection to a source system; the client secret is encrypted at rest.
+
+    ``rate_cap`` is requests a second, ``bandwidth_cap`` bytes a second, ``windows`` the times at
+    which it may be worked (:class:`portal.sync.throttle.windows.TimeWindows`); none means no limit.
+    """
 
     __tablename__ = "data_sources"
 
@@ -25,6 +29,9 @@ class DataSource(Base):
     profile: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     rules: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     concurrency_cap: Mapped[int | None]
+    rate_cap: Mapped[float | None] = mapped_column(Float)
+    bandwidth_cap: Mapped[int | None] = mapped_column(BigInteger)
+    windows: Mapped[list[str]] = mapped_column(JSON, default=list)
     enabled: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from portal import statuses
 from portal.errors import NotAllowed, NotFound
 from portal.models import Batch, DataSource, Slice
-from portal.services import audit
+from portal.services import audit, holds
 from portal.services.batch_numbers import next_batch_no
 from portal.services.months import months_between
 from portal.services.settling import end_if_settled
@@ -217,6 +217,7 @@ def cancel(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
     batch.paused_by = None
     batch.cancelled_by = by
     batch.ended_at = now
+    holds.drop(session, batch.id, now=now)
 
 
 def delete(session: Session, batch: Batch, *, by: str, now: datetime) -> None:

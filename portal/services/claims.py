@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, exists, select, update
+from sqlalchemy import Row, Select, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from portal.models import Batch, BatchItem, DataSource, Document, File, Slice, table_of
+from portal.models import Batch, BatchItem, DataSource, Document, File, Hold, Slice, table_of
+from portal.services import holds
 from portal.services.leases import LEASE
 from portal.services.outcomes import record_failures, record_skips
 from portal.statuses import ItemStatus, RunStatus
@@ -20,51 +22,144 @@ from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.work import Claim
 
 AnyRow = Row[*tuple[Any, ...]]
+# Claims in a row that ended with the death of their worker: from then on one is moved alone, so
+# that a document which kills workers takes no other with it; and from then on it is given up.
+MOST_LOSSES_TOGETHER, MOST_LOSSES = 5, 8
 _MANY = 500
 _MOST_ROUNDS = 20
 _ITEMS = table_of(BatchItem)
 _DOCUMENTS = table_of(Document)
 
 
-def claim(session: Session, batch_id: int, *, owner: str, limit: int, now: datetime) -> list[Claim]:
+def claim(
+    session: Session,
+    batch_id: int,
+    *,
+    owner: str,
+    limit: int,
+    now: datetime,
+    alone_too: bool = True,
+) -> list[Claim]:
     """Lease up to ``limit`` due documents of a running batch.
 
     Every claim raises the document's fence, so that anything an earlier claim still tries to
-    record is refused. A document that meanwhile was archived by another batch becomes skipped;
-    one whose every try ended with the death of its worker becomes failed.
+    record is refused. A document that meanwhile was archived by another batch becomes skipped.
+    One under which workers died again and again is claimed alone, and at last becomes failed.
+    Of what is held only a probe is claimed, when one is due.
+
+    :param alone_too: whether a document may be claimed alone
     """
     batch = session.get_one(Batch, batch_id)
     if batch.run_status is not RunStatus.RUNNING:
         return []
+    held = holds.of_batch(session, batch)
+    if any(hold.batch_id is None for hold in held):
+        return []
+    for hold in held:
+        if holds.take_probe(session, hold, now=now):
+            probe = _probe_of(session, batch_id, hold, now)
+            if probe:
+                return _claims(session, batch, probe, owner, now, probe_of=hold.id)
+    if any(hold.org_code is None for hold in held):
+        return []
+    held_orgs = {str(hold.org_code) for hold in held}
     taken: Sequence[AnyRow] = ()
-    rows = _due(session, batch_id, limit, now)
+    rows = _due(session, batch_id, limit, now, alone_too=alone_too)
     for _ in range(_MOST_ROUNDS):
-        taken = _decide(session, rows, owner, now)[:limit]
+        taken = _decide(session, rows, held_orgs, owner, now)[:limit]
         if taken or not rows:
             break
-        # Nothing but what another batch has archived: go through it quickly.
-        rows = _due(session, batch_id, _MANY, now)
-    if not taken:
+        # Nothing but what another batch has archived, or what is held: go through it quickly.
+        rows = _due(session, batch_id, _MANY, now, alone_too=alone_too)
+    alone = [row for row in taken if row.losses >= MOST_LOSSES_TOGETHER][:1]
+    return _claims(session, batch, alone or taken, owner, now, is_alone=bool(alone))
+
+
+def _claims(
+    session: Session,
+    batch: Batch,
+    rows: Sequence[AnyRow],
+    owner: str,
+    now: datetime,
+    *,
+    probe_of: int | None = None,
+    is_alone: bool = False,
+) -> list[Claim]:
+    if not rows:
         return []
-    _lease(session, taken, owner, now)
-    files = _files(session, [row.document_id for row in taken])
+    _lease(session, rows, owner, now)
+    files = _files(session, [row.document_id for row in rows])
     source = session.get_one(DataSource, batch.data_source_id).name
-    return [_claim(row, source, files[row.document_id]) for row in taken]
+    return [
+        replace(_claim(row, source, files[row.document_id]), probe_of=probe_of, is_alone=is_alone)
+        for row in rows
+    ]
 
 
 def _decide(
-    session: Session, rows: Sequence[AnyRow], owner: str, now: datetime
+    session: Session,
+    rows: Sequence[AnyRow],
+    held_orgs: Collection[str],
+    owner: str,
+    now: datetime,
 ) -> Sequence[AnyRow]:
-    """Settle what needs no transfer; the rest."""
+    """Settle what needs no transfer, defer what is held; the rest."""
     archived = [row.id for row in rows if row.archived_at is not None]
-    worn_out = [row.id for row in rows if row.archived_at is None and row.attempts >= MAX_ATTEMPTS]
+    worn_out = [row.id for row in rows if row.archived_at is None and row.losses >= MOST_LOSSES]
     record_skips(session, archived, by=owner, now=now)
     record_failures(session, worn_out, "INTERNAL", {"detail": "worker lost"}, by=owner, now=now)
     decided = {*archived, *worn_out}
+    held = [row.id for row in rows if row.org_code in held_orgs and row.id not in decided]
+    session.connection().execute(
+        update(_ITEMS).where(_ITEMS.c.id.in_(held)).values(next_try_at=holds.DEFERRED)
+    )
+    decided.update(held)
     return [row for row in rows if row.id not in decided]
 
 
-def _due(session: Session, batch_id: int, limit: int, now: datetime) -> Sequence[AnyRow]:
+def _probe_of(session: Session, batch_id: int, hold: Hold, now: datetime) -> Sequence[AnyRow]:
+    """One document that the hold holds, and not the same one again and again."""
+    is_free = or_(BatchItem.lease_owner.is_(None), BatchItem.next_try_at <= now)
+    query = _pending(batch_id).where(
+        is_free, BatchItem.attempts < MAX_ATTEMPTS, Document.archived_at.is_(None)
+    )
+    if hold.org_code is None:
+        query = query.order_by(BatchItem.next_try_at, BatchItem.id)
+    else:
+        # Those that are deferred come first.
+        query = query.where(Document.org_code == hold.org_code)
+        query = query.order_by(BatchItem.next_try_at.desc(), BatchItem.id)
+    return session.execute(query.limit(1)).all()
+
+
+def _pending(batch_id: int) -> Select[*tuple[Any, ...]]:
+    """Pending documents of a batch, locked."""
+    return (
+        select(
+            BatchItem.id,
+            BatchItem.document_id,
+            BatchItem.attempts,
+            BatchItem.losses,
+            Slice.month,
+            Document.fence,
+            Document.resource,
+            Document.image_no,
+            Document.org_code,
+            Document.archived_at,
+        )
+        .join(Document, Document.id == BatchItem.document_id)
+        .join(Slice, Slice.id == BatchItem.slice_id)
+        .where(
+            BatchItem.batch_id == batch_id,
+            BatchItem.status == ItemStatus.PENDING,
+        )
+        .with_for_update(skip_locked=True, of=[BatchItem, Document])
+    )
+
+
+def _due(
+    session: Session, batch_id: int, limit: int, now: datetime, *, alone_too: bool
+) -> Sequence[AnyRow]:
     other = aliased(BatchItem)
     held_elsewhere = exists().where(
         other.document_id == BatchItem.document_id,
@@ -73,28 +168,13 @@ def _due(session: Session, batch_id: int, limit: int, now: datetime) -> Sequence
         other.next_try_at > now,
     )
     query = (
-        select(
-            BatchItem.id,
-            BatchItem.document_id,
-            BatchItem.attempts,
-            Slice.month,
-            Document.fence,
-            Document.resource,
-            Document.image_no,
-            Document.archived_at,
-        )
-        .join(Document, Document.id == BatchItem.document_id)
-        .join(Slice, Slice.id == BatchItem.slice_id)
-        .where(
-            BatchItem.batch_id == batch_id,
-            BatchItem.status == ItemStatus.PENDING,
-            BatchItem.next_try_at <= now,
-            ~held_elsewhere,
-        )
+        _pending(batch_id)
+        .where(BatchItem.next_try_at <= now, ~held_elsewhere)
         .order_by(BatchItem.next_try_at, BatchItem.id)
         .limit(limit)
-        .with_for_update(skip_locked=True, of=[BatchItem, Document])
     )
+    if not alone_too:
+        query = query.where(BatchItem.losses < MOST_LOSSES_TOGETHER)
     return session.execute(query).all()
 
 
@@ -108,7 +188,7 @@ def _lease(session: Session, rows: Sequence[AnyRow], owner: str, now: datetime) 
     connection.execute(
         update(_ITEMS)
         .where(_ITEMS.c.id.in_([row.id for row in rows]))
-        .values(lease_owner=owner, next_try_at=now + LEASE, attempts=_ITEMS.c.attempts + 1)
+        .values(lease_owner=owner, next_try_at=now + LEASE, losses=_ITEMS.c.losses + 1)
     )
 
 
@@ -174,7 +254,7 @@ def release(session: Session, claims: Sequence[Claim], *, owner: str, now: datet
     session.connection().execute(
         update(_ITEMS)
         .where(_ITEMS.c.id.in_(_still_held(session, claims, owner)))
-        .values(lease_owner=None, next_try_at=now, attempts=_ITEMS.c.attempts - 1)
+        .values(lease_owner=None, next_try_at=now, losses=0)
     )
 
 

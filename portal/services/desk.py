@@ -2,68 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
 
+from portal.errors import LedgerAway, SyncError
 from portal.ledger import Ledger
-from portal.models import Batch, utc_now
-from portal.services import claims, outcomes
-from portal.statuses import RunStatus
+from portal.models import Batch, DataSource, utc_now
+from portal.services import claims, gates, holds, levels, outcomes
+from portal.sync.throttle.level import Report, Share
 from portal.sync.transfer.work import Claim, Control, Result
 
 
 class LedgerDesk:
     """A :class:`portal.sync.transfer.work.Desk`; every method is one short transaction.
 
+    :param zone: the time zone that people's windows are meant in
     :param others_waiting: whether other work waits for a worker
+    :raises LedgerAway: by every method, when the database cannot be used just now
     """
 
     def __init__(
         self,
         ledger: Ledger,
         batch_id: int,
+        source_id: int,
         *,
         owner: str,
+        zone: ZoneInfo,
         others_waiting: Callable[[], bool],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
         self._batch_id = batch_id
+        self._source_id = source_id
         self._owner = owner
+        self._zone = zone
         self._others_waiting = others_waiting
         self._clock = clock
+        self._has_claimed = False
+        self._is_alone = False
+        self._is_probe = False
 
     def claim(self, limit: int) -> list[Claim]:
-        """Lease due documents."""
-        with self._ledger.write() as session:
-            return claims.claim(
-                session, self._batch_id, owner=self._owner, limit=limit, now=self._clock()
+        """Lease due documents.
+
+        One under which workers died is only handed out first, and then nothing besides it.
+        """
+        if self._is_alone:
+            return []
+        with self._writing() as session:
+            claimed = claims.claim(
+                session,
+                self._batch_id,
+                owner=self._owner,
+                limit=limit,
+                now=self._clock(),
+                alone_too=not self._has_claimed,
             )
+        self._has_claimed = True
+        self._is_alone = any(one.is_alone for one in claimed)
+        self._is_probe = any(one.probe_of is not None for one in claimed)
+        return claimed
 
     def control(self) -> Control:
-        """Stop when the batch no longer runs; give way when others wait."""
-        with self._ledger.read() as session:
-            status = session.scalar(select(Batch.run_status).where(Batch.id == self._batch_id))
-        stop = status is not RunStatus.RUNNING
+        """Stop when the batch no longer runs or may not; give way when others wait."""
+        with self._reading() as session:
+            batch = session.get_one(Batch, self._batch_id)
+            stop = gates.is_closed(
+                session, batch, self._clock(), self._zone, probing=self._is_probe
+            )
         return Control(stop=stop, give_way=not stop and self._others_waiting())
 
     def renew(self, held: Sequence[Claim]) -> frozenset[int]:
         """Renew leases; what was lost comes back."""
         if not held:
             return frozenset()
-        with self._ledger.write() as session:
+        with self._writing() as session:
             return claims.renew(session, held, owner=self._owner, now=self._clock())
 
     def settle(self, results: Sequence[Result]) -> list[Result]:
         """Record results; what was refused comes back."""
-        with self._ledger.write() as session:
+        with self._writing() as session:
             return outcomes.settle(
                 session, self._batch_id, results, by=self._owner, now=self._clock()
             )
 
     def release(self, held: Sequence[Claim]) -> None:
         """Give claims back untried."""
-        with self._ledger.write() as session:
+        if not held:
+            return
+        with self._writing() as session:
             claims.release(session, held, owner=self._owner, now=self._clock())
+
+    def hold(self, cause: SyncError) -> None:
+        """Hold the source, or everything when the archive is the cause."""
+        with suppress(IntegrityError), self._writing() as session:  # another worker was first
+            source = None
+            if cause.problem.where != "archive":
+                source = session.get_one(DataSource, self._source_id)
+            holds.open_hold(session, cause, source=source, by=self._owner, now=self._clock())
+
+    def exchange(self, report: Report) -> Share:
+        """Report to the level of the source."""
+        try:
+            with self._writing() as session:
+                return levels.exchange(
+                    session, self._source_id, report, by=self._owner, now=self._clock()
+                )
+        except IntegrityError as error:  # two workers were the first ones
+            raise LedgerAway("账本暂时无法使用", "the ledger cannot be used just now") from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        try:
+            with self._ledger.write() as session:
+                yield session
+        except OperationalError as error:
+            raise LedgerAway("账本暂时无法使用", "the ledger cannot be used just now") from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        try:
+            with self._ledger.read() as session:
+                yield session
+        except OperationalError as error:
+            raise LedgerAway("账本暂时无法使用", "the ledger cannot be used just now") from error

@@ -12,6 +12,7 @@ import logging
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -21,13 +22,15 @@ from portal import statuses
 from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.models import Batch, Slice, utc_now
-from portal.services import audit
+from portal.services import audit, holds
 from portal.services.listed_items import wake_items
 from portal.services.listing import record_documents
+from portal.services.listing_pace import ListingPace
 from portal.services.settling import end_if_settled
 from portal.statuses import ListingStatus, RunStatus
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import Count, Page, Scope
+from portal.sync.transfer.blame import source_cause
 from portal.sync.transfer.retry import delay_before
 
 logger = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ MOST_ATTEMPTS = 8
 # its slot frees what it held when it starts again.
 LISTING_LEASE = timedelta(minutes=6)
 _chance = random.SystemRandom()
+T = TypeVar("T")
 
 
 class Discovery:
@@ -64,27 +68,36 @@ class Discovery:
 
     def list_slice(self, slice_id: int) -> None:
         """List until the end, a pause, a stop, or an error that waits for its next try."""
-        if not self._take(slice_id):
+        source_id = self._take(slice_id)
+        if source_id is None:
             return
         try:
-            while not self._stopping() and self._list_page(slice_id):
+            pace = ListingPace(
+                self._ledger,
+                source_id,
+                owner=self._owner,
+                stopping=self._stopping,
+                clock=self._clock,
+            )
+            while not self._stopping() and pace.wait() and self._list_page(slice_id, pace):
                 pass
         except SyncError as error:
             self._note(slice_id, error)
         finally:
             self._let_go(slice_id)
 
-    def _take(self, slice_id: int) -> bool:
+    def _take(self, slice_id: int) -> int | None:
+        """Lease the month; the id of its source, None when somebody else has it."""
         now = self._clock()
         with self._ledger.write() as session:
             part = session.get_one(Slice, slice_id, with_for_update=True)
             if part.listing_status is not ListingStatus.OPEN or part.next_try_at > now:
-                return False
+                return None
             part.lease_owner = self._owner
             part.next_try_at = now + LISTING_LEASE
-            return True
+            return session.get_one(Batch, part.batch_id).data_source_id
 
-    def _list_page(self, slice_id: int) -> bool:
+    def _list_page(self, slice_id: int, pace: ListingPace) -> bool:
         """The count, or one page and its cursor; False when there is nothing more to do now."""
         with self._ledger.read() as session:
             part, scope = self._held(session, slice_id)
@@ -92,8 +105,9 @@ class Discovery:
                 return False
             page_no, counted = part.next_page, part.expected_documents is not None
         if not counted:
-            return self._record_count(slice_id, self._source.count(scope))
-        return self._record(slice_id, page_no, self._source.page(scope, page_no))
+            return self._record_count(slice_id, _paced(pace, lambda: self._source.count(scope)))
+        page = _paced(pace, lambda: self._source.page(scope, page_no))
+        return self._record(slice_id, page_no, page)
 
     def _record_count(self, slice_id: int, count: Count) -> bool:
         with self._ledger.write() as session:
@@ -204,20 +218,32 @@ class Discovery:
         end_if_settled(session, part.batch_id, by=self._owner, now=now)
 
     def _note(self, slice_id: int, error: SyncError) -> None:
-        """Keep the error; try again later, or give the month up."""
+        """Keep the error; try again later, hold what it concerns, or give the month up.
+
+        A refusal for the rate is no failure, nor is what holds the source as a whole.
+        """
         logger.warning("listing slice %d: %s", slice_id, error)
+        with self._ledger.read() as session:
+            attempt = session.get_one(Slice, slice_id).attempts + 1
+        cause = source_cause(self._source, error, attempt)
         now = self._clock()
         with self._ledger.write() as session:
             part, _ = self._held(session, slice_id, lock=True)
             if part is None:
                 return
-            part.attempts += 1
             part.error_code = error.code
             part.error_params = error.params
             part.lease_owner = None
-            part.next_try_at = now + delay_before(part.attempts, error, _chance)
-            if error.permanent or part.attempts >= MOST_ATTEMPTS:
-                self._change(session, part, ListingStatus.FAILED, now)
+            part.next_try_at = now + delay_before(attempt, error, _chance)
+            if cause is not None:
+                batch = session.get_one(Batch, part.batch_id)
+                holds.open_hold(session, cause, source=batch.data_source, by=self._owner, now=now)
+                part.attempts = 0
+                part.next_try_at = now
+            elif error.code != "SRC_THROTTLED":
+                part.attempts = attempt
+                if error.permanent or attempt >= MOST_ATTEMPTS:
+                    self._change(session, part, ListingStatus.FAILED, now)
 
     def _let_go(self, slice_id: int) -> None:
         """Give the month back if we still hold it, so that anybody may go on at once."""
@@ -240,6 +266,17 @@ def due_slice(session: Session, batch_id: int, now: datetime) -> int | None:
         .order_by(Slice.starts_at)
         .limit(1)
     )
+
+
+def _paced(pace: ListingPace, call: Callable[[], T]) -> T:
+    """Make a call, and tell the pace how it ended."""
+    try:
+        answer = call()
+    except SyncError as error:
+        pace.ended(error)
+        raise
+    pace.ended(None)
+    return answer
 
 
 def _digest(page: Page) -> str:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from portal.models import Batch, BatchItem, Slice
+from portal.services import gates
 from portal.statuses import ItemStatus, ListingStatus, RunStatus
 
 
-def batches_with_due_work(session: Session, now: datetime) -> list[int]:
-    """Running batches in which a document or a listing is due, the oldest first."""
+def batches_with_due_work(session: Session, now: datetime, zone: ZoneInfo) -> list[int]:
+    """Running batches in which a document, a listing or a probe is due, the oldest first.
+
+    :param zone: the time zone that people's windows are meant in
+    """
+    closed = gates.closed_sources(session, now, zone)
     due_item = exists().where(
         BatchItem.batch_id == Batch.id,
         BatchItem.status == ItemStatus.PENDING,
@@ -25,7 +31,17 @@ def batches_with_due_work(session: Session, now: datetime) -> list[int]:
     )
     query = (
         select(Batch.id)
-        .where(and_(Batch.run_status == RunStatus.RUNNING, or_(due_item, due_slice)))
+        .where(
+            Batch.run_status == RunStatus.RUNNING,
+            Batch.data_source_id.not_in(closed),
+            or_(
+                and_(
+                    or_(due_item, due_slice),
+                    Batch.id.not_in(gates.held_batches(session, now)),
+                ),
+                Batch.id.in_(gates.probed_batches(session, now)),
+            ),
+        )
         .order_by(Batch.id)
     )
     return list(session.scalars(query))

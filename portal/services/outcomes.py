@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from portal import statuses
+from portal.errors import SyncError
 from portal.models import Batch, BatchItem, Document, File, Slice, table_of
-from portal.services import audit
+from portal.services import audit, holds, streaks
 from portal.services.settling import end_if_settled
 from portal.statuses import ItemStatus
 from portal.sync.transfer.retry import delay_before, is_final
@@ -35,6 +36,7 @@ def settle(
     items = _locked_items(session, [result.claim.item_id for result in results])
     changes = _Changes(by=by, now=now)
     refused: list[Result] = []
+    tried: list[tuple[str, SyncError | None]] = []
     for result in results:
         item = items[result.claim.item_id]
         if item.status is not ItemStatus.PENDING or item.fence != result.claim.fence:
@@ -42,14 +44,26 @@ def settle(
                 refused.append(result)
         elif result.error is not None:
             if item.lease_owner is not None:  # else it is recorded or was given back already
-                changes.fail(item, result)
+                tried.append((item.org_code, result.error))
+                changes.fail(item, result, probed=_probed(session, result, now=now))
         elif item.archived_at is not None:
             changes.skip(item)
             refused.append(result)
         else:
+            tried.append((item.org_code, None))
             changes.sync(item, result)
+            if result.claim.probe_of is not None:
+                holds.lift(session, result.claim.probe_of, by=by, now=now)
     changes.write(session, batch_id)
+    streaks.note(session, batch_id, tried, by=by, now=now)
     return refused
+
+
+def _probed(session: Session, result: Result, *, now: datetime) -> bool:
+    """Whether the document only showed that the cause of its hold is not healed."""
+    if result.claim.probe_of is None or result.error is None:
+        return False
+    return holds.probe_failed(session, result.claim.probe_of, result.error, now=now)
 
 
 def record_skips(session: Session, item_ids: Collection[int], *, by: str, now: datetime) -> None:
@@ -92,6 +106,7 @@ def _locked_items(session: Session, item_ids: Collection[int]) -> dict[int, AnyR
             BatchItem.status,
             BatchItem.attempts,
             BatchItem.lease_owner,
+            Document.org_code,
             Document.fence,
             Document.archived_at,
             Document.folder,
@@ -118,6 +133,7 @@ class _Changes:
 
     def sync(self, item: AnyRow, result: Result) -> None:
         self._end(item, ItemStatus.SYNCED)
+        self._items[-1]["attempts"] += 1
         self._documents.append(
             {
                 "key": item.document_id,
@@ -149,27 +165,28 @@ class _Changes:
     def skip(self, item: AnyRow) -> None:
         self._end(item, ItemStatus.SKIPPED)
 
-    def fail(self, item: AnyRow, result: Result) -> None:
-        """End the item, or keep it pending with a later try when that may help."""
+    def fail(self, item: AnyRow, result: Result, *, probed: bool) -> None:
+        """End the item, or keep it pending with a later try when that may help.
+
+        One that was tried for a hold only, and failed for what holds it, is always kept.
+        """
         error = result.error
         assert error is not None  # noqa: S101 - the caller looked
-        if is_final(result.claim.attempt, error):
+        attempt = item.attempts + 1
+        if is_final(attempt, error) and not probed:
             self.end_failed(item, error.code, error.params, result.failed_file_id)
             return
-        again = self._now + delay_before(result.claim.attempt, error, _chance)
+        delay = timedelta() if probed else delay_before(attempt, error, _chance)
         self._items.append(
             self._item(item, ItemStatus.PENDING, error.code, error.params, result.failed_file_id)
-            | {
-                "next_try_at": again,
-                "finished_at": None,
-                "attempts": item.attempts - error.problem.ours,
-            }
+            | {"next_try_at": self._now + delay, "finished_at": None, "attempts": attempt}
         )
 
     def end_failed(
         self, item: AnyRow, code: str, params: Mapping[str, Any], file_id: str | None
     ) -> None:
         self._end(item, ItemStatus.FAILED, code, params, file_id)
+        self._items[-1]["attempts"] += 1
 
     def write(self, session: Session, batch_id: int) -> None:
         connection = session.connection()
@@ -227,6 +244,7 @@ class _Changes:
             "key": item.id,
             "status": status,
             "attempts": item.attempts,
+            "losses": 0,
             "lease_owner": None,
             "error_code": code,
             "error_params": None if params is None else dict(params),

@@ -16,6 +16,7 @@ from certifi import where as public_roots
 
 from portal.errors import SyncError
 from portal.sync.response import Response, Sink
+from portal.sync.throttle.bandwidth import ByteBudget
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class Downloaded:
     :param status: 0 when no answer came
     :param received: bytes of the body, those of an error's body too
     :param seconds: since it was started
+    :param first_byte: seconds until the answer began, where one came
     :param framed: whether HTTP itself said where the body ends; when not, only a declared size
         or digest can show that nothing is missing
     """
@@ -95,6 +97,7 @@ class Downloaded:
     received: int
     seconds: float
     framed: bool = True
+    first_byte: float | None = None
 
 
 def new_handle(options: DownloadOptions) -> pycurl.Curl:
@@ -131,9 +134,17 @@ class CurlTransfer:
     :raises pycurl.error: the same, found by libcurl
     """
 
-    def __init__(self, handle: pycurl.Curl, download: Download, options: DownloadOptions) -> None:
+    def __init__(
+        self,
+        handle: pycurl.Curl,
+        download: Download,
+        options: DownloadOptions,
+        budget: ByteBudget,
+    ) -> None:
         self.handle = handle
         self.key = download.key
+        self.is_paused = False
+        self._budget = budget
         self._options = options
         self._download = download
         self._response = Response(download.sink, download.suffix)
@@ -161,12 +172,21 @@ class CurlTransfer:
         return None
 
     def _on_body(self, data: bytes) -> int | None:
+        if self._budget.wait_seconds():
+            self.is_paused = True
+            return int(pycurl.WRITEFUNC_PAUSE)  # libcurl keeps the piece and gives it again
+        self._budget.spend(len(data))
         try:
             self._response.body(data)
         except Exception as failure:
             self._failure = failure
             return -1
         return None
+
+    def go_on(self) -> None:
+        """Receive again what was held back by the budget."""
+        self.is_paused = False
+        self.handle.pause(pycurl.PAUSE_CONT)
 
     def repeat_if_unclean(self, code: int) -> bool:
         """Get ready to ask once more, on a new connection, if a kept one was not clean.
@@ -195,6 +215,7 @@ class CurlTransfer:
             received=response.received,
             seconds=time.monotonic() - self._started,
             framed=response.is_framed,
+            first_byte=self.handle.getinfo(pycurl.STARTTRANSFER_TIME) if response.status else None,
         )
 
     def _error(self, code: int, message: str) -> SyncError | None:

@@ -6,6 +6,7 @@ followed: only the caller knows which hosts it allows and where the token may go
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -23,6 +24,7 @@ from portal.sync.curl_transfer import (
 )
 from portal.sync.kept_connections import KeptConnections
 from portal.sync.response import Sink
+from portal.sync.throttle.bandwidth import ByteBudget
 
 __all__ = ["Download", "DownloadOptions", "Downloaded", "Downloader", "HasFileno", "Sink"]
 
@@ -48,11 +50,16 @@ class Downloader:
         self._active: dict[int, CurlTransfer] = {}
         self._by_handle: dict[pycurl.Curl, CurlTransfer] = {}
         self._ended: list[Downloaded] = []
+        self._budget = ByteBudget(time.monotonic)
 
     @property
     def in_flight(self) -> int:
         """Downloads started and neither handed back by :meth:`wait` nor aborted."""
         return len(self._active) + len(self._ended)
+
+    def set_bandwidth(self, rate: float | None) -> None:
+        """Receive so many bytes a second at most from now on; None is no limit."""
+        self._budget.set_rate(rate)
 
     def start(self, download: Download) -> None:
         """Begin a download; its end, whatever it is, comes out of :meth:`wait`.
@@ -63,7 +70,7 @@ class Downloader:
             raise ValueError(f"download {download.key} is already under way")
         handle = self._idle.pop() if self._idle else self._new_handle()
         try:
-            transfer = CurlTransfer(handle, download, self._options)
+            transfer = CurlTransfer(handle, download, self._options, self._budget)
         except (ValueError, pycurl.error):
             self._idle.append(handle)
             error = SyncError("SRC_BAD_ANSWER", detail="an address or header that cannot be sent")
@@ -85,6 +92,7 @@ class Downloader:
         try:
             while True:
                 pause = 0.0 if self._ended else deadline - time.monotonic()
+                pause = min(pause, self._resume_paused())
                 woken = loop.turn(pause, descriptors)
                 self._collect(loop)
                 if woken or self._ended or time.monotonic() >= deadline:
@@ -132,6 +140,16 @@ class Downloader:
                 continue
             self._release(loop, transfer)
             self._ended.append(transfer.outcome(code, message))
+
+    def _resume_paused(self) -> float:
+        """Go on with what waits for bandwidth, as far as there is some; seconds until there is."""
+        paused = [transfer for transfer in self._active.values() if transfer.is_paused]
+        for transfer in paused:
+            wait = self._budget.wait_seconds()
+            if wait:
+                return wait
+            transfer.go_on()
+        return math.inf
 
     def _release(self, loop: CurlLoop, transfer: CurlTransfer) -> None:
         loop.remove(transfer.handle)

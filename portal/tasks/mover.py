@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from portal.errors import LedgerAway, SyncError
 from portal.ledger import Ledger
-from portal.models import Batch, DataSource, utc_now
-from portal.secret_box import SecretBox
+from portal.models import Batch, DataSource, Hold, utc_now
+from portal.secret_box import SecretBox, SecretUnreadable
+from portal.services import gates, holds
 from portal.services.desk import LedgerDesk
 from portal.services.discovery import Discovery, due_slice
 from portal.services.sources import connection_of
@@ -21,13 +24,13 @@ from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.download import Downloader, DownloadOptions
 from portal.sync.sources.base import Source
 from portal.sync.sources.piaozone import PiaozoneSource
+from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.stint import Stint, StintOptions
 from portal.tasks.offering import offer
 from portal.tasks.queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_LEVEL = 16
 # With this many documents waiting, moving some comes before listing more.
 _ENOUGH_LISTED = 2000
 
@@ -38,6 +41,7 @@ class _Opened:
 
     settings: object
     source: Source
+    blame: Blame
     downloader: Downloader
     rules: CompatibilityRules
 
@@ -46,7 +50,7 @@ class Mover:
     """The engine of one worker process; keeps connections and checking children between looks.
 
     :param owner: the worker slot's name, as in leases
-    :param workers: how many workers share a source's concurrency cap
+    :param zone: the time zone that people's windows are meant in
     :param on_busy: told which batch is worked on, and None afterwards
     """
 
@@ -58,7 +62,7 @@ class Mover:
         queue: WorkQueue,
         box: SecretBox,
         owner: str,
-        workers: int,
+        zone: ZoneInfo,
         stopping: Callable[[], bool],
         on_busy: Callable[[int | None], None],
     ) -> None:
@@ -67,23 +71,35 @@ class Mover:
         self._queue = queue
         self._box = box
         self._owner = owner
-        self._workers = workers
+        self._zone = zone
         self._stopping = stopping
         self._on_busy = on_busy
         self._opened: dict[int, _Opened] = {}
         self._inspectors: InspectorPool | None = None
 
     def look(self, batch_id: int) -> None:
-        """Do what is due in the batch for a while; idempotent, and nothing when nothing is due."""
+        """Do what is due in the batch for a while; idempotent, and nothing when nothing is due.
+
+        Whatever goes wrong is not lost in a log: it holds the batch or its source, and the pages
+        say why. Only when the ledger is away there is nowhere to say it.
+        """
         if self._stopping():
             return
         self._on_busy(batch_id)
+        worked = False
         try:
             worked = self._work(batch_id)
+        except (LedgerAway, OperationalError) as error:
+            logger.warning("the ledger is away: %s", error)
+        except SecretUnreadable:
+            self._hold(batch_id, SyncError("SECRET_UNREADABLE"))
+        except Exception as error:
+            logger.exception("looking at batch %d failed", batch_id)
+            self._hold(batch_id, SyncError("INTERNAL", detail=type(error).__name__))
         finally:
             self._on_busy(None)
         if worked and not self._stopping():
-            offer(self._ledger, self._queue, now=utc_now())
+            offer(self._ledger, self._queue, now=utc_now(), zone=self._zone)
 
     def close(self) -> None:
         """Let go of connections and children."""
@@ -100,16 +116,81 @@ class Mover:
             batch = session.get(Batch, batch_id)
             if batch is None or batch.run_status is not RunStatus.RUNNING:
                 return False
+            held = holds.of_batch(session, batch)
+        if held:
+            return self._work_held(batch_id, held)
+        return self._work_freely(batch_id)
+
+    def _work_held(self, batch_id: int, held: Sequence[Hold]) -> bool:
+        """Probe what is due to be probed; what only holds some organisations is worked on."""
+        wide = [hold for hold in held if hold.batch_id is None]
+        if wide:
+            return all(self._probe(hold) for hold in wide)
+        whole = next((hold for hold in held if hold.org_code is None), None)
+        if whole is None:
+            return self._work_freely(batch_id)
+        if whole.code == "INTERNAL":
+            # What fails is looking at it: so that is what is tried.
+            with self._ledger.write() as session:
+                if not holds.take_probe(session, whole, now=utc_now()):
+                    return False
+                holds.try_without(session, whole.id, now=utc_now())
+            return self._work_freely(batch_id)
+        return self._move(batch_id)
+
+    def _probe(self, hold: Hold) -> bool:
+        """Ask what is held whether it is well again, if that is due; whether it is."""
+        with self._ledger.write() as session:
+            if not holds.take_probe(session, hold, now=utc_now()):
+                return False
+        try:
+            self._ask(hold)
+        except SecretUnreadable:
+            return self._still_ill(hold, SyncError("SECRET_UNREADABLE"))
+        except SyncError as error:
+            return self._still_ill(hold, error)
+        with self._ledger.write() as session:
+            holds.lift(session, hold.id, by=self._owner, now=utc_now())
+        return True
+
+    def _still_ill(self, hold: Hold, error: SyncError) -> bool:
+        with self._ledger.write() as session:
+            holds.probe_failed(session, hold.id, error, now=utc_now())
+        return False
+
+    def _ask(self, hold: Hold) -> None:
+        if hold.data_source_id is None:
+            self._archive.probe(int(hold.params.get("needed", 0)))
+            return
+        with self._ledger.read() as session:
+            opened = self._open(session.get_one(DataSource, hold.data_source_id))
+        opened.source.check()
+
+    def _hold(self, batch_id: int, cause: SyncError) -> None:
+        """Hold the batch, or its source when that is what cannot be opened."""
+        try:
+            with self._ledger.write() as session:
+                batch = session.get_one(Batch, batch_id)
+                whose = (
+                    {"source": batch.data_source}
+                    if cause.problem.where == "source"
+                    else {"batch": batch}
+                )
+                holds.open_hold(session, cause, **whose, by=self._owner, now=utc_now())
+        except SQLAlchemyError:
+            logger.exception("the hold of batch %d could not be recorded", batch_id)
+
+    def _work_freely(self, batch_id: int) -> bool:
+        with self._ledger.read() as session:
+            batch = session.get_one(Batch, batch_id)
+            if gates.is_closed(session, batch, utc_now(), self._zone):
+                return False
             backlog = batch.pending
             slice_id = due_slice(session, batch_id, utc_now())
-            source = session.scalars(
-                select(DataSource).where(DataSource.id == batch.data_source_id)
-            ).one()
-            opened = self._open(source)
-            level = self._level(source)
+            opened = self._open(batch.data_source)
         if slice_id is not None and backlog < _ENOUGH_LISTED:
             return self._list(slice_id, opened)
-        if self._move(batch_id, opened, level):
+        if self._move(batch_id):
             return True
         return slice_id is not None and self._list(slice_id, opened)
 
@@ -122,13 +203,18 @@ class Mover:
         ).list_slice(slice_id)
         return True
 
-    def _move(self, batch_id: int, opened: _Opened, level: int) -> bool:
+    def _move(self, batch_id: int) -> bool:
         self._inspectors = self._inspectors or InspectorPool(1)
+        with self._ledger.read() as session:
+            source = session.get_one(Batch, batch_id).data_source
+            opened = self._open(source)
         stint = Stint(
             desk=LedgerDesk(
                 self._ledger,
                 batch_id,
+                source.id,
                 owner=self._owner,
+                zone=self._zone,
                 others_waiting=lambda: self._queue.waiting() > 0,
             ),
             source=opened.source,
@@ -136,15 +222,11 @@ class Mover:
             downloader=opened.downloader,
             inspectors=self._inspectors,
             rules=opened.rules,
-            options=StintOptions(owner=self._owner, level=level),
+            options=StintOptions(owner=self._owner),
+            blame=opened.blame,
             stopping=self._stopping,
         )
         return stint.run() > 0
-
-    def _level(self, source: DataSource) -> int:
-        if source.concurrency_cap is None:
-            return DEFAULT_LEVEL
-        return max(1, min(DEFAULT_LEVEL, source.concurrency_cap // self._workers))
 
     def _open(self, source: DataSource) -> _Opened:
         settings = (
@@ -161,10 +243,11 @@ class Mover:
         if opened is not None:
             opened.downloader.close()
             opened.source.close()
-        connection = connection_of(source, self._box)
+        client = PiaozoneSource(connection_of(source, self._box))
         self._opened[source.id] = _Opened(
             settings=settings,
-            source=PiaozoneSource(connection),
+            source=client,
+            blame=Blame(client, self._archive),
             downloader=Downloader(DownloadOptions()),
             rules=CompatibilityRules.from_mapping(source.rules),
         )

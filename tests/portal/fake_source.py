@@ -52,8 +52,8 @@ class FakeSource:
     """Implements :class:`portal.sync.sources.base.Source`.
 
     ``before_page`` is called with the number of every page before it is given, ``before_count``
-    before a count: they may change ``documents`` or raise. ``pages`` replaces single pages,
-    ``counted`` the source's own count.
+    before a count, ``before_check`` before a check: they may change ``documents`` or raise.
+    ``pages`` replaces single pages, ``counted`` the source's own count.
     """
 
     def __init__(
@@ -70,6 +70,8 @@ class FakeSource:
         self.asked: list[int] = []
         self.before_page: Callable[[int], None] = lambda _: None
         self.before_count: Callable[[], None] = lambda: None
+        self.before_check: Callable[[], None] = lambda: None
+        self.before_token: Callable[[], None] = lambda: None
         self.address = address
         self.tokens = 1
         self.closed = 0
@@ -89,7 +91,11 @@ class FakeSource:
         rows = self.pages.get(page_no, documents[start : start + self.page_size])
         return Page(total=len(documents), page_no=page_no, documents=tuple(rows))
 
+    def check(self) -> None:
+        self.before_check()
+
     def token(self) -> str:
+        self.before_token()
         return f"token-{self.tokens}"
 
     def renew_token(self, stale: str) -> str:

@@ -139,6 +139,16 @@ class Scene:
         with self.ledger.write() as session:
             return outcomes.settle(session, batch_id, results, by=owner, now=self.now)
 
+    def lose_lease(self, image_no: str, batch_id: int) -> None:
+        """The worker that holds the document dies; its lease is over, and it is first in line."""
+        with self.ledger.write() as session:
+            item = session.scalars(
+                select(BatchItem)
+                .join(Document, Document.id == BatchItem.document_id)
+                .where(BatchItem.batch_id == batch_id, Document.image_no == image_no)
+            ).one()
+            item.next_try_at = self.now - timedelta(days=1)
+
     # What the ledger then says.
 
     def batch(self, batch_id: int) -> Batch:

@@ -52,5 +52,11 @@ class Archive(Protocol):
     def sweep(self, owner: str) -> int:
         """Remove what an earlier life of this worker slot left unpublished; the number removed."""
 
+    def probe(self, size: int) -> None:
+        """Write a file, flush it and remove it again; there must be room for ``size`` bytes.
+
+        :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
+        """
+
     def free_bytes(self) -> int | None:
         """Free space, where that is known."""

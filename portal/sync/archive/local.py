@@ -23,6 +23,7 @@ from portal.sync.archive.base import Stage
 INCOMING = ".incoming"
 # From about here on one flush of the file system is cheaper than one for each file.
 _SYNC_ONE_BY_ONE = 12
+_PROBE_BYTES = 1 << 20
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count()
 
@@ -101,6 +102,21 @@ class LocalArchive:
         left = sum(1 for _ in place.iterdir()) if place.is_dir() else 0
         shutil.rmtree(place, ignore_errors=True)
         return left
+
+    def probe(self, size: int) -> None:
+        """Write a file into ``.incoming`` and remove it."""
+        place = self._root / INCOMING
+        path = place / f"probe-{os.getpid()}"
+        with _translated():
+            place.mkdir(parents=True, exist_ok=True)
+            try:
+                with path.open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, max(size, _PROBE_BYTES))
+                    file.write(b"probe")
+                    file.flush()
+                    os.fsync(file.fileno())
+            finally:
+                path.unlink(missing_ok=True)
 
     def free_bytes(self) -> int | None:
         """Free space on the file system of the root, or of the nearest folder that exists."""

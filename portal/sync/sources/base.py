@@ -26,6 +26,12 @@ class Source(Protocol):
         with a ``problem``, never as an error.
         """
 
+    def check(self) -> None:
+        """Ask for a new token and a small count.
+
+        :raises SyncError: what keeps the source from being worked at all
+        """
+
     def token(self) -> str:
         """The token in use; fetched when there is none yet.
 

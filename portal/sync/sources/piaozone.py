@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin
@@ -69,6 +69,13 @@ class PiaozoneSource:
         body = self._filter(scope) | self._paging(page_no)
         data = self._post(self._profile.paths.documents, body)
         return read_page(data, page_no, self._profile)
+
+    def check(self) -> None:
+        """Calls 1 and 2, for the last day."""
+        with self._token_lock:
+            self._token = self._fetch_token()
+        now = self._clock()
+        self.count(Scope(now - timedelta(days=1), now))
 
     def token(self) -> str:
         """Call 1, once."""

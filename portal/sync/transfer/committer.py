@@ -8,25 +8,33 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
+from typing import TypeVar
 
-from portal.errors import SyncError
+from portal.errors import LedgerAway, SyncError
 from portal.sync.archive.base import Archive
+from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.work import Desk, Result
 
 logger = logging.getLogger(__name__)
 
-_TRIES = 3
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+T = TypeVar("T")
 
 
 class Committer:
     """One thread that takes groups of results in order; readable by ``fileno`` when one is done."""
 
-    def __init__(self, desk: Desk, archive: Archive) -> None:
+    def __init__(
+        self, desk: Desk, archive: Archive, blame: Blame, *, stopping: Callable[[], bool]
+    ) -> None:
         self._desk = desk
         self._archive = archive
+        self._blame = blame
+        self._stopping = stopping
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
         self._groups: list[tuple[Future[None], Sequence[Result]]] = []
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -74,9 +82,29 @@ class Committer:
         return [result for _, results in groups for result in results]
 
     def _commit(self, results: Sequence[Result]) -> None:
-        for result in self._settle(self._publish(results)):
+        results = self._publish(results)
+        cause = self._blame.cause(results)
+        if cause is not None:
+            results = self._give_back(results, cause)
+        for result in self._settle(results):
             # Another worker holds the document now: what we published is nobody's.
             self._archive.remove(result.claim.folder)
+
+    def _give_back(self, results: Sequence[Result], cause: SyncError) -> list[Result]:
+        """Hold what has this cause, and count it against no document; the other results."""
+        rest = [
+            result
+            for result in results
+            if result.error is None or result.error.problem.where == "document"
+        ]
+        blameless = [result.claim for result in results if result not in rest]
+
+        def give_back() -> None:
+            self._desk.hold(cause)
+            self._desk.release(blameless)
+
+        self._insist(give_back)
+        return rest
 
     def _publish(self, results: Sequence[Result]) -> Sequence[Result]:
         stages = [result.stage for result in results if result.stage is not None]
@@ -94,10 +122,20 @@ class Committer:
         return Result(result.claim, error=error)
 
     def _settle(self, results: Sequence[Result]) -> list[Result]:
-        """Record the group; repeated because it is idempotent and a commit may get lost."""
-        for _ in range(_TRIES - 1):
+        return self._insist(lambda: self._desk.settle(results)) if results else []
+
+    def _insist(self, step: Callable[[], T]) -> T:
+        """Take a step at the ledger, again and again while that is away: every one is idempotent.
+
+        What was published and never recorded would have to be fetched again. A stop ends it.
+        """
+        pause = _FIRST_PAUSE
+        while True:
             try:
-                return self._desk.settle(results)
-            except Exception:
-                logger.exception("recording %d results failed, trying again", len(results))
-        return self._desk.settle(results)
+                return step()
+            except LedgerAway:
+                if self._stopping():
+                    raise
+                logger.warning("the ledger is away, trying again in %.0f s", pause)
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)

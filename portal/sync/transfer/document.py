@@ -39,6 +39,10 @@ class DocumentTransfer:
         file = self.claim.files[position]
         return Incoming(self._stage.path(self._name(position)), file, limit=limit)
 
+    def put_back(self, position: int) -> None:
+        """Have a file tried again that the source would not give just now."""
+        self.waiting.appendleft(position)
+
     def store(self, position: int, incoming: Incoming, digest: str, facts: FileFacts) -> None:
         """Note a file that is complete and passed its checks."""
         self._stored[position] = StoredFile(

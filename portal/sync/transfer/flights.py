@@ -15,6 +15,7 @@ from portal.sync.download import Download, Downloaded, Downloader, HasFileno
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import SourceFile
 from portal.sync.sources.targets import Target
+from portal.sync.throttle.pace import Pace
 from portal.sync.transfer.document import DocumentTransfer
 from portal.sync.transfer.incoming import Incoming
 
@@ -56,7 +57,7 @@ class Flights:
     """The files one stint has in the air.
 
     :param owner: the worker slot's name
-    :param level: downloads at once
+    :param pace: says when the next may start, and hears how each ended
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Flights:
         inspectors: InspectorPool,
         rules: CompatibilityRules,
         owner: str,
-        level: int,
+        pace: Pace,
     ) -> None:
         self._source = source
         self._archive = archive
@@ -76,15 +77,16 @@ class Flights:
         self._inspectors = inspectors
         self._rules = rules
         self._owner = owner
-        self._level = level
+        self._pace = pace
         self._downloading: dict[int, _Flight] = {}
         self._checking: dict[int, _Flight] = {}
 
     @property
     def has_room(self) -> bool:
         """Whether another file may start; the checks must not fall far behind the downloads."""
-        enough = self._inspectors.waiting >= MOST_INSPECTIONS_WAITING
-        return self._downloader.in_flight < self._level and not enough
+        if self._inspectors.waiting >= MOST_INSPECTIONS_WAITING:
+            return False
+        return self._pace.may_start(self._downloader.in_flight)
 
     @property
     def is_empty(self) -> bool:
@@ -131,6 +133,7 @@ class Flights:
     def _download(self, flight: _Flight) -> None:
         key = next(_keys)
         self._downloading[key] = flight
+        self._pace.started()
         self._downloader.start(
             Download(
                 key=key,
@@ -145,6 +148,7 @@ class Flights:
         flight = self._downloading.pop(ended.key, None)
         if flight is None:
             return ()
+        self._pace.ended(ended.error, ended.first_byte)
         try:
             again = self._new_target(flight, ended)
             if again is not None:

@@ -7,27 +7,34 @@ to the committer.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from portal.errors import SyncError
+from portal.errors import LedgerAway, SyncError
 from portal.sync.archive.base import Archive
 from portal.sync.checks.pool import InspectorPool
 from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.download import Downloader
 from portal.sync.sources.base import Source
+from portal.sync.throttle.pace import Pace
+from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.committer import Committer
 from portal.sync.transfer.document import DocumentTransfer
-from portal.sync.transfer.flights import Flights
+from portal.sync.transfer.flights import Flights, Landed
 from portal.sync.transfer.work import Control, Desk, Result
+
+logger = logging.getLogger(__name__)
 
 GROUP_SECONDS = 0.5
 GROUP_SIZE = 200
 CONTROL_SECONDS = 0.5
 RENEW_SECONDS = 8.0
 STOP_GRACE_SECONDS = 1.0
+# A source that wants to be left alone for longer does not keep a worker that others wait for.
+_LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +42,11 @@ class StintOptions:
     """How a stint works.
 
     :param owner: the worker slot's name, as in the leases
-    :param level: files in flight at once
     :param seconds: after how long it gives way when others wait
     :param lease_seconds: how long a claim holds without being renewed
     """
 
     owner: str
-    level: int = 16
     seconds: float = 5.0
     lease_seconds: float = 30.0
 
@@ -62,9 +67,12 @@ class Stint:
         inspectors: InspectorPool,
         rules: CompatibilityRules,
         options: StintOptions,
+        blame: Blame,
         stopping: Callable[[], bool],
     ) -> None:
         self._desk = desk
+        self._downloader = downloader
+        self._pace = Pace(time.monotonic)
         self._archive = archive
         self._options = options
         self._stopping = stopping
@@ -75,15 +83,16 @@ class Stint:
             inspectors=inspectors,
             rules=rules,
             owner=options.owner,
-            level=options.level,
+            pace=self._pace,
         )
-        self._committer = Committer(desk, archive)
+        self._committer = Committer(desk, archive, blame, stopping=stopping)
         self._held: dict[int, DocumentTransfer] = {}
         self._waiting: deque[DocumentTransfer] = deque()
         self._group: list[Result] = []
         self._committing: set[int] = set()
         self._settled = 0
         self._no_more = False
+        self._has_given_way = False
         now = time.monotonic()
         self._began = now
         self._group_since = now
@@ -95,6 +104,7 @@ class Stint:
         """Work until there is nothing due, others wait, or a stop; the number of results."""
         with self._committer:
             try:
+                self._exchange()
                 while not self._is_over():
                     self._step()
             finally:
@@ -109,7 +119,9 @@ class Stint:
         self._start_downloads()
         landed = self._flights.wait(self._next_moment(), time.monotonic(), also=self._committer)
         for file in landed:
-            if file.error is not None:
+            if file.error is not None and file.error.code == "SRC_THROTTLED":
+                self._put_back(file)
+            elif file.error is not None:
                 self._fail(file.document, file.error, file.position)
             elif file.document.is_whole and not file.document.handed_over:
                 file.document.handed_over = True
@@ -124,33 +136,62 @@ class Stint:
 
     def _next_moment(self) -> float:
         """When there is something to do even if nothing happens."""
-        if not self._group:
-            return self._control_at
-        return min(self._control_at, self._group_since + GROUP_SECONDS)
+        moments = [self._control_at, self._pace.report_at]
+        # A start in the past waits for room: what makes room wakes us.
+        if self._waiting and self._pace.next_start > time.monotonic():
+            moments.append(self._pace.next_start)
+        if self._group:
+            moments.append(self._group_since + GROUP_SECONDS)
+        return min(moments)
+
+    def _exchange(self) -> None:
+        """Tell the other workers what the source did, and hear how hard it may be worked."""
+        try:
+            share = self._desk.exchange(self._pace.report())
+        except LedgerAway:
+            return  # the share that we have stays
+        self._pace.apply(share)
+        self._downloader.set_bandwidth(share.bandwidth)
+        if not share.window or (share.pause > _LONGEST_PAUSE and self._has_given_way):
+            self._stop_soon()
 
     def _listen(self) -> None:
         """Hear of pause, cancel, a stopping process or others waiting; keep the leases alive."""
+        if self._pace.is_report_due:
+            self._exchange()
         now = time.monotonic()
         if now < self._control_at:
             return
         self._control_at = now + CONTROL_SECONDS
-        control = Control(stop=True) if self._stopping() else self._desk.control()
-        if control.stop and self._stop_by is None:
-            self._no_more = True
-            self._stop_by = now + STOP_GRACE_SECONDS
+        try:
+            self._obey(Control(stop=True) if self._stopping() else self._desk.control(), now)
+            if now - self._renewed_at >= RENEW_SECONDS:
+                self._renewed_at = now
+                for item_id in self._desk.renew([held.claim for held in self._held.values()]):
+                    self._drop(self._held[item_id])
+        except LedgerAway:
+            logger.warning("the ledger is away; what is under way goes on")
+
+    def _obey(self, control: Control, now: float) -> None:
+        if control.stop:
+            self._stop_soon()
         if control.give_way and now - self._began >= self._options.seconds:
-            self._no_more = True
+            self._no_more = self._has_given_way = True
         if self._no_more:
             self._give_back_untouched()
-        if now - self._renewed_at >= RENEW_SECONDS:
-            self._renewed_at = now
-            for item_id in self._desk.renew([held.claim for held in self._held.values()]):
-                self._drop(self._held[item_id])
+
+    def _stop_soon(self) -> None:
+        self._no_more = True
+        if self._stop_by is None:
+            self._stop_by = time.monotonic() + STOP_GRACE_SECONDS
 
     def _refill(self) -> None:
         if self._no_more or self._waiting:
             return
-        claims = self._desk.claim(self._options.level)
+        try:
+            claims = self._desk.claim(max(self._pace.window, 1))
+        except LedgerAway:
+            claims = []
         self._no_more = not claims
         for claim in claims:
             for folder in claim.leftovers:
@@ -163,16 +204,27 @@ class Stint:
                 self._fail(document, SyncError("META_NO_FILES"), None)
 
     def _start_downloads(self) -> None:
-        while self._waiting and self._flights.has_room and self._stop_by is None:
+        while self._waiting and self._stop_by is None:
             document = self._waiting[0]
             if not document.waiting:
                 self._waiting.popleft()
                 continue
+            if not self._flights.has_room:
+                return
             position = document.waiting.popleft()
             try:
                 self._flights.start(document, position)
             except SyncError as error:
                 self._fail(document, error, position)
+
+    def _put_back(self, file: Landed) -> None:
+        """The source takes no more just now: the file waits for the pace, nobody is to blame."""
+        document = file.document
+        if document.failed:
+            return
+        if document not in self._waiting:
+            self._waiting.appendleft(document)
+        document.put_back(file.position)
 
     # How documents leave.
 
@@ -226,7 +278,7 @@ class Stint:
             if len(document.waiting) == len(document.claim.files)
         ]
         if untouched:
-            self._desk.release([document.claim for document in untouched])
+            self._release(untouched)
             for document in untouched:
                 document.discard()
                 del self._held[document.claim.item_id]
@@ -250,4 +302,10 @@ class Stint:
                 document.discard()
                 document.clean(at_once=True)
             if rest:
-                self._desk.release([document.claim for document in rest])
+                self._release(rest)
+
+    def _release(self, documents: Sequence[DocumentTransfer]) -> None:
+        try:
+            self._desk.release([document.claim for document in documents])
+        except LedgerAway:
+            logger.warning("%d leases could not be given back and run out", len(documents))

@@ -9,6 +9,7 @@ from typing import Protocol
 from portal.errors import SyncError
 from portal.sync.archive.base import Stage
 from portal.sync.sources.rows import SourceFile
+from portal.sync.throttle.level import Report, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Claim:
     """A document this worker holds the lease of, under the fencing token ``fence``.
 
     ``leftovers`` are folders that earlier claims may have published and never recorded.
+    ``probe_of`` is the hold whose cause this one document is tried for; one that ``is_alone`` is
+    moved with no other beside it, because workers died under it.
     """
 
     item_id: int
@@ -25,6 +28,8 @@ class Claim:
     folder: str
     files: tuple[SourceFile, ...]
     leftovers: tuple[str, ...] = ()
+    probe_of: int | None = None
+    is_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,8 @@ class Result:
 class Control:
     """What the ledger wants of a running stint.
 
-    ``stop``: the batch was paused, cancelled or given back. ``give_way``: others wait for this
-    worker.
+    ``stop``: the batch was paused, cancelled, given back or is held. ``give_way``: others wait
+    for this worker.
     """
 
     stop: bool = False
@@ -82,3 +87,9 @@ class Desk(Protocol):
 
     def release(self, claims: Sequence[Claim]) -> None:
         """Give back what was not tried; it does not count as an attempt."""
+
+    def hold(self, cause: SyncError) -> None:
+        """Let nothing more be claimed that ``cause`` would fail, until it is healed."""
+
+    def exchange(self, report: Report) -> Share:
+        """Tell what was seen of the source; this worker's share of its level."""

@@ -6,14 +6,14 @@ from collections import Counter
 import pytest
 
 from portal.services import batches, leases
+from portal.services.claims import MOST_LOSSES, MOST_LOSSES_TOGETHER
 from portal.services.leases import LEASE_SECONDS
 from portal.services.offers import batches_with_due_work
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.sources.rows import SourceDocument
-from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.work import Claim
 from tests.portal.fake_source import make_document
-from tests.portal.ledger_scene import Scene, failed, stored
+from tests.portal.ledger_scene import SHANGHAI, Scene, failed, stored
 
 
 def documents(count: int, files: int = 1) -> list[SourceDocument]:
@@ -28,7 +28,7 @@ def test_a_claim_carries_what_a_worker_needs(scene: Scene) -> None:
     assert first.folder == "影像系统/2024-01/FYBX00000@EAS"
     assert [file.file_id for file in second.files] == ["f-1-1", "f-1-2", "f-1-3"]
     item = scene.items(batch_id)["FYBX00000"]
-    assert (item.lease_owner, item.status, item.attempts) == ("w1", ItemStatus.PENDING, 1)
+    assert (item.lease_owner, item.status, item.attempts) == ("w1", ItemStatus.PENDING, 0)
 
 
 def test_what_is_leased_is_not_claimed_again(scene: Scene) -> None:
@@ -76,7 +76,7 @@ def test_an_expired_lease_is_taken_over_under_a_higher_fence(scene: Scene) -> No
     assert scene.claim(batch_id, owner="w2") == []
     scene.advance(LEASE_SECONDS)
     (new,) = scene.claim(batch_id, owner="w2")
-    assert (new.fence, new.attempt) == (2, 2)
+    assert (new.fence, new.attempt) == (2, 1)
     assert new.folder == f"{old.folder}~2"
     assert new.leftovers == (old.folder,)
 
@@ -171,10 +171,10 @@ def test_the_second_of_two_published_at_the_same_time_is_refused(scene: Scene) -
 
 def test_what_is_released_is_due_at_once_and_was_no_attempt(scene: Scene) -> None:
     batch_id = scene.listed_batch(documents(1))
-    for _ in range(2 * MAX_ATTEMPTS):
+    for _ in range(2 * MOST_LOSSES):
         scene.release(scene.claim(batch_id))
     (claim,) = scene.claim(batch_id, owner="w2")
-    assert claim.attempt == 1
+    assert (claim.attempt, claim.is_alone) == (1, False)
 
 
 def test_releasing_what_was_overtaken_leaves_it_to_its_new_owner(scene: Scene) -> None:
@@ -184,7 +184,7 @@ def test_releasing_what_was_overtaken_leaves_it_to_its_new_owner(scene: Scene) -
     scene.claim(batch_id, owner="w2")
     scene.release(held)
     item = scene.items(batch_id)["FYBX00000"]
-    assert (item.lease_owner, item.attempts) == ("w2", 2)
+    assert (item.lease_owner, item.losses) == ("w2", 2)
 
 
 def test_a_slot_that_starts_again_frees_what_it_held(scene: Scene) -> None:
@@ -193,13 +193,14 @@ def test_a_slot_that_starts_again_frees_what_it_held(scene: Scene) -> None:
     scene.claim(batch_id, owner="w2", limit=1)
     with scene.ledger.write() as session:
         leases.free_slot(session, "w1", now=scene.now)
-    assert [claim.attempt for claim in scene.claim(batch_id, owner="w3")] == [2]
+    assert [claim.fence for claim in scene.claim(batch_id, owner="w3")] == [2]
 
 
 def test_a_document_that_kills_its_worker_every_time_fails(scene: Scene) -> None:
     batch_id = scene.listed_batch(documents(1))
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        assert [claim.attempt for claim in scene.claim(batch_id)] == [attempt]
+    for loss in range(MOST_LOSSES):
+        (claim,) = scene.claim(batch_id)
+        assert claim.is_alone == (loss >= MOST_LOSSES_TOGETHER)
         scene.advance(LEASE_SECONDS)
     assert scene.claim(batch_id) == []
     item = scene.items(batch_id)["FYBX00000"]
@@ -209,6 +210,20 @@ def test_a_document_that_kills_its_worker_every_time_fails(scene: Scene) -> None
     assert scene.batch(batch_id).run_status is RunStatus.ENDED
 
 
+def test_a_document_that_kills_workers_takes_no_other_with_it(scene: Scene) -> None:
+    batch_id = scene.listed_batch(documents(3))
+    for _ in range(MOST_LOSSES_TOGETHER):
+        assert len(scene.claim(batch_id, limit=1)) == 1
+        scene.lose_lease("FYBX00000", batch_id)
+    (alone,) = scene.claim(batch_id, owner="w2")
+    assert (alone.is_alone, alone.folder.partition("~")[0]) == (
+        True,
+        "影像系统/2024-01/FYBX00000@EAS",
+    )
+    scene.release([alone], owner="w2")
+    assert not scene.claim(batch_id, owner="w3")[0].is_alone
+
+
 def test_only_due_work_is_offered(scene: Scene) -> None:
     waiting = scene.add_batch(start=False)
     batch_id = scene.listed_batch(documents(1))
@@ -216,7 +231,7 @@ def test_only_due_work_is_offered(scene: Scene) -> None:
 
     def due() -> list[int]:
         with scene.ledger.read() as session:
-            return batches_with_due_work(session, scene.now)
+            return batches_with_due_work(session, scene.now, SHANGHAI)
 
     assert due() == [batch_id, unlisted]
     assert waiting not in due()

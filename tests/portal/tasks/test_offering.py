@@ -7,7 +7,7 @@ from portal.services import leases
 from portal.tasks.offering import offer
 from portal.tasks.queue import WorkQueue
 from tests.portal.fake_source import make_document
-from tests.portal.ledger_scene import Scene
+from tests.portal.ledger_scene import SHANGHAI, Scene
 
 
 class Told(WorkQueue):
@@ -35,7 +35,7 @@ def test_a_large_batch_does_not_keep_the_others_waiting(scene: Scene, tmp_path: 
     busy(scene, "w1", batches[0])
     for _ in range(40):  # w2 comes back again and again while w1 stays with the first
         busy(scene, "w2", None)
-        assert offer(scene.ledger, queue, now=scene.now) == 1
+        assert offer(scene.ledger, queue, now=scene.now, zone=SHANGHAI) == 1
         busy(scene, "w2", queue.batches[-1])
     told = Counter(queue.batches)
     assert told[batches[0]] == 0
@@ -48,7 +48,7 @@ def test_every_idle_worker_gets_a_message(scene: Scene, tmp_path: Path) -> None:
     queue = Told(tmp_path / "queue.db")
     for name in ("w1", "w2", "w3"):
         busy(scene, name, None)
-    assert offer(scene.ledger, queue, now=scene.now) == 3
+    assert offer(scene.ledger, queue, now=scene.now, zone=SHANGHAI) == 3
     assert queue.batches == [batch_id] * 3
     queue.close()
 
@@ -57,5 +57,5 @@ def test_nothing_due_nothing_told(scene: Scene, tmp_path: Path) -> None:
     scene.add_noise([])
     queue = Told(tmp_path / "queue.db")
     busy(scene, "w1", None)
-    assert offer(scene.ledger, queue, now=scene.now) == 0
+    assert offer(scene.ledger, queue, now=scene.now, zone=SHANGHAI) == 0
     queue.close()

@@ -9,6 +9,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from portal.errors import LedgerAway, SyncError
+from portal.sync.throttle.level import Report, Share
 from portal.sync.transfer.work import Claim, Control, Result
 from tests.portal.fake_source import make_file
 
@@ -17,7 +19,7 @@ class FakeDesk:
     """Implements :class:`portal.sync.transfer.work.Desk`; hands out each claim once.
 
     A ``generous`` one hands out all there are, whatever the limit; ``failures`` is how often
-    settling raises before it works.
+    settling raises ``failure`` before it works; ``heard`` is told every report.
     """
 
     def __init__(self, claims: Sequence[Claim]) -> None:
@@ -28,8 +30,13 @@ class FakeDesk:
         self.lost: frozenset[int] = frozenset()
         self.refused: set[int] = set()
         self.failures = 0
+        self.failure: type[Exception] = LedgerAway
         self.generous = False
         self.say: Callable[[], Control] = Control
+        self.share = Share(window=8)
+        self.causes: list[str] = []
+        self.reports: list[Report] = []
+        self.heard: Callable[[Report], None] = lambda _: None
 
     def claim(self, limit: int) -> list[Claim]:
         most = len(self.waiting) if self.generous else limit
@@ -44,10 +51,18 @@ class FakeDesk:
     def settle(self, results: Sequence[Result]) -> list[Result]:
         if self.failures:
             self.failures -= 1
-            raise ConnectionError("the ledger is away")
+            raise self.failure("the ledger is away")
         self.groups.append(results)
         self.settled |= {result.claim.item_id: result for result in results}
         return [result for result in results if result.claim.item_id in self.refused]
+
+    def hold(self, cause: SyncError) -> None:
+        self.causes.append(cause.code)
+
+    def exchange(self, report: Report) -> Share:
+        self.reports.append(report)
+        self.heard(report)
+        return self.share
 
     def release(self, claims: Sequence[Claim]) -> None:
         self.released += [claim.item_id for claim in claims]

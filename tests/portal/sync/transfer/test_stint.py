@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from portal.errors import SyncError
+from portal.errors import LedgerAway, SyncError
 from portal.sync.archive.base import Stage
 from portal.sync.archive.local import LocalArchive
 from portal.sync.checks.pool import InspectorPool
 from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.download import Downloader, DownloadOptions
+from portal.sync.throttle.level import Report, Share
 from portal.sync.transfer import stint as stint_module
+from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.stint import Stint, StintOptions
 from portal.sync.transfer.work import Control
 from tests.portal.fake_source import FakeSource, make_file
@@ -50,13 +52,15 @@ class Place:
         self._parts = parts
 
     def stint(self, desk: FakeDesk, **changes: Any) -> Stint:
-        options = StintOptions(owner="w1", level=changes.pop("level", 8), seconds=0.0)
+        options = StintOptions(owner="w1", seconds=0.0)
+        desk.share = Share(window=changes.pop("level", 8))
         parts: dict[str, Any] = {
             "desk": desk,
             "source": self.source,
             "archive": self.archive,
             "rules": CompatibilityRules(),
             "options": options,
+            "blame": Blame(self.source, self.archive),
             "stopping": lambda: False,
         }
         return Stint(**{**self._parts, **parts, **changes})
@@ -141,13 +145,27 @@ def test_a_file_beyond_the_limit_is_refused(place: Place) -> None:
     assert place.everything() == []
 
 
-def test_what_the_source_asks_for_is_handed_on(place: Place, server: FileServer) -> None:
-    server.answers["f-0-1"] = (429, {"Retry-After": "7"}, b"")
+def test_a_file_refused_for_the_rate_waits_and_its_document_is_not_to_blame(
+    place: Place, server: FileServer
+) -> None:
+    server.answers["f-0-2"] = (429, {"Retry-After": "7"}, b"")
+    desk = FakeDesk([make_claim(0, count=3)])
+
+    def relent(report: Report) -> None:
+        if report.throttled:
+            server.answers.clear()
+
+    desk.heard = relent
+    assert place.stint(desk).run() == 1
+    assert desk.codes == {0: None}
+    assert server.asked.count("f-0-2") == 2
+    assert [report.retry_after for report in desk.reports if report.throttled] == [7.0]
+
+
+def test_a_share_of_nothing_ends_the_stint(place: Place, server: FileServer) -> None:
     desk = FakeDesk([make_claim(0)])
-    place.stint(desk).run()
-    error = desk.settled[0].error
-    assert error is not None
-    assert (error.code, error.retry_after) == ("SRC_THROTTLED", 7.0)
+    assert place.stint(desk, level=0).run() == 0
+    assert (desk.codes, server.asked) == ({}, [])
 
 
 def test_a_stale_token_is_renewed_once_for_all(place: Place, server: FileServer) -> None:
@@ -286,9 +304,46 @@ class FullArchive(LocalArchive):
 def test_what_cannot_be_published_fails_and_leaves_nothing(place: Place) -> None:
     desk = FakeDesk([make_claim(number, count=2) for number in range(3)])
     place.stint(desk, archive=FullArchive(place.root)).run()
-    assert set(desk.codes.values()) == {"ARCHIVE_FULL"}
-    assert len(desk.codes) == 3
+    assert desk.codes == {}
+    assert desk.causes == ["ARCHIVE_FULL"]
+    assert sorted(desk.released) == [0, 1, 2]
     assert place.everything() == []
+
+
+def test_a_source_that_is_down_is_held_and_no_document_is_to_blame(
+    place: Place, server: FileServer
+) -> None:
+    server.answers |= {f"f-{number}-1": (503, {}, b"") for number in range(4)}
+    place.source.before_check = refuse("SRC_SERVER_ERROR")
+    desk = FakeDesk([make_claim(number) for number in range(4)])
+    place.stint(desk).run()
+    assert (desk.codes, desk.causes) == ({}, ["SRC_SERVER_ERROR"])
+    assert sorted(desk.released) == [0, 1, 2, 3]
+
+
+def test_a_source_that_is_there_leaves_the_blame_with_the_documents(
+    place: Place, server: FileServer
+) -> None:
+    server.answers |= {f"f-{number}-1": (503, {}, b"") for number in range(4)}
+    desk = FakeDesk([make_claim(number) for number in range(4)])
+    place.stint(desk).run()
+    assert set(desk.codes.values()) == {"SRC_SERVER_ERROR"}
+    assert (desk.causes, desk.released) == ([], [])
+
+
+def test_credentials_that_are_refused_hold_at_once(place: Place, server: FileServer) -> None:
+    place.source.before_check = refuse("SRC_CREDENTIALS")
+    place.source.before_token = refuse("SRC_CREDENTIALS")
+    desk = FakeDesk([make_claim(0)])
+    place.stint(desk).run()
+    assert (desk.codes, desk.causes, desk.released) == ({}, ["SRC_CREDENTIALS"], [0])
+
+
+def refuse(code: str) -> Callable[[], None]:
+    def fail() -> None:
+        raise SyncError(code, status=503, detail="1200")
+
+    return fail
 
 
 def test_a_group_of_which_some_was_published_is_taken_back_whole(place: Place) -> None:
@@ -310,13 +365,21 @@ def test_a_commit_that_fails_is_tried_again(place: Place, caplog: pytest.LogCapt
     desk.failures = 2
     assert place.stint(desk).run() == 1
     assert (desk.codes, len(desk.groups)) == ({0: None}, 1)
-    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
 
-def test_a_commit_that_keeps_failing_is_raised_and_nothing_is_held(place: Place) -> None:
+def test_a_stop_ends_the_waiting_for_a_ledger_that_is_away(place: Place) -> None:
     desk = FakeDesk([make_claim(0)])
     desk.failures = 100
-    with pytest.raises(ConnectionError):
+    with pytest.raises(LedgerAway):
+        place.stint(desk, stopping=lambda: desk.failures < 100).run()
+    assert desk.codes == {}
+
+
+def test_a_commit_that_breaks_is_raised_and_nothing_is_held(place: Place) -> None:
+    desk = FakeDesk([make_claim(0)])
+    desk.failures, desk.failure = 100, RuntimeError
+    with pytest.raises(RuntimeError):
         place.stint(desk).run()
     assert desk.codes == {}
     # What it published without a record is removed by the next claim, as one of its leftovers.

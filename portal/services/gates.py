@@ -1,0 +1,73 @@
+"""Whether a batch may be worked just now: holds, time windows, and what the source asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.models import Batch, DataSource, Hold
+from portal.services import holds
+from portal.statuses import RunStatus
+from portal.sync.throttle.windows import TimeWindows
+
+
+def is_closed(
+    session: Session, batch: Batch, now: datetime, zone: ZoneInfo, *, probing: bool = False
+) -> bool:
+    """Whether a worker on the batch has to let go of it.
+
+    :param zone: the time zone that people's windows are meant in
+    :param probing: the worker tries the one document that may end the batch's own hold
+    """
+    if batch.run_status is not RunStatus.RUNNING:
+        return True
+    if not windows_of(batch.data_source, zone).is_open(now):
+        return True
+    return any(
+        hold.batch_id is None or (hold.org_code is None and not probing)
+        for hold in holds.of_batch(session, batch)
+    )
+
+
+def windows_of(source: DataSource, zone: ZoneInfo) -> TimeWindows:
+    """When the source may be worked."""
+    return TimeWindows(source.windows, zone)
+
+
+def closed_sources(session: Session, now: datetime, zone: ZoneInfo) -> list[int]:
+    """Sources whose batches need not be offered: out of hours, or held with no probe due."""
+    found = holds.in_force(session)
+    wide = [hold for hold in found if hold.batch_id is None and hold.probe_at > now]
+    closed = []
+    for source in session.scalars(select(DataSource)):
+        held = any(hold.data_source_id in (None, source.id) for hold in wide)
+        if held or not windows_of(source, zone).is_open(now):
+            closed.append(source.id)
+    return closed
+
+
+def held_batches(session: Session, now: datetime) -> list[int]:
+    """Batches that are held as a whole, with no probe due."""
+    return [
+        hold.batch_id
+        for hold in holds.in_force(session)
+        if hold.batch_id is not None and hold.org_code is None and hold.probe_at > now
+    ]
+
+
+def probed_batches(session: Session, now: datetime) -> list[int]:
+    """Batches of which something is held and due to be probed."""
+    return [
+        hold.batch_id
+        for hold in holds.in_force(session)
+        if hold.batch_id is not None and hold.probe_at <= now
+    ]
+
+
+def wide_holds(session: Session, batch: Batch) -> Sequence[Hold]:
+    """Holds of the archive and of the batch's source."""
+    return [hold for hold in holds.of_batch(session, batch) if hold.batch_id is None]

@@ -1,0 +1,96 @@
+"""Whose fault a failure is: the document's, the source's as a whole, or our own archive's.
+
+A source that is down, or that refuses the credentials, fails every document alike; none of them
+must be marked for it. So when nothing but such failures comes, the source is asked whether it is
+there at all, and only if it is they count against the documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from portal.errors import SyncError
+from portal.sync.archive.base import Archive
+from portal.sync.sources.base import Source
+from portal.sync.transfer.retry import is_final
+from portal.sync.transfer.work import Result
+
+# So many failures in a row without one success are worth a question.
+_SUSPICIOUS = 3
+_DEFINITE = frozenset({"SRC_CREDENTIALS"})
+
+
+class Blame:
+    """What is known of one source's health in this process; used by one thread at a time."""
+
+    def __init__(self, source: Source, archive: Archive) -> None:
+        self._source = source
+        self._archive = archive
+        self._failures = 0
+
+    def cause(self, results: Sequence[Result]) -> SyncError | None:
+        """What holds everything, judging by a group of results; None when documents are to blame.
+
+        May ask the source, which takes as long as its timeouts.
+        """
+        ours = self._archive_cause(results)
+        if ours is not None:
+            return ours
+        errors = [result.error for result in results if result.error is not None]
+        suspects = [error for error in errors if error.problem.where == "source"]
+        if not suspects or len(suspects) < len(results):
+            self._failures = 0  # something was served
+            return None
+        self._failures += len(suspects)
+        is_last_try = any(
+            result.error is not None and is_final(result.claim.attempt, result.error)
+            for result in results
+        )
+        is_definite = any(error.code in _DEFINITE for error in suspects)
+        if not (is_definite or is_last_try or self._failures >= _SUSPICIOUS):
+            return None
+        illness = _illness(self._source)
+        if illness is None:
+            self._failures = 0
+        return illness
+
+    def _archive_cause(self, results: Sequence[Result]) -> SyncError | None:
+        """What is wrong with the archive as a whole: full, or not to be written at all."""
+        for result in results:
+            if result.error is None or result.error.problem.where != "archive":
+                continue
+            if result.error.code == "ARCHIVE_FULL":
+                full = SyncError("ARCHIVE_FULL")
+                # The probe has to find room for this document, or it would be fetched in vain.
+                full.params["needed"] = _declared_bytes(result)
+                return full
+            try:
+                self._archive.probe(0)
+            except SyncError as error:
+                return error
+        return None
+
+
+def source_cause(source: Source, error: SyncError, attempt: int) -> SyncError | None:
+    """What holds the source, judging by a failed call of the listing.
+
+    May ask the source. ``attempt`` is which try in a row it was, from 1.
+    """
+    if error.problem.where != "source":
+        return None
+    if error.code not in _DEFINITE and attempt < _SUSPICIOUS:
+        return None
+    return _illness(source)
+
+
+def _illness(source: Source) -> SyncError | None:
+    """What keeps the source from being worked; a refusal for the rate does not."""
+    try:
+        source.check()
+    except SyncError as error:
+        return None if error.code == "SRC_THROTTLED" else error
+    return None
+
+
+def _declared_bytes(result: Result) -> int:
+    return sum(file.size or 0 for file in result.claim.files)
