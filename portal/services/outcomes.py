@@ -44,7 +44,8 @@ def settle(
                 refused.append(result)
         elif result.error is not None:
             if item.lease_owner is not None:  # else it is recorded or was given back already
-                tried.append((item.org_code, result.error))
+                if result.claim.probe_of is None:
+                    tried.append((item.org_code, result.error))
                 changes.fail(item, result, probed=_probed(session, result, now=now))
         elif item.archived_at is not None:
             changes.skip(item)

@@ -78,7 +78,8 @@ def _hold_if_too_many(
         streak = known[name]
         if streak.failures < MOST_FAILURES:
             continue
-        streak.failures = 0
+        for one in known.values() if name == _WHOLE else [streak]:
+            one.failures = 0
         if holds.was_lifted_by_person(session, batch, error.code):
             continue
         org = None if name == _WHOLE else name

@@ -29,6 +29,7 @@ class ByteBudget:
 
     def spend(self, count: int) -> None:
         """So many bytes were received."""
+        self._fill()
         if self._rate is not None:
             self._balance -= count
 

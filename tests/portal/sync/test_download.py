@@ -829,3 +829,38 @@ def test_secrets_are_not_shown_by_repr() -> None:
 
 def open_descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))
+
+
+# Bandwidth.
+
+
+def test_a_bandwidth_cap_holds_back_and_loses_nothing(
+    server: ScriptedServer, downloader: Downloader
+) -> None:
+    for name in ("/a", "/b", "/c"):
+        server.scripts[name] = [answer(PICTURE)]
+    downloader.set_bandwidth(2_000_000)
+    sinks = {key: Collected() for key in (1, 2, 3)}
+    for key, name in ((1, "/a"), (2, "/b"), (3, "/c")):
+        downloader.start(Download(key, server.url(name), (), sinks[key], "jpg"))
+    ended: list[Downloaded] = []
+    while len(ended) < 3:
+        ended += downloader.wait(LONG)
+    assert [one.error for one in ended] == [None] * 3
+    assert all(sink.data == PICTURE for sink in sinks.values())
+    # Not a bound on speed: what the cap alone asks for, less one burst.
+    assert max(one.seconds for one in ended) >= 3 * len(PICTURE) / 2_000_000 - 0.25 - 0.02
+
+
+def test_a_cap_that_is_taken_away_lets_go_of_what_it_held(
+    server: ScriptedServer, downloader: Downloader
+) -> None:
+    server.scripts["/f"] = [answer(PICTURE)]
+    downloader.set_bandwidth(1)
+    sink = Collected()
+    downloader.start(Download(1, server.url("/f"), (), sink, "jpg"))
+    while not sink.data:
+        assert downloader.wait(0.01) == []
+    downloader.set_bandwidth(None)
+    (ended,) = downloader.wait(LONG)
+    assert (ended.error, sink.data) == (None, PICTURE)

@@ -11,6 +11,7 @@ from portal.sync.throttle.level import Caps, Level, Share, adjusted, shared
 from portal.sync.throttle.pace import Pace
 
 STEP = 0.01
+START = 1_000_000.0
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Source:
     retry_after: float | None = None
     latency: float = 0.04
     allowance: float = 1.0e9
-    refilled_at: float = 0.0
+    refilled_at: float = START
 
     def answer(self, now: float) -> SyncError | None:
         gained = (now - self.refilled_at) * self.rate
@@ -37,7 +38,7 @@ class Workers:
     """So many workers that always have something to ask, and the ledger's level between them."""
 
     def __init__(self, source: Source, *, workers: int = 2, caps: Caps | None = None) -> None:
-        self.now = 0.0
+        self.now = START
         self.source = source
         self.caps = caps or Caps()
         self.level = Level()
@@ -48,7 +49,7 @@ class Workers:
         self._landing: list[tuple[float, int, int, SyncError | None]] = []
         self._numbers = itertools.count()
         for place, pace in enumerate(self.paces):
-            pace.apply(self._share(place))
+            pace.apply(self.share(place))
 
     def run(self, seconds: float) -> None:
         end = self.now + seconds
@@ -62,7 +63,7 @@ class Workers:
             for place, pace in enumerate(self.paces):
                 if pace.is_report_due:
                     self.level = adjusted(self.level, pace.report(), self.now)
-                    pace.apply(self._share(place))
+                    pace.apply(self.share(place))
                 while pace.may_start(self.in_flight[place]):
                     pace.started()
                     self.in_flight[place] += 1
@@ -76,7 +77,7 @@ class Workers:
         refused = sum(first <= at < last for at in self.refused)
         return served / (last - first), refused / max(served + refused, 1)
 
-    def _share(self, place: int) -> Share:
+    def share(self, place: int) -> Share:
         return shared(
             self.level.capped(self.caps),
             place=place,
