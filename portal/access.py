@@ -37,6 +37,7 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "batches.create": OPERATORS,
     "batches.selected": OPERATORS,
     "batches.act": OPERATORS,
+    "batches.act_on_holds": OPERATORS,
     "batches.show": ALL,
     "batches.progress": ALL,
     "batches.documents": ALL,

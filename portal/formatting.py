@@ -14,6 +14,7 @@ from portal.errors import action, reason
 from portal.language import language
 from portal.models import Role
 from portal.runtime import current_portal
+from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
 
 _BADGES = {
@@ -67,6 +68,8 @@ _ACTIONS = {
     "slice.listing": ("清点月份", "month listed"),
     "item.status": ("状态变更", "status changed"),
     "item.relist": ("重新清点", "listed again"),
+    "hold.open": ("暂缓", "held"),
+    "hold.lift": ("恢复", "went on"),
 }
 
 _DETAILS = {
@@ -76,6 +79,8 @@ _DETAILS = {
     "total": ("总数", "total"),
     "done": ("已同步", "synced"),
     "failed": ("失败", "failed"),
+    "source": ("数据源", "source"),
+    "org": ("组织", "organisation"),
 }
 
 
@@ -95,9 +100,15 @@ def init_app(app: Flask) -> None:
         audit_action=audit_action,
         audit_word=audit_word,
         audit_detail=audit_detail,
+        level_text=level_text,
     )
     app.jinja_env.globals.update(reason=_reason, action=_action, language=language)
     app.jinja_env.undefined = StrictUndefined
+
+
+def level_text(standing: Standing) -> str:
+    """How hard the source is worked, and why not harder."""
+    return standing.level_text(language(), current_portal().settings.timezone)
 
 
 def moment(value: datetime | None) -> str:

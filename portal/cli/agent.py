@@ -26,7 +26,7 @@ def command() -> None:
     """启动代理进程 Executor heartbeat, callbacks, timeouts, and offering due work again."""
     log_to()
     with opened() as portal, StopSignals() as stop:
-        following = Following(portal.ledger, portal.executor)
+        following = Following(portal.ledger, portal.executor, portal.settings.timezone)
         steps: tuple[Callable[[datetime], None], ...] = (
             lambda _now: portal.offer(),
             following.step,

@@ -14,6 +14,7 @@ from portal.cli.progress import watch_batch
 from portal.errors import action, reason
 from portal.models import Batch, utc_now
 from portal.services import batches, reports, retrying, sources
+from portal.services.standing import standing
 from portal.statuses import label
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -71,7 +72,11 @@ def create(
 def list_batches(as_json: bool) -> None:
     """列出批次 List the newest batches."""
     with opened() as portal, portal.ledger.read() as session:
-        rows = [reports.batch_report(batch) for batch in batches.newest_first(session)]
+        zone = portal.settings.timezone
+        rows = [
+            reports.batch_report(batch, standing(batch, now=utc_now(), zone=zone))
+            for batch in batches.newest_first(session)
+        ]
     if as_json:
         say_json(rows)
         return
@@ -86,7 +91,8 @@ def show(batch_no: str, as_json: bool) -> None:
     """查看批次 Show a batch: its months and its failures by cause."""
     with opened() as portal, portal.ledger.read() as session:
         batch = batches.find(session, batch_no)
-        report = reports.batch_report(batch)
+        now = standing(batch, now=utc_now(), zone=portal.settings.timezone)
+        report = reports.batch_report(batch, now)
         groups = reports.failure_groups(session, batch.id)
     if as_json:
         failures = [
@@ -102,6 +108,10 @@ def show(batch_no: str, as_json: bool) -> None:
         say_json({**report, "failures": failures})
         return
     say(_line(report))
+    for line in now.lines("zh", portal.settings.timezone):
+        say(f"  {line}")
+    for hold in now.holds:
+        say(f"    处理措施 what to do: {action(hold.code, hold.params, 'zh')}")
     for month in report["months"]:
         say(
             f"  {month['month']}  {label(month['sync_status'], 'zh')}  "
@@ -121,6 +131,8 @@ def _line(row: dict[str, Any]) -> str:
     state = f"{label(row['run_status'], 'zh')} {label(row['sync_status'], 'zh')}"
     if row["paused_by"]:
         state += f"（已暂停 {row['paused_by']}）"
+    if row["holds"]:
+        state += f"（暂缓 {'、'.join(hold['code'] for hold in row['holds'])}）"
     if row["cancelled_by"]:
         state += f"（已取消 {row['cancelled_by']}）"
     return (
@@ -149,6 +161,11 @@ _add_action(
 )
 _add_action("pause", "暂停 Pause.", lambda s, b, now: batches.pause(s, b, by=actor(), now=now))
 _add_action("resume", "继续 Resume.", lambda s, b, now: batches.resume(s, b, by=actor(), now=now))
+_add_action(
+    "lift",
+    "暂缓中的批次仍然继续 Have a held batch go on all the same.",
+    lambda s, b, now: batches.go_on(s, b, by=actor(), now=now),
+)
 _add_action(
     "cancel", "取消 Cancel for good.", lambda s, b, now: batches.cancel(s, b, by=actor(), now=now)
 )

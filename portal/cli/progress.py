@@ -12,8 +12,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from portal.models import utc_now
 from portal.runtime import Portal
 from portal.services import batches, reports
+from portal.services.standing import standing
 
 _LOOK_SECONDS = 0.25
 _LINE_SECONDS = 5.0
@@ -84,15 +86,21 @@ def watch_batch(
 
     :param meanwhile: called at every look, a few times a second; gives lines to be shown
     """
+    said: list[str] = []
     with ProgressBar(batch_no, quiet=quiet) as bar:
         while True:
             with portal.ledger.read() as session:
-                report = reports.batch_report(batches.find(session, batch_no))
+                batch = batches.find(session, batch_no)
+                zone = portal.settings.timezone
+                now = standing(batch, now=utc_now(), zone=zone)
+                report = reports.batch_report(batch, now)
             decided = report["done"] + report["failed"]
             note = f"失败 {report['failed']}  {report['bytes'] / 1e6:.0f} MB"
             bar.show(decided, report["total"] if report["counted"] else None, note)
             if report["run_status"] == "ended":
                 return report
-            for line in meanwhile():
+            lines = now.lines("zh", zone)
+            for line in [*meanwhile(), *(line for line in lines if line not in said)]:
                 bar.say(line)
+            said = lines
             time.sleep(_LOOK_SECONDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from portal.jobs.data_sync import ACTOR
 from portal.ledger import Ledger
 from portal.models import Batch, BatchItem, JobBatch, Slice
 from portal.services import batches
+from portal.services.standing import standing
 from portal.statuses import ItemStatus, RunStatus, SyncStatus, label
 
 logger = logging.getLogger(__name__)
@@ -63,7 +65,13 @@ class _Part:
             return self.batch.sync_status is SyncStatus.COMPLETE
         return all(part.sync_status is SyncStatus.COMPLETE for part in self.slices)
 
-    def progress(self) -> str:
+    def progress(self, now: datetime, zone: ZoneInfo) -> str:
+        """Where it is, and what keeps it back."""
+        held = standing(self.batch, now=now, zone=zone).lines("zh", zone)
+        return "；".join([self.counted(), *held])
+
+    def counted(self) -> str:
+        """Its counts."""
         total = sum(part.total for part in self.slices)
         done = sum(part.done for part in self.slices)
         failed = sum(part.failed for part in self.slices)
@@ -79,8 +87,9 @@ class _Part:
 class Following:
     """The agent's view of the runs that wait for batches."""
 
-    def __init__(self, ledger: Ledger, executor: Executor) -> None:
+    def __init__(self, ledger: Ledger, executor: Executor, zone: ZoneInfo) -> None:
         self._ledger = ledger
+        self._zone = zone
         self._executor = executor
         self._said: dict[int, tuple[datetime, str]] = {}
 
@@ -104,7 +113,7 @@ class Following:
                 return
             ending = _ending(session, parts)
             is_idle = any(part.is_idle for part in parts)
-            progress = "；".join(part.progress() for part in parts)
+            progress = "；".join(part.progress(now, self._zone) for part in parts)
         if ending is not None:
             code, message = ending
             self._executor.append_run_log(run.run_id, message)
@@ -168,7 +177,7 @@ def _ending(session: Session, parts: list[_Part]) -> tuple[int, str] | None:
 
 
 def _outcome(session: Session, part: _Part) -> str:
-    text = f"{part.progress()}，{label(part.batch.sync_status, 'zh')}"
+    text = f"{part.counted()}，{label(part.batch.sync_status, 'zh')}"
     if part.batch.cancelled_by:
         text += f"，由 {part.batch.cancelled_by} 取消"
     if part.batch.deleted_at:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import JSON, ForeignKey, Index, String, and_, or_
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
 from portal.models.counts import Counts, derive_sync_status
+from portal.models.hold import Hold
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.statuses import RunStatus, SyncStatus
@@ -18,7 +19,8 @@ class Batch(Counts, Base):
     """Scope (inclusive days, organisations, document types, data source) and run of a migration.
 
     A person's pause is ``waiting`` with ``paused_by``; a person's cancel is ``ended`` with
-    ``cancelled_by``. A deleted batch stays in the ledger with ``deleted_at``.
+    ``cancelled_by``. ``holds`` are those in force that concern it. A deleted batch stays in the
+    ledger with ``deleted_at``.
     """
 
     __tablename__ = "batches"
@@ -45,6 +47,23 @@ class Batch(Counts, Base):
 
     data_source: Mapped[DataSource] = relationship()
     slices: Mapped[list[Slice]] = relationship(order_by=Slice.starts_at)
+    holds: Mapped[list[Hold]] = relationship(
+        primaryjoin=lambda: and_(
+            Hold.key.is_not(None),
+            or_(
+                foreign(Hold.batch_id) == Batch.id,
+                and_(
+                    Hold.batch_id.is_(None),
+                    or_(
+                        Hold.data_source_id.is_(None),
+                        foreign(Hold.data_source_id) == Batch.data_source_id,
+                    ),
+                ),
+            ),
+        ),
+        order_by=Hold.id,
+        viewonly=True,
+    )
 
     @property
     def sync_status(self) -> SyncStatus:

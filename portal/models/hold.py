@@ -36,6 +36,11 @@ class Hold(Base):
     lifted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     lifted_by: Mapped[str | None] = mapped_column(String(80))
 
+    @property
+    def is_of_documents(self) -> bool:
+        """Whether documents failed with it, and not their source or the archive as a whole."""
+        return self.batch_id is not None
+
 
 class FailureStreak(Base):
     """Failed tries in a row with the same code, of a batch (``org_code`` empty) or of one of its

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Float, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.models.base import Base, RowId, UtcDateTime
+from portal.models.level import SourceLevel
 
 
 class DataSource(Base):
@@ -34,6 +35,8 @@ class DataSource(Base):
     windows: Mapped[list[str]] = mapped_column(JSON, default=list)
     enabled: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    level: Mapped[SourceLevel | None] = relationship(viewonly=True)
 
     def __repr__(self) -> str:
         return f"DataSource({self.name!r})"

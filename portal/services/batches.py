@@ -206,6 +206,23 @@ def resume(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
     start(session, batch, by=by, now=now)
 
 
+def go_on(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
+    """Lift what holds the batch or its organisations, whatever the next documents do.
+
+    What holds its source or the archive stays, as nothing could be done; it is probed at once.
+    """
+    for hold in holds.of_batch(session, batch):
+        if hold.is_of_documents:
+            holds.lift(session, hold.id, by=by, now=now, person=True)
+    probe_now(session, batch, now=now)
+
+
+def probe_now(session: Session, batch: Batch, *, now: datetime) -> None:
+    """Have what holds the batch looked at again at once."""
+    for hold in holds.of_batch(session, batch):
+        holds.probe_now(session, hold.id, now=now)
+
+
 def cancel(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
     """End a batch for good; what is archived stays.
 

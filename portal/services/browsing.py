@@ -10,7 +10,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.errors import NotFound
-from portal.models import AuditEvent, Batch, BatchItem, Document, File, Slice, Worker
+from portal.models import AuditEvent, Batch, BatchItem, DataSource, Document, File, Slice, Worker
 from portal.services.leases import is_alive
 from portal.statuses import ItemStatus, RunStatus
 
@@ -86,7 +86,11 @@ def batch_page(session: Session, batch_no: str) -> Batch:
     """
     query = (
         select(Batch)
-        .options(joinedload(Batch.data_source), joinedload(Batch.slices))
+        .options(
+            joinedload(Batch.data_source).joinedload(DataSource.level),
+            joinedload(Batch.slices),
+            joinedload(Batch.holds),
+        )
         .where(Batch.batch_no == batch_no, Batch.deleted_at.is_(None))
     )
     batch = session.scalars(query).unique().one_or_none()

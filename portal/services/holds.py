@@ -115,7 +115,7 @@ def in_force(session: Session) -> Sequence[Hold]:
 
 
 def of_batch(session: Session, batch: Batch) -> Sequence[Hold]:
-    """The holds in force that concern a batch: the widest first."""
+    """The holds in force that concern a batch, asked anew."""
     query = select(Hold).where(
         Hold.key.is_not(None),
         or_(
@@ -123,8 +123,7 @@ def of_batch(session: Session, batch: Batch) -> Sequence[Hold]:
             Hold.batch_id == batch.id,
         ),
     )
-    found = session.scalars(query).all()
-    return sorted(found, key=lambda hold: (hold.batch_id is not None, hold.org_code or ""))
+    return session.scalars(query.order_by(Hold.id)).all()
 
 
 def take_probe(session: Session, hold: Hold, *, now: datetime) -> bool:
@@ -231,7 +230,7 @@ def _record(
     by: str,
     now: datetime,
 ) -> None:
-    detail: dict[str, Any] = {"params": hold.params}
+    detail: dict[str, Any] = {}
     if source is not None:
         detail["source"] = source.name
     if hold.org_code:

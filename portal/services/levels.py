@@ -42,8 +42,7 @@ def exchange(session: Session, source_id: int, report: Report, *, by: str, now: 
     )
 
 
-def level_of(session: Session, source: DataSource) -> Level:
+def level_of(source: DataSource) -> Level:
     """The level as it may be used now."""
-    row = session.get(SourceLevel, source.id)
-    level = Level() if row is None else Level.from_json(row.level)
+    level = Level() if source.level is None else Level.from_json(source.level.level)
     return level.capped(Caps(source.concurrency_cap, source.rate_cap))

@@ -9,8 +9,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from portal.errors import action, reason
 from portal.models import Batch, BatchItem, Document, Slice
+from portal.services.standing import Standing
 from portal.statuses import ItemStatus
+
+_FREE = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,8 @@ class FailureGroup:
     image_no: str
 
 
-def batch_report(batch: Batch) -> dict[str, Any]:
-    """One batch with its months."""
+def batch_report(batch: Batch, standing: Standing = _FREE) -> dict[str, Any]:
+    """One batch with its months, and what keeps it back just now."""
     return {
         "batch_no": batch.batch_no,
         "source": batch.data_source.name,
@@ -38,6 +42,25 @@ def batch_report(batch: Batch) -> dict[str, Any]:
         "cancelled_by": batch.cancelled_by,
         "counted": all(part.is_counted for part in batch.slices),
         **_counts(batch),
+        "holds": [
+            {
+                "code": hold.code,
+                "params": hold.params,
+                "reason": reason(hold.code, hold.params, "zh"),
+                "action": action(hold.code, hold.params, "zh"),
+                "org": hold.org_code,
+                "since": hold.since,
+                "next_probe": hold.probe_at,
+            }
+            for hold in standing.holds
+        ],
+        "level": {
+            "rate": standing.level.rate,
+            "window": standing.level.window,
+            "reason": standing.level.reason,
+            "since": standing.limited_since,
+        },
+        "opens_at": standing.opens_at,
         "files": batch.stored_files,
         "bytes": batch.stored_bytes,
         "months": [_slice_report(part) for part in batch.slices],

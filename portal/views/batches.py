@@ -21,6 +21,7 @@ from portal.language import language
 from portal.models import Batch, utc_now
 from portal.runtime import current_portal
 from portal.services import batches, browsing, reports, retrying, sources
+from portal.services.standing import standing
 from portal.statuses import ItemStatus
 from portal.views.ids import row_id, row_ids
 
@@ -42,6 +43,10 @@ _DONE = {
     "cancel": _l("批次已取消"),
     "delete": _l("批次已删除，已归档的单据保留"),
     "retry": _l("失败的单据已重新排队"),
+}
+_HELD = {
+    "probe": _l("马上再试一次"),
+    "lift": _l("批次继续运行；同一原因在本次运行中不再暂缓"),
 }
 TABS = ("months", "documents", "failures", "log")
 
@@ -128,6 +133,21 @@ def act(batch_no: str, name: str) -> ResponseReturnValue:
     return redirect(url_for("batches.show", batch_no=batch_no), code=303)
 
 
+@bp.post("/<batch_no>/holds/<any(probe, lift):name>")
+def act_on_holds(batch_no: str, name: str) -> ResponseReturnValue:
+    """What holds the batch: look again at once, or go on all the same."""
+    portal = current_portal()
+    with portal.ledger.write() as session:
+        batch = batches.find(session, batch_no)
+        if name == "lift":
+            batches.go_on(session, batch, by=current_user.name, now=utc_now())
+        else:
+            batches.probe_now(session, batch, now=utc_now())
+    portal.offer()
+    flash(_HELD[name], "success")
+    return redirect(url_for("batches.show", batch_no=batch_no), code=303)
+
+
 @bp.get("/<batch_no>")
 def show(batch_no: str) -> ResponseReturnValue:
     """A batch: its state, live, and its months."""
@@ -159,7 +179,8 @@ def documents(batch_no: str) -> ResponseReturnValue:
         "code": request.args.get("code", ""),
         "image_no": request.args.get("image_no", "").strip(),
     }
-    with current_portal().ledger.read() as session:
+    portal = current_portal()
+    with portal.ledger.read() as session:
         batch = browsing.batch_page(session, batch_no)
         rows = browsing.items_page(
             session,
@@ -179,6 +200,7 @@ def documents(batch_no: str) -> ResponseReturnValue:
         statuses=list(ItemStatus),
         last=last,
         tab="documents",
+        standing=standing(batch, now=utc_now(), zone=portal.settings.timezone),
     )
 
 
@@ -186,19 +208,29 @@ def documents(batch_no: str) -> ResponseReturnValue:
 def log(batch_no: str) -> ResponseReturnValue:
     """日志: what was done with the batch and by whom."""
     before = request.args.get("before", type=row_id)
-    with current_portal().ledger.read() as session:
+    portal = current_portal()
+    with portal.ledger.read() as session:
         batch = browsing.batch_page(session, batch_no)
         events = browsing.batch_events(session, batch.id, before=before)
     last = events[-1].id if len(events) == browsing.PAGE else None
-    return render_template("batches/log.html", batch=batch, events=events, last=last, tab="log")
+    return render_template(
+        "batches/log.html",
+        batch=batch,
+        events=events,
+        last=last,
+        tab="log",
+        standing=standing(batch, now=utc_now(), zone=portal.settings.timezone),
+    )
 
 
 def _progress(batch_no: str, tab: str) -> dict[str, Any]:
     """All that the live region shows: three queries at most, whoever asks."""
-    with current_portal().ledger.read() as session:
+    portal = current_portal()
+    with portal.ledger.read() as session:
         batch = browsing.batch_page(session, batch_no)
         groups = reports.failure_groups(session, batch.id) if tab == "failures" else ()
-    return {"batch": batch, "tab": tab, "groups": groups}
+        now = standing(batch, now=utc_now(), zone=portal.settings.timezone)
+    return {"batch": batch, "tab": tab, "groups": groups, "standing": now}
 
 
 def _act(name: str, batch_no: str) -> bool:

@@ -26,7 +26,9 @@ class JobRig:
         self.app = app
         self.portal: Portal = app.extensions["portal"]
         self.scene = Scene(self.portal.ledger)
-        self.following = Following(self.portal.ledger, self.portal.executor)
+        self.following = Following(
+            self.portal.ledger, self.portal.executor, self.portal.settings.timezone
+        )
         self._client = app.test_client()
 
     def call(self, word: str, body: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from portal.settings import read_settings
 from portal.statuses import ListingStatus, RunStatus
 from tests.portal.fake_source import FakeSource, make_document
 from tests.portal.jobs.job_rig import TOKEN, JobRig
-from tests.portal.ledger_scene import BY, Scene, failed, stored
+from tests.portal.ledger_scene import BY, SHANGHAI, Scene, failed, stored
 
 CREATE = {"source": "影像系统", "from": "2024-01-01", "to": "2024-01-31"}
 NOTHING = "没有待运行的批次 no batch is waiting"
@@ -587,7 +587,7 @@ def test_a_run_that_timed_out_meanwhile_starts_nothing_again(rig: JobRig, scene:
     seen = rig.portal.executor.deferred_runs()
     rig.time_out(1)
     late: Any = Meddling(rig.portal.executor, deferred_runs=lambda: seen)
-    Following(rig.portal.ledger, late).step(scene.now)
+    Following(rig.portal.ledger, late, SHANGHAI).step(scene.now)
     assert scene.batch(batch_id).run_status is RunStatus.WAITING
 
 
@@ -606,7 +606,7 @@ def test_a_run_that_cannot_be_followed_does_not_hold_up_the_next(
         return rig.portal.executor.finish_run(run_id, code, message)
 
     executor: Any = Meddling(rig.portal.executor, finish_run=finish_run)
-    Following(rig.portal.ledger, executor).step(scene.now)
+    Following(rig.portal.ledger, executor, SHANGHAI).step(scene.now)
     assert rig.status(1) is JobStatus.DEFERRED
     assert rig.result(2)[0] == 500
     assert f"run {broken} could not be followed" in caplog.text

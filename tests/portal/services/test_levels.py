@@ -32,7 +32,7 @@ def test_what_one_worker_is_told_slows_all(scene: Scene) -> None:
     assert other.pause == 1.0  # until the first one has heard of the second
     assert exchange(scene, "w1").rate == alone.rate / 2
     with scene.ledger.read() as session:
-        level = levels.level_of(session, session.get_one(DataSource, scene.source_id))
+        level = levels.level_of(session.get_one(DataSource, scene.source_id))
     assert (level.rate, level.reason) == (alone.rate, Reason.THROTTLED)
 
 
