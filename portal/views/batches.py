@@ -133,18 +133,18 @@ def act(batch_no: str, name: str) -> ResponseReturnValue:
     return redirect(url_for("batches.show", batch_no=batch_no), code=303)
 
 
-@bp.post("/<batch_no>/holds/<any(probe, lift):name>")
-def act_on_holds(batch_no: str, name: str) -> ResponseReturnValue:
+@bp.post("/<batch_no>/holds/<any(probe, lift):wish>")
+def act_on_holds(batch_no: str, wish: str) -> ResponseReturnValue:
     """What holds the batch: look again at once, or go on all the same."""
     portal = current_portal()
     with portal.ledger.write() as session:
         batch = batches.find(session, batch_no)
-        if name == "lift":
+        if wish == "lift":
             batches.go_on(session, batch, by=current_user.name, now=utc_now())
         else:
             batches.probe_now(session, batch, now=utc_now())
     portal.offer()
-    flash(_HELD[name], "success")
+    flash(_HELD[wish], "success")
     return redirect(url_for("batches.show", batch_no=batch_no), code=303)
 
 

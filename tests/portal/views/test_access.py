@@ -30,6 +30,7 @@ def path_of(app: Flask, rule: Rule) -> str:
         "filename": "css/portal.css",
         "batch_no": "MB20200101-0001",
         "name": "pause",
+        "wish": "probe",
         "document_id": 999_999,
         "file_id": 999_999,
         "run_id": 999_999,
