@@ -22,9 +22,15 @@ from portal.sync.curl_transfer import (
     new_handle,
 )
 from portal.sync.kept_connections import KeptConnections
+from portal.sync.pace import Pace
 from portal.sync.response import Sink
 
 __all__ = ["Download", "DownloadOptions", "Downloaded", "Downloader", "HasFileno", "Sink"]
+
+
+#: How long no kept connection is used after one ended without an answer: a source that closes
+#: them unannounced must not cost every download an attempt.
+_FRESH_SECONDS = 60.0
 
 
 class HasFileno(Protocol):
@@ -44,6 +50,8 @@ class Downloader:
         self._options = options
         self._opened: CurlLoop | None = None
         self._kept = KeptConnections()
+        self._pace = Pace(options.stall_seconds)
+        self._fresh_until = 0.0
         self._idle: list[pycurl.Curl] = []
         self._active: dict[int, CurlTransfer] = {}
         self._by_handle: dict[pycurl.Curl, CurlTransfer] = {}
@@ -61,9 +69,15 @@ class Downloader:
         """
         if download.key in self._active:
             raise ValueError(f"download {download.key} is already under way")
-        handle = self._idle.pop() if self._idle else self._new_handle()
+        handle = self._idle.pop() if self._idle else new_handle(self._options)
         try:
-            transfer = CurlTransfer(handle, download, self._options)
+            transfer = CurlTransfer(
+                handle,
+                download,
+                self._options,
+                before_request=self._kept.before_request,
+                fresh=time.monotonic() < self._fresh_until,
+            )
         except (ValueError, pycurl.error):
             self._idle.append(handle)
             error = SyncError("SRC_BAD_ANSWER", detail="an address or header that cannot be sent")
@@ -112,11 +126,6 @@ class Downloader:
         while self._idle:
             self._idle.pop().close()
 
-    def _new_handle(self) -> pycurl.Curl:
-        handle = new_handle(self._options)
-        handle.setopt(pycurl.PREREQFUNCTION, self._kept.before_request)
-        return handle
-
     def _loop(self) -> CurlLoop:
         if self._opened is None:
             self._opened = CurlLoop(self._options.connections)
@@ -130,8 +139,19 @@ class Downloader:
                 loop.remove(handle)
                 loop.add(handle)
                 continue
+            if code == pycurl.E_ABORTED_BY_CALLBACK:
+                self._fresh_until = time.monotonic() + _FRESH_SECONDS
             self._release(loop, transfer)
             self._ended.append(transfer.outcome(code, message))
+        if self._pace.is_due():
+            self._end_slow(loop)
+
+    def _end_slow(self, loop: CurlLoop) -> None:
+        received = {key: transfer.received for key, transfer in self._active.items()}
+        for slow in self._pace.look(received):
+            transfer = self._active[slow.key]
+            self._release(loop, transfer)
+            self._ended.append(transfer.given_up(slow))
 
     def _release(self, loop: CurlLoop, transfer: CurlTransfer) -> None:
         loop.remove(transfer.handle)

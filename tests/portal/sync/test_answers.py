@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
         (401, "SRC_UNAUTHORIZED", False),
         (403, "SRC_FORBIDDEN", True),
         (404, "SRC_NOT_FOUND", True),
-        (408, "SRC_TIMEOUT", False),
+        (408, "SRC_SERVER_ERROR", False),
         (410, "SRC_NOT_FOUND", True),
         (429, "SRC_THROTTLED", False),
         (500, "SRC_SERVER_ERROR", False),
