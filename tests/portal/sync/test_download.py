@@ -46,6 +46,7 @@ class ScriptedServer:
         self.requests: list[tuple[int, str]] = []
         self.seen: queue.Queue[str] = queue.Queue()
         self.gone: queue.Queue[str] = queue.Queue()
+        self.closed: queue.Queue[None] = queue.Queue()
         self.connections = 0
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -90,6 +91,7 @@ class ScriptedServer:
         finally:
             self._open -= {raw, connection}
             connection.close()
+            self.closed.put(None)
 
     def _answer(self, connection: socket.socket, number: int, request: str) -> bool:
         target = request.split(" ", 2)[1]
@@ -629,7 +631,50 @@ def test_a_kept_connection_that_was_closed_is_opened_again(
     server.scripts["/f"] = [answer(PICTURE), CUT]
     for _ in range(3):
         assert fetch(downloader, server.url("/f")).error is None
+        server.closed.get(timeout=LONG)
     assert server.connections == 3
+
+
+def test_a_kept_connection_that_ends_without_an_answer_is_one_request_only(
+    server: ScriptedServer, downloader: Downloader
+) -> None:
+    server.scripts |= {"/f": [answer(PICTURE)], "/hangs-up": [CUT]}
+    for key in range(4):  # so many are kept
+        downloader.start(Download(key, server.url("/f"), (), Collected(), "jpg"))
+    ended = []
+    while downloader.in_flight:
+        ended += downloader.wait(LONG)
+    assert [one.error for one in ended] == [None] * 4
+    error = error_of(fetch(downloader, server.url("/hangs-up")))
+    assert (error.code, error.permanent) == ("SRC_CONNECTION", False)
+    assert "returned nothing" in error.params["detail"]
+    assert len([one for _, one in server.requests if "/hangs-up" in one]) == 1
+
+
+def test_after_a_kept_connection_ended_without_an_answer_none_is_kept_for_a_while(
+    server: ScriptedServer, downloader: Downloader
+) -> None:
+    server.scripts |= {"/f": [answer(PICTURE)], "/hangs-up": [CUT]}
+    fetch(downloader, server.url("/f"))
+    fetch(downloader, server.url("/hangs-up"))
+    before = server.connections
+    for _ in range(2):
+        assert fetch(downloader, server.url("/f")).error is None
+    assert server.connections == before + 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("200 OK", "SRC_TOO_SLOW"), ("502 Bad Gateway", "SRC_SERVER_ERROR")]
+)
+def test_a_body_that_drips_is_ended(
+    server: ScriptedServer, make: Callable[..., Downloader], status: str, code: str
+) -> None:
+    ended = threading.Event()
+    drops = [step for byte in PICTURE[:600] for step in (lambda: ended.wait(0.02), bytes([byte]))]
+    server.scripts["/f"] = [head(f"HTTP/1.1 {status}", "Content-Length: 9000"), *drops]
+    error = error_of(fetch(make(stall_seconds=1), server.url("/f")))
+    ended.set()
+    assert (error.code, error.permanent) == (code, False)
 
 
 def test_proxies_of_the_environment_are_ignored(
