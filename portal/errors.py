@@ -198,10 +198,12 @@ _CATALOGUE = (
     ),
     Problem(
         "SRC_NOT_FOUND",
-        "源系统找不到该文件（404）",
-        "the source does not have it (404)",
-        f"确认文件在源系统中是否已删除。{_TELL_SOURCE_ZH}",
-        f"Check whether it was deleted at the source. {_TELL_SOURCE_EN}",
+        "源系统没有所请求的文件或接口（404）",
+        "the source has no such file or call (404)",
+        "单据失败：确认文件在源系统中是否已删除，恢复后点“重新同步失败任务”；"
+        "月份列出失败：核对数据源地址和连接配置。",
+        "A document: check whether the file was deleted at the source, then retry. "
+        "A month's listing: check the data source's address and connector profile.",
         permanent=True,
     ),
     Problem(
