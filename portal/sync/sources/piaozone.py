@@ -18,6 +18,7 @@ import requests
 from portal.errors import SyncError
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.control import post
+from portal.sync.sources.head_in_time import HeadInTimeAdapter
 from portal.sync.sources.listings import read_count, read_page
 from portal.sync.sources.profile import FILE_ID
 from portal.sync.sources.rows import Count, Page, Scope
@@ -53,6 +54,8 @@ class PiaozoneSource:
         self._profile = connection.profile
         self._session = session or requests.Session()
         self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HeadInTimeAdapter())
         self._clock = clock
         self._token: str | None = None
         self._token_lock = Lock()
