@@ -208,10 +208,12 @@ _CATALOGUE = (
     ),
     Problem(
         "SRC_NOT_FOUND",
-        "源系统找不到该文件（404）",
-        "the source does not have it (404)",
-        f"确认文件在源系统中是否已删除。{_TELL_SOURCE_ZH}",
-        f"Check whether it was deleted at the source. {_TELL_SOURCE_EN}",
+        "源系统没有所请求的文件或接口（404）",
+        "the source has no such file or call (404)",
+        "单据失败：确认文件在源系统中是否已删除，恢复后点“重新同步失败任务”；"
+        "月份列出失败：核对数据源地址和连接配置。",
+        "A document: check whether the file was deleted at the source, then retry. "
+        "A month's listing: check the data source's address and connector profile.",
         permanent=True,
     ),
     Problem(
@@ -277,6 +279,15 @@ _CATALOGUE = (
         permanent=False,
     ),
     Problem(
+        "SRC_CUT",
+        "收到 {received} 字节后连接结束，源系统没有给出文件长度，无法确认完整",
+        "the connection ended after {received} bytes and the source told no length to compare with",
+        f"{_AUTO_ZH}检查网络，并请源系统给出 Content-Length、fileSize 或摘要。",
+        f"{_AUTO_EN}check the network, and have the source tell Content-Length, size or digest.",
+        permanent=False,
+        where="source",
+    ),
+    Problem(
         "SRC_EMPTY",
         "源系统返回了 0 字节",
         "the source sent zero bytes",
@@ -297,6 +308,15 @@ _CATALOGUE = (
         "SRC_TIMEOUT",
         "源系统超过 {seconds} 秒没有响应",
         "the source did not answer for {seconds} seconds",
+        f"{_AUTO_ZH}检查网络和源系统负载。",
+        f"{_AUTO_EN}check the network and the source's load.",
+        permanent=False,
+        where="source",
+    ),
+    Problem(
+        "SRC_TOO_SLOW",
+        "源系统发送过慢：{seconds} 秒只收到 {received} 字节",
+        "the source sends too slowly: {received} bytes in {seconds} seconds",
         f"{_AUTO_ZH}检查网络和源系统负载。",
         f"{_AUTO_EN}check the network and the source's load.",
         permanent=False,

@@ -29,7 +29,8 @@ _TENANT = (
         multiple=True,
         metavar="NAME=VALUE",
         help="故障，可多次 A fault, repeatable: latency=0.04, expire_after=100, rate=20, "
-        "retry_after=1, error_share=0.1, short_share=, stall_share=, html_share=.",
+        "retry_after=1, error_share=0.1, short_share=, stall_share=, html_share=, missing_share=, "
+        "redirect_share=, down=1.",
     ),
 )
 

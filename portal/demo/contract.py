@@ -26,6 +26,7 @@ _CONTENT_TYPES = {
     "ofd": "application/ofd",
     "xml": "application/xml",
 }
+_FOREIGN = "http://elsewhere.invalid"
 _LOGIN_PAGE = (
     "<!DOCTYPE html>\n<html><head><title>登录</title></head><body>请先登录</body></html>\n"
 )
@@ -63,12 +64,14 @@ class Contract:
         return calls
 
     def _admit(self) -> None:
-        """What comes before every call: latency, then rate and token unless it is the login."""
+        """What comes before every call: latency and an outage, then rate and token but at login."""
         call = (request.endpoint or "").removeprefix("contract.")
         self.traffic.called(call)
         faults = self.gate.faults
         if faults.latency:
             self._sleep(faults.latency)
+        if faults.down:
+            raise RefusedError("503", "系统维护中", status=503)
         if call == "token":
             return
         if not self.gate.lets_through():
@@ -113,6 +116,10 @@ class Contract:
         fault = self.gate.file_fault(file_id)
         if fault is FileFault.SERVER_ERROR:
             raise RefusedError("503", "服务暂不可用", status=503)
+        if fault is FileFault.NOT_FOUND:
+            raise RefusedError("404", "文件不存在", status=404)
+        if fault is FileFault.REDIRECT:
+            return Response(status=302, headers={"Location": f"{_FOREIGN}/{file_id}"})
         if fault is FileFault.HTML_PAGE:
             return Response(_LOGIN_PAGE, content_type="text/html; charset=utf-8")
         return self._sent(file, fault)

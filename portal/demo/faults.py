@@ -24,6 +24,8 @@ class FileFault(Enum):
     HTML_PAGE = "html_share"
     SHORT_BODY = "short_share"
     STALL = "stall_share"
+    NOT_FOUND = "missing_share"
+    REDIRECT = "redirect_share"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Faults:
     :param short_share: share of files cut before their Content-Length is reached
     :param stall_share: share of files that send a part and then nothing for a while
     :param stall_seconds: how long that is; afterwards the rest follows
+    :param missing_share: share of files answered with HTTP 404
+    :param redirect_share: share of files redirected to a host that is on nobody's list
+    :param down: every call of the contract is answered with HTTP 503 while it is 1
     :param fault_tries: on how many tries of one file its fault shows
     :param fault_seed: picks the files that are hit
     :raises ValueError: when a value makes no sense; the text names it and what is allowed
@@ -53,6 +58,9 @@ class Faults:
     short_share: float = 0.0
     stall_share: float = 0.0
     stall_seconds: float = 60.0
+    missing_share: float = 0.0
+    redirect_share: float = 0.0
+    down: int = 0
     fault_tries: int = 1
     fault_seed: int = 1
 
@@ -60,6 +68,8 @@ class Faults:
         for name in ("latency", "rate", "stall_seconds", "expire_after", "fault_tries"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is 0 or more, not {getattr(self, name)}")
+        if self.down not in (0, 1):
+            raise ValueError(f"down is 0 or 1, not {self.down}")
         if self.retry_after is not None and self.retry_after < 0:
             raise ValueError(f"retry_after is 0 or more, or null, not {self.retry_after}")
         shares = [getattr(self, fault.value) for fault in FileFault]

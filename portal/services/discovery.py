@@ -41,6 +41,10 @@ MOST_ATTEMPTS = 8
 # overtake each other at the same page for ever. A worker that died is noticed sooner all the same:
 # its slot frees what it held when it starts again.
 LISTING_LEASE = timedelta(minutes=6)
+# Rows beyond the documents they are of, after which a listing goes round in circles.
+_MOST_REPEATED = 1000
+# A source that limits the rate is asked again as after so many failures, unless it names a time.
+_THROTTLED_AS = 4
 _chance = random.SystemRandom()
 T = TypeVar("T")
 
@@ -164,6 +168,9 @@ class Discovery:
             return True
         # A source may give fewer rows on a page than it was asked for, so rows count, not pages.
         if page.documents and part.listed_rows < page.total:
+            recorded = _recorded(session, part)
+            if part.listed_rows > 2 * recorded + _MOST_REPEATED:
+                raise SyncError("SRC_LISTING_REPEATS", page=page_no)
             part.next_page = page_no + 1
             return True
         return self._finish(session, part, page, now)
@@ -180,8 +187,7 @@ class Discovery:
 
         The rows alone do not tell: one that came twice may have hidden another one.
         """
-        recorded = session.scalar(select(Slice.total).where(Slice.id == part.id)) or 0
-        listed = min(part.listed_rows, recorded)
+        listed = min(part.listed_rows, _recorded(session, part))
         adds_up = listed == part.listed_rows == page.total == part.expected_documents
         if not adds_up and part.listing_round < MOST_ROUNDS:
             self._start_over(part)
@@ -231,16 +237,19 @@ class Discovery:
             part, _ = self._held(session, slice_id, lock=True)
             if part is None:
                 return
+            throttled = error.code == "SRC_THROTTLED"
+            # Being asked to wait is no failure, however often it happens.
+            tries = max(part.attempts, _THROTTLED_AS) if throttled else attempt
             part.error_code = error.code
             part.error_params = error.params
             part.lease_owner = None
-            part.next_try_at = now + delay_before(attempt, error, _chance)
+            part.next_try_at = now + delay_before(tries, error, _chance)
             if cause is not None:
                 batch = session.get_one(Batch, part.batch_id)
                 holds.open_hold(session, cause, source=batch.data_source, by=self._owner, now=now)
                 part.attempts = 0
                 part.next_try_at = now
-            elif error.code != "SRC_THROTTLED":
+            elif not throttled:
                 part.attempts = attempt
                 if error.permanent or attempt >= MOST_ATTEMPTS:
                     self._change(session, part, ListingStatus.FAILED, now)
@@ -277,6 +286,11 @@ def _paced(pace: ListingPace, call: Callable[[], T]) -> T:
         raise
     pace.ended(None)
     return answer
+
+
+def _recorded(session: Session, part: Slice) -> int:
+    """How many documents the month has, which the counting by SQL changed behind the object."""
+    return session.scalar(select(Slice.total).where(Slice.id == part.id)) or 0
 
 
 def _digest(page: Page) -> str:

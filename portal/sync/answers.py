@@ -28,7 +28,10 @@ _BOMS = (
 )
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _HTML_SUFFIXES = frozenset({"html", "htm", "xhtml"})
-_HTML_START = re.compile(r"(?>\s*(?:<!--.*?-->\s*)*)<(?:!doctype\s+html|html)\b", re.I | re.S)
+_HTML_START = re.compile(
+    r"(?>\s*(?:<(?:!--.*?--|\?xml\b.*?\?)>\s*)*)<(?:!doctype\s+html|html|head|script)\b",
+    re.I | re.S,
+)
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _KEY_END = re.compile(r"\s*:\s*")
 _VALUE_END = re.compile(r"\s*,\s*")
@@ -37,7 +40,7 @@ _BY_STATUS = {
     401: "SRC_UNAUTHORIZED",
     403: "SRC_FORBIDDEN",
     404: "SRC_NOT_FOUND",
-    408: "SRC_TIMEOUT",
+    408: "SRC_SERVER_ERROR",
     410: "SRC_NOT_FOUND",
     429: "SRC_THROTTLED",
 }
@@ -54,8 +57,6 @@ def status_error(
     :param now: aware; what a Retry-After date is measured from
     """
     params: dict[str, Any] = {"status": status, **_explanation(body_head)}
-    if status == 408:
-        params["seconds"] = "?"  # the server's own patience, which it does not tell
     default = "SRC_SERVER_ERROR" if 500 <= status <= 599 else "SRC_BAD_STATUS"
     error = SyncError(_BY_STATUS.get(status, default), **params)
     if not error.permanent:

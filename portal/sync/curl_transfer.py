@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pycurl
 from certifi import where as public_roots
 
 from portal.errors import SyncError
+from portal.sync.crawling import Slow
 from portal.sync.response import Response, Sink
 from portal.sync.throttle.bandwidth import ByteBudget
 
@@ -46,7 +49,8 @@ class DownloadOptions:
     """How one data source is reached; durations in seconds.
 
     :param stall_seconds: how long no byte may come; libcurl looks at the speed of the last
-        seconds, so that a stall in the middle of a body is seen up to five seconds later
+        seconds, so that a stall in the middle of a body is seen up to five seconds later. It is
+        also the span over which a speed may be too low (see :mod:`portal.sync.crawling`)
     :param proxy: the only proxy used; those of the environment are ignored
     :param ca_file: the roots to trust instead of the public ones
     :param connections: open at most; downloads beyond that wait for one
@@ -130,6 +134,8 @@ def new_handle(options: DownloadOptions) -> pycurl.Curl:
 class CurlTransfer:
     """A download under way on a handle of :func:`new_handle`, which it does not own.
 
+    :param before_request: libcurl's question before a request, see :class:`KeptConnections`
+    :param fresh: open a new connection for it
     :raises ValueError: if the address or a header cannot be sent as it is
     :raises pycurl.error: the same, found by libcurl
     """
@@ -139,7 +145,10 @@ class CurlTransfer:
         handle: pycurl.Curl,
         download: Download,
         options: DownloadOptions,
+        *,
         budget: ByteBudget,
+        before_request: Callable[[str, str, int, int], int],
+        fresh: bool,
     ) -> None:
         self.handle = handle
         self.key = download.key
@@ -149,6 +158,8 @@ class CurlTransfer:
         self._download = download
         self._response = Response(download.sink, download.suffix)
         self._failure: Exception | None = None
+        self._before_request = before_request
+        self._is_sent = False
         self._is_repeated = False
         self._started = time.monotonic()
         headers = [header.encode() for header in download.headers]
@@ -157,9 +168,19 @@ class CurlTransfer:
         # A space cannot be sent; everything else of the query goes out as it is.
         handle.setopt(pycurl.URL, download.url.replace(" ", "%20").encode())
         handle.setopt(pycurl.HTTPHEADER, [b"Accept-Encoding: identity", *headers])
-        handle.setopt(pycurl.FRESH_CONNECT, 0)
+        handle.setopt(pycurl.FRESH_CONNECT, int(fresh))
+        handle.setopt(pycurl.PREREQFUNCTION, self._on_request)
         handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
         handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
+
+    def _on_request(self, *addresses: Any) -> int:
+        """Let one request out: libcurl would repeat it by itself, up to five times, on kept
+        connections that end without an answer, and each would be a fetch that nobody counts."""
+        if self._is_sent:
+            return int(pycurl.PREREQFUNC_ABORT)
+        answer = self._before_request(*addresses)
+        self._is_sent = answer == pycurl.PREREQFUNC_OK
+        return answer
 
     # An exception does not get through libcurl: it is kept, and a wrong count ends the transfer.
 
@@ -194,15 +215,27 @@ class CurlTransfer:
         What went wrong then is another download's doing. Never once a body has begun: the sink
         would get it twice. The callback that aborts is :meth:`KeptConnections.before_request`.
         """
-        is_unclean = code == pycurl.E_ABORTED_BY_CALLBACK or (
+        is_unclean = (code == pycurl.E_ABORTED_BY_CALLBACK and not self._is_sent) or (
             code in _UNCLEAN_CODES and self.handle.getinfo(pycurl.NUM_CONNECTS) == 0
         )
         if self._is_repeated or self._response.received or not is_unclean:
             return False
         self._is_repeated = True
+        self._is_sent = False
         self._response = Response(self._download.sink, self._download.suffix)
         self.handle.setopt(pycurl.FRESH_CONNECT, 1)
         return True
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body so far, whatever the answer is."""
+        return self._response.received
+
+    def given_up(self, slow: Slow) -> Downloaded:
+        """How the download ended that we end because it is too slow."""
+        seconds = round(slow.seconds)
+        self._failure = SyncError("SRC_TOO_SLOW", received=slow.received, seconds=seconds)
+        return self.outcome(pycurl.E_ABORTED_BY_CALLBACK, "")
 
     def outcome(self, code: int, message: str) -> Downloaded:
         """How the download ended, given libcurl's code (0 is well) and its message."""
@@ -245,8 +278,12 @@ class CurlTransfer:
             seconds = options.stall_seconds if stalled else options.connect_timeout
             return SyncError("SRC_TIMEOUT", seconds=round(seconds, 3))
         if response.is_file:
-            expected = "?" if response.expected is None else response.expected
-            return SyncError("SRC_SHORT_BODY", expected=expected, received=response.received)
+            received, expected = response.received, response.expected
+            if expected is None:
+                return SyncError("SRC_CUT", received=received)
+            return SyncError("SRC_SHORT_BODY", expected=expected, received=received)
+        if code == pycurl.E_ABORTED_BY_CALLBACK:
+            code = pycurl.E_GOT_NOTHING  # which libcurl would have tried once more
         text = message if code in _TELLING_CODES else pycurl.easy_strerror(code)
         kind = "SRC_BAD_ANSWER" if code in _CONTRACT_CODES else "SRC_CONNECTION"
         return SyncError(kind, detail=text[:_DETAIL_LENGTH])

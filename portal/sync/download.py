@@ -14,6 +14,7 @@ from typing import Protocol
 import pycurl
 
 from portal.errors import SyncError
+from portal.sync.crawling import SpeedWatch
 from portal.sync.curl_loop import CurlLoop
 from portal.sync.curl_transfer import (
     CurlTransfer,
@@ -27,6 +28,11 @@ from portal.sync.response import Sink
 from portal.sync.throttle.bandwidth import ByteBudget
 
 __all__ = ["Download", "DownloadOptions", "Downloaded", "Downloader", "HasFileno", "Sink"]
+
+
+#: How long no kept connection is used after one ended without an answer: a source that closes
+#: them unannounced must not cost every download an attempt.
+_FRESH_SECONDS = 60.0
 
 
 class HasFileno(Protocol):
@@ -46,6 +52,8 @@ class Downloader:
         self._options = options
         self._opened: CurlLoop | None = None
         self._kept = KeptConnections()
+        self._speeds = SpeedWatch(options.stall_seconds)
+        self._fresh_until = 0.0
         self._idle: list[pycurl.Curl] = []
         self._active: dict[int, CurlTransfer] = {}
         self._by_handle: dict[pycurl.Curl, CurlTransfer] = {}
@@ -68,9 +76,16 @@ class Downloader:
         """
         if download.key in self._active:
             raise ValueError(f"download {download.key} is already under way")
-        handle = self._idle.pop() if self._idle else self._new_handle()
+        handle = self._idle.pop() if self._idle else new_handle(self._options)
         try:
-            transfer = CurlTransfer(handle, download, self._options, self._budget)
+            transfer = CurlTransfer(
+                handle,
+                download,
+                self._options,
+                budget=self._budget,
+                before_request=self._kept.before_request,
+                fresh=time.monotonic() < self._fresh_until,
+            )
         except (ValueError, pycurl.error):
             self._idle.append(handle)
             error = SyncError("SRC_BAD_ANSWER", detail="an address or header that cannot be sent")
@@ -120,11 +135,6 @@ class Downloader:
         while self._idle:
             self._idle.pop().close()
 
-    def _new_handle(self) -> pycurl.Curl:
-        handle = new_handle(self._options)
-        handle.setopt(pycurl.PREREQFUNCTION, self._kept.before_request)
-        return handle
-
     def _loop(self) -> CurlLoop:
         if self._opened is None:
             self._opened = CurlLoop(self._options.connections)
@@ -138,8 +148,19 @@ class Downloader:
                 loop.remove(handle)
                 loop.add(handle)
                 continue
+            if code == pycurl.E_ABORTED_BY_CALLBACK:
+                self._fresh_until = time.monotonic() + _FRESH_SECONDS
             self._release(loop, transfer)
             self._ended.append(transfer.outcome(code, message))
+        if self._speeds.is_due():
+            self._end_slow(loop)
+
+    def _end_slow(self, loop: CurlLoop) -> None:
+        received = {key: transfer.received for key, transfer in self._active.items()}
+        for slow in self._speeds.look(received):
+            transfer = self._active[slow.key]
+            self._release(loop, transfer)
+            self._ended.append(transfer.given_up(slow))
 
     def _resume_paused(self) -> float:
         """Go on with what waits for bandwidth, as far as there is some; seconds until there is."""

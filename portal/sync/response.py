@@ -14,9 +14,8 @@ from typing import Protocol
 from portal.errors import SyncError
 from portal.sync.answers import status_error, success_error
 
-#: Bytes held back until it is clear that they are a file and no error page.
-_JUDGED_BYTES = 512
-#: Bytes of an error's body kept to explain it.
+#: Bytes of a body held back until it is clear that they are a file and no error page, whose
+#: comment or description may be long; and of an error's body kept to explain it.
 _EXPLAINING_BYTES = 4096
 #: An error's body is read to its end up to here, so that its connection can serve the next file.
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -131,7 +130,7 @@ class Response:
 
     def _judge(self, data: bytes) -> None:
         self._held += data
-        if len(self._held) >= _JUDGED_BYTES:
+        if len(self._held) >= _EXPLAINING_BYTES:
             self._release()
 
     def _release(self) -> None:

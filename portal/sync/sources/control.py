@@ -21,14 +21,13 @@ import urllib3
 from portal.errors import SyncError
 from portal.sync.answers import business_error, looks_like_html, one_line, status_error
 from portal.sync.sources.connection import Connection
+from portal.sync.sources.head_in_time import ANSWER_TIMEOUTS
 from portal.sync.sources.targets import Address
 
 #: Bytes of an answer's body, decoded, beyond which it is refused.
 ANSWER_LIMIT = 64 * 1024 * 1024
 _ERROR_BODY_BYTES = 4096
 _PIECE = 256 * 1024
-#: An answer may take this many read timeouts as a whole, however steadily it drips.
-_ANSWER_TIMEOUTS = 5
 
 
 def post(
@@ -71,7 +70,7 @@ def post(
 
 def _body(response: requests.Response, connection: Connection, now: datetime) -> bytes:
     """The whole body of a status 200; any other status is an error."""
-    seconds = connection.read_timeout * _ANSWER_TIMEOUTS
+    seconds = connection.read_timeout * ANSWER_TIMEOUTS
     if response.status_code == 200:
         content = _read(response, ANSWER_LIMIT + 1, seconds)
         if len(content) > ANSWER_LIMIT:

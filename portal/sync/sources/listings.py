@@ -16,6 +16,9 @@ from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.rows import Count, CountGroup, Page
 from portal.sync.sources.values import decimal_number, whole_number
 
+# What the ledger's columns hold: a number beyond is no count, and must not end in a database error.
+_MOST = 2**31 - 1
+_MOST_BYTES = 2**63 - 1
 _MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -27,7 +30,7 @@ def read_count(data: dict[str, Any]) -> Count:
     return Count(
         documents=_whole(data, "documents"),
         files=_whole(data, "files"),
-        bytes=_whole(data, "bytes"),
+        bytes=_whole(data, "bytes", _MOST_BYTES),
         groups=tuple(_group(group) for group in _list(data, "groups")),
     )
 
@@ -59,14 +62,14 @@ def _group(group: object) -> CountGroup:
         bill_type_code=_text(group, "billTypeCode"),
         documents=_whole(group, "documents"),
         files=_whole(group, "files"),
-        bytes=_whole(group, "bytes"),
+        bytes=_whole(group, "bytes", _MOST_BYTES),
         amount=decimal_number(group.get("amount")),
     )
 
 
-def _whole(data: dict[str, Any], field: str) -> int:
+def _whole(data: dict[str, Any], field: str, most: int = _MOST) -> int:
     number = whole_number(data.get(field))
-    if number is None:
+    if number is None or number > most:
         _refuse(field, data.get(field))
     return number
 

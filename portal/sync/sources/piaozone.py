@@ -18,6 +18,7 @@ import requests
 from portal.errors import SyncError
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.control import post
+from portal.sync.sources.head_in_time import HeadInTimeAdapter
 from portal.sync.sources.listings import read_count, read_page
 from portal.sync.sources.profile import FILE_ID
 from portal.sync.sources.rows import Count, Page, Scope
@@ -53,6 +54,8 @@ class PiaozoneSource:
         self._profile = connection.profile
         self._session = session or requests.Session()
         self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HeadInTimeAdapter())
         self._clock = clock
         self._token: str | None = None
         self._token_lock = Lock()
@@ -117,6 +120,8 @@ class PiaozoneSource:
             raise SyncError("SRC_BAD_ANSWER", detail=f"redirect: {error}") from None
         if target.url.startswith("https:") and address.scheme != "https":
             raise SyncError("SRC_BAD_ANSWER", detail=f"redirect to plain http, {address.host}")
+        if address.origin != self._connection.base.origin:
+            _refuse_token(address.url, target.token)
         return self._target(address, redirects=target.redirects + 1)
 
     def close(self) -> None:
@@ -127,20 +132,14 @@ class PiaozoneSource:
         if not self._connection.allows(address):
             raise SyncError("SRC_HOST_NOT_ALLOWED", host=address.host)
         if address.origin != self._connection.base.origin:
-            return Target(self._without_token(address.url), redirects=redirects)
+            _refuse_token(address.url, self._token)
+            return Target(address.url, redirects=redirects)
         token = self.token()
         if self._profile.token_passing == "header":  # noqa: S105 - a way
             return Target(address.url, (f"Authorization: Bearer {token}",), token, redirects)
         passed = urlencode({self._profile.token_parameter: token})
         joint = "&" if address.query else "?"
         return Target(f"{address.url}{joint}{passed}", (), token, redirects)
-
-    def _without_token(self, url: str) -> str:
-        """``url``, if it does not carry the token elsewhere, as an echoing redirect would."""
-        token = self._token
-        if token is not None and (token in url or quote(token, safe="") in url):
-            raise SyncError("SRC_BAD_ANSWER", detail="the address carries the token elsewhere")
-        return url
 
     def _post(self, path: str, body: dict[str, object]) -> dict[str, Any]:
         """A call with the token; a 401 gets one new token and one repetition."""
@@ -191,6 +190,15 @@ class PiaozoneSource:
         if self._profile.paging == "offset":
             return {names.offset: (page_no - 1) * size, names.page_size: size}
         return {names.page_no: page_no, names.page_size: size}
+
+
+def _refuse_token(url: str, token: str | None) -> None:
+    """Refuse to go where the token would go along, as with a redirect that echoes it.
+
+    :raises SyncError: ``SRC_BAD_ANSWER``
+    """
+    if token is not None and (token in url or quote(token, safe="") in url):
+        raise SyncError("SRC_BAD_ANSWER", detail="the address carries the token elsewhere")
 
 
 def sign(client_id: str, client_secret: str, timestamp: int) -> str:

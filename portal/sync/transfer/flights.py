@@ -158,7 +158,7 @@ class Flights:
             if ended.error is not None:
                 raise ended.error
             if not ended.framed and not flight.can_tell_whole:
-                raise SyncError("SRC_SHORT_BODY", expected="?", received=ended.received)
+                raise SyncError("SRC_CUT", received=ended.received)
             flight.digest = flight.incoming.finish()
         except SyncError as error:
             flight.incoming.close()

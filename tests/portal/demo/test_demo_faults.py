@@ -86,7 +86,17 @@ def test_rate_lets_so_many_calls_through(
     assert codes == [200, 200, 429]
 
 
-@pytest.mark.parametrize("share", ["error_share", "html_share", "short_share", "stall_share"])
+@pytest.mark.parametrize(
+    "share",
+    [
+        "error_share",
+        "html_share",
+        "short_share",
+        "stall_share",
+        "missing_share",
+        "redirect_share",
+    ],
+)
 def test_shares_hit_the_same_files_at_every_run_and_on_the_first_tries_only(
     source: FlaskClient, time: FakeTime, share: str
 ) -> None:
@@ -98,6 +108,8 @@ def test_shares_hit_the_same_files_at_every_run_and_on_the_first_tries_only(
             "html_share": (answer.status_code, answer.mimetype) == (200, "text/html"),
             "short_share": len(answer.data) == int(answer.headers["Content-Length"]) // 2,
             "stall_share": len(time.slept) > slept,
+            "missing_share": answer.status_code == 404,
+            "redirect_share": answer.headers.get("Location", "").startswith("http://elsewhere."),
         }[share]
 
     def one_run() -> list[bool]:
@@ -124,6 +136,14 @@ def test_a_stall_sends_a_part_waits_and_sends_the_rest(source: FlaskClient, time
     assert time.slept == [7]
     assert part + rest == source.get(f"{FILES}/f-000001-1").data
     answer.close()
+
+
+def test_a_source_that_is_down_answers_every_call_with_503(source: FlaskClient) -> None:
+    switch(source, down=1)
+    answers = [source.get(f"{FILES}/f-000001-1"), source.post(LOGIN, json={})]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    switch(source)
+    assert source.get(f"{FILES}/f-000001-1").status_code == 200
 
 
 def test_a_file_has_one_kind_of_fault(source: FlaskClient) -> None:
@@ -154,6 +174,7 @@ def test_switching_replaces_all_faults(source: FlaskClient) -> None:
         ({"expire_after": 1.5}, "expire_after"),
         ({"error_share": 0.7, "html_share": 0.7}, "shares"),
         ({"retry_after": -2}, "retry_after"),
+        ({"down": 2}, "down"),
         ([], "object"),
     ],
 )

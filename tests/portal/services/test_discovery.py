@@ -238,6 +238,33 @@ def test_a_page_that_repeats_for_ever_fails_the_month(scene: Scene) -> None:
     assert scene.batch(batch_id).run_status is RunStatus.RUNNING
 
 
+def test_pages_that_come_round_in_turn_fail_the_month(scene: Scene) -> None:
+    batch_id = scene.add_batch()
+    source = FakeSource(documents(5000))
+    first, second = documents(400)[:200], documents(400)[200:]
+    source.pages = {page: second if page % 2 else first for page in range(1, 100)}
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    part = scene.slice(batch_id)
+    assert (part.listing_status, part.error_code) == (ListingStatus.FAILED, "SRC_LISTING_REPEATS")
+    assert part.total == 400
+    assert len(source.asked) < 15
+
+
+def test_being_throttled_never_fails_a_month(scene: Scene) -> None:
+    batch_id = scene.add_batch()
+    source = FakeSource(documents(3))
+    source.before_page = _raise(SyncError("SRC_THROTTLED"))
+    for _ in range(3 * MOST_ATTEMPTS):
+        scene.discovery(source).list_slice(scene.slice(batch_id).id)
+        part = scene.slice(batch_id)
+        assert (part.listing_status, part.attempts) == (ListingStatus.OPEN, 0)
+        assert part.next_try_at > scene.now + timedelta(seconds=5)
+        scene.now = part.next_try_at
+    source.before_page = lambda _: None
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    assert scene.slice(batch_id).listing_status is ListingStatus.LISTED
+
+
 def test_a_listing_that_failed_fails_the_batch(scene: Scene) -> None:
     batch_id = scene.add_batch()
     source = FakeSource()

@@ -46,6 +46,7 @@ class ScriptedServer:
         self.requests: list[tuple[int, str]] = []
         self.seen: queue.Queue[str] = queue.Queue()
         self.gone: queue.Queue[str] = queue.Queue()
+        self.closed: queue.Queue[None] = queue.Queue()
         self.connections = 0
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -90,6 +91,7 @@ class ScriptedServer:
         finally:
             self._open -= {raw, connection}
             connection.close()
+            self.closed.put(None)
 
     def _answer(self, connection: socket.socket, number: int, request: str) -> bool:
         target = request.split(" ", 2)[1]
@@ -161,6 +163,7 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+SHORT_HEAD = head("HTTP/1.1 200 OK", "Content-Length: 900")
 CHUNKED = head("HTTP/1.1 200 OK", "Transfer-Encoding: chunked")
 PICTURE = b"\xff\xd8\xff\xe0" + random.Random(7).randbytes(300_000)
 BYTE_CHUNKS = [chunk(bytes([byte])) for byte in PICTURE[:600]]
@@ -349,13 +352,13 @@ def test_zero_bytes_are_an_error(server: ScriptedServer, downloader: Downloader)
 
 
 @pytest.mark.parametrize(
-    ("script", "expected", "received"),
+    ("script", "params"),
     [
-        ([head("HTTP/1.1 200 OK", "Content-Length: 900") + PICTURE[:700], CUT], 900, 700),
-        ([head("HTTP/1.1 200 OK", "Content-Length: 900"), CUT], 900, 0),
-        ([CHUNKED, chunk(PICTURE[:700]), CUT], "?", 700),
-        ([CHUNKED, b"384\r\n" + PICTURE[:700], CUT], "?", 700),
-        ([CHUNKED, chunk(PICTURE[:700]) + b"no chunk\r\n"], "?", 700),
+        ([SHORT_HEAD + PICTURE[:700], CUT], {"expected": 900, "received": 700}),
+        ([SHORT_HEAD, CUT], {"expected": 900, "received": 0}),
+        ([CHUNKED, chunk(PICTURE[:700]), CUT], {"received": 700}),
+        ([CHUNKED, b"384\r\n" + PICTURE[:700], CUT], {"received": 700}),
+        ([CHUNKED, chunk(PICTURE[:700]) + b"no chunk\r\n"], {"received": 700}),
     ],
     ids=["short", "head only", "between chunks", "in a chunk", "malformed chunk"],
 )
@@ -363,13 +366,12 @@ def test_a_cut_body_is_an_error(
     server: ScriptedServer,
     downloader: Downloader,
     script: Script,
-    expected: object,
-    received: int,
+    params: dict[str, int],
 ) -> None:
     server.scripts["/f"] = script
     error = error_of(fetch(downloader, server.url("/f")))
-    assert error.code == "SRC_SHORT_BODY"
-    assert error.params == {"expected": expected, "received": received}
+    assert error.code == ("SRC_SHORT_BODY" if "expected" in params else "SRC_CUT")
+    assert error.params == params
 
 
 def test_a_small_body_that_is_cut_does_not_reach_the_sink(
@@ -381,7 +383,7 @@ def test_a_small_body_that_is_cut_does_not_reach_the_sink(
     assert sink.pieces == []
 
 
-@pytest.mark.parametrize("framing", [["Content-Length: 5000"], []], ids=["length", "no length"])
+@pytest.mark.parametrize("framing", [["Content-Length: 50000"], []], ids=["length", "no length"])
 def test_a_reset_in_the_middle_is_an_error(
     server: ScriptedServer, downloader: Downloader, framing: list[str]
 ) -> None:
@@ -392,10 +394,10 @@ def test_a_reset_in_the_middle_is_an_error(
             super().write(data)
             arrived.set()
 
-    server.scripts["/f"] = [head("HTTP/1.1 200 OK", *framing) + PICTURE[:999], arrived.wait, RESET]
+    server.scripts["/f"] = [head("HTTP/1.1 200 OK", *framing) + PICTURE[:9999], arrived.wait, RESET]
     error = error_of(fetch(downloader, server.url("/f"), Watched()))
-    assert error.code == "SRC_SHORT_BODY"
-    assert error.params["received"] == 999
+    assert error.code == ("SRC_SHORT_BODY" if framing else "SRC_CUT")
+    assert error.params["received"] == 9999
 
 
 @pytest.mark.parametrize(
@@ -629,7 +631,51 @@ def test_a_kept_connection_that_was_closed_is_opened_again(
     server.scripts["/f"] = [answer(PICTURE), CUT]
     for _ in range(3):
         assert fetch(downloader, server.url("/f")).error is None
+        server.closed.get(timeout=LONG)
     assert server.connections == 3
+
+
+def test_a_kept_connection_that_ends_without_an_answer_is_one_request_only(
+    server: ScriptedServer, downloader: Downloader
+) -> None:
+    server.scripts |= {"/f": [answer(PICTURE)], "/hangs-up": [CUT]}
+    for key in range(4):  # so many are kept
+        downloader.start(Download(key, server.url("/f"), (), Collected(), "jpg"))
+    ended = []
+    while downloader.in_flight:
+        ended += downloader.wait(LONG)
+    assert [one.error for one in ended] == [None] * 4
+    error = error_of(fetch(downloader, server.url("/hangs-up")))
+    assert (error.code, error.permanent) == ("SRC_CONNECTION", False)
+    assert "returned nothing" in error.params["detail"]
+    assert len([one for _, one in server.requests if "/hangs-up" in one]) == 1
+
+
+def test_after_a_kept_connection_ended_without_an_answer_none_is_kept_for_a_while(
+    server: ScriptedServer, downloader: Downloader
+) -> None:
+    server.scripts |= {"/f": [answer(PICTURE)], "/hangs-up": [CUT]}
+    fetch(downloader, server.url("/f"))
+    fetch(downloader, server.url("/hangs-up"))
+    before = {connection for connection, _ in server.requests}
+    for _ in range(2):
+        assert fetch(downloader, server.url("/f")).error is None
+    latest = [connection for connection, _ in server.requests[-2:]]
+    assert len({*latest} - before) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("200 OK", "SRC_TOO_SLOW"), ("502 Bad Gateway", "SRC_SERVER_ERROR")]
+)
+def test_a_body_that_drips_is_ended(
+    server: ScriptedServer, make: Callable[..., Downloader], status: str, code: str
+) -> None:
+    ended = threading.Event()
+    drops = [step for byte in PICTURE[:600] for step in (lambda: ended.wait(0.02), bytes([byte]))]
+    server.scripts["/f"] = [head(f"HTTP/1.1 {status}", "Content-Length: 9000"), *drops]
+    error = error_of(fetch(make(stall_seconds=1), server.url("/f")))
+    ended.set()
+    assert (error.code, error.permanent) == (code, False)
 
 
 def test_proxies_of_the_environment_are_ignored(

@@ -228,7 +228,15 @@ def test_redirects_are_named_and_never_followed(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("documents", -1), ("files", None), ("bytes", "x"), ("groups", {}), ("groups", [1])],
+    [
+        ("documents", -1),
+        ("documents", 2**31),
+        ("files", None),
+        ("bytes", "x"),
+        ("bytes", 2**63),
+        ("groups", {}),
+        ("groups", [1]),
+    ],
 )
 def test_count_that_makes_no_sense(
     server: SourceServer, connect: Connect, scope: Scope, field: str, value: object
@@ -241,7 +249,8 @@ def test_count_that_makes_no_sense(
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("total", -1), ("total", True), ("rows", None), ("pageNo", 2)]
+    ("field", "value"),
+    [("total", -1), ("total", True), ("total", 2**31), ("rows", None), ("pageNo", 2)],
 )
 def test_page_that_makes_no_sense(
     server: SourceServer, connect: Connect, scope: Scope, field: str, value: object

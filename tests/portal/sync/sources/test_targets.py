@@ -134,6 +134,19 @@ def test_redirect_to_plain_http_is_refused(source: PiaozoneSource) -> None:
     assert refusal(source.redirect_target, target, "gopher://b:81/") == "SRC_BAD_ANSWER"
 
 
+def test_redirect_that_echoes_the_token_of_its_request_is_refused(
+    server: SourceServer, source: PiaozoneSource
+) -> None:
+    newer = b'{"errcode":"0000","data":{"accessToken":"newer"}}'
+    server.script("/test/archivebase/scan/login/token", body=newer)
+    target = source.download_target("f", None)
+    assert target.token is not None
+    # Meanwhile another download got a new one.
+    source.renew_token(target.token)
+    echo = f"http://files.example.com/f?token={target.token}"
+    assert refusal(source.redirect_target, target, echo) == "SRC_BAD_ANSWER"
+
+
 def test_redirect_loop_ends(source: PiaozoneSource) -> None:
     def follow() -> None:
         target = source.download_target("f", None)
