@@ -40,6 +40,9 @@ class Archive(Protocol):
     def remove(self, folder: str) -> None:
         """Remove a folder that the ledger does not name; one that is not there is fine."""
 
+    def has(self, folder: str) -> bool:
+        """Whether anything is published under the folder's name."""
+
     def open(self, key: str) -> BinaryIO:
         """Open an archived file for reading.
 
@@ -51,6 +54,9 @@ class Archive(Protocol):
 
     def sweep(self, owner: str) -> int:
         """Remove what an earlier life of this worker slot left unpublished; the number removed."""
+
+    def owners(self) -> list[str]:
+        """The worker slots that have, or had, something unpublished."""
 
     def free_bytes(self) -> int | None:
         """Free space, where that is known."""
