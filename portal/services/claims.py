@@ -16,12 +16,15 @@ from portal.services.outcomes import record_failures, record_skips
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.archive.names import document_folder
 from portal.sync.sources.rows import Category, SourceFile
-from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.work import Claim
 
 AnyRow = Row[*tuple[Any, ...]]
 _MANY = 500
 _MOST_ROUNDS = 20
+# Claims of a document that may end with the death of their worker. A worker that is killed takes
+# all it holds with it, and what only happened to be there is sound; files are read by children, so
+# it is hardly ever the document's fault. One that was claimed this often is blamed all the same.
+MOST_CLAIMS = 20
 _ITEMS = table_of(BatchItem)
 _DOCUMENTS = table_of(Document)
 
@@ -57,7 +60,7 @@ def _decide(
 ) -> Sequence[AnyRow]:
     """Settle what needs no transfer; the rest."""
     archived = [row.id for row in rows if row.archived_at is not None]
-    worn_out = [row.id for row in rows if row.archived_at is None and row.attempts >= MAX_ATTEMPTS]
+    worn_out = [row.id for row in rows if row.archived_at is None and row.attempts >= MOST_CLAIMS]
     record_skips(session, archived, by=owner, now=now)
     record_failures(session, worn_out, "INTERNAL", {"detail": "worker lost"}, by=owner, now=now)
     decided = {*archived, *worn_out}

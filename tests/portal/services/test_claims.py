@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from portal.services import batches, leases
+from portal.services.claims import MOST_CLAIMS
 from portal.services.leases import LEASE_SECONDS
 from portal.services.offers import batches_with_due_work
 from portal.statuses import ItemStatus, RunStatus
@@ -197,7 +198,7 @@ def test_a_slot_that_starts_again_frees_what_it_held(scene: Scene) -> None:
 
 def test_a_document_that_kills_its_worker_every_time_fails(scene: Scene) -> None:
     batch_id = scene.listed_batch(documents(1))
-    for attempt in range(1, MAX_ATTEMPTS + 1):
+    for attempt in range(1, MOST_CLAIMS + 1):
         assert [claim.attempt for claim in scene.claim(batch_id)] == [attempt]
         scene.advance(LEASE_SECONDS)
     assert scene.claim(batch_id) == []
