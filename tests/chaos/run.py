@@ -27,6 +27,7 @@ from tests.executor.fake_admin import FakeAdmin
 GRACE_SECONDS = 30.0
 # So many released moments may wait before the source is slowed down for them.
 _FEW = 4
+_LAST_CALL_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class _Siege:
     def lay(self) -> tuple[float, float]:
         """Until all batches have ended; when the last kill was, and when that end."""
         last_kill_at = changed_at = time.time()
+        ended_at = 0.0
         seen: tuple[int, ...] = ()
         while True:
             self._scene.keep_up()
@@ -119,7 +121,10 @@ class _Siege:
             if kills:
                 last_kill_at = max(kill["at"] for kill in kills)
             if self._months == self._size.months and not running:
-                return last_kill_at, time.time()
+                ended_at = ended_at or time.time()
+                # The agent has results to deliver still, and web somebody to answer.
+                if not self._plan.released() or time.time() > ended_at + _LAST_CALL_SECONDS:
+                    return last_kill_at, ended_at
             self._pace(done, running, len(kills))
             now = (done, running, len(kills), self._months)
             if now != seen:
@@ -151,7 +156,9 @@ class _Siege:
             if moment.point.startswith("outer.") and self._plan.use(moment):
                 at = time.time()
                 self._plan.record(moment, at=at, pid=self._scene.kill(moment.point))
-        behind = len(waiting) - _FEW
+        # At the end the source waits for every single one.
+        is_end = self._released == len(self._moments)
+        behind = 2 * len(waiting) if is_end else len(waiting) - _FEW
         self._scene.set_latency(0.05 if behind <= 0 else min(2.0, 0.2 * behind))
 
 
