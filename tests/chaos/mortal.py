@@ -151,7 +151,7 @@ def _be_mortal(fate: _Fate) -> None:
         (Path, "rename", "renaming", lambda args, _result: ".incoming" in str(args[0])),
         (portal.services.outcomes, "settle", "recording", None),  # in its transaction
         (LedgerDesk, "settle", "recorded", None),
-        (LedgerDesk, "renew", "renewed", None),
+        (LocalArchive, "remove", "removing", None),
         (Discovery, "_record_count", "counted", None),
         (portal.services.discovery, "record_documents", "page_uncommitted", None),
         (Discovery, "_record", "page_committed", None),

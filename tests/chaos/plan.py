@@ -21,7 +21,7 @@ INNER: Mapping[str, tuple[int, int]] = {
     "worker.published": (18, 3),
     "worker.recording": (16, 3),
     "worker.recorded": (16, 3),
-    "worker.renewed": (2, 1),
+    "worker.removing": (2, 2),
     "worker.counted": (5, 1),
     "worker.page_uncommitted": (8, 1),
     "worker.page_committed": (8, 1),
