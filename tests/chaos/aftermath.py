@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from portal.sync.archive.local import LocalArchive
+from tests.chaos.mortal import sealing_functions
 from tests.chaos.scene import CONCURRENCY, WORKERS, Scene
 from tests.functional.installation import wait_for
 
@@ -38,6 +39,7 @@ def findings(scene: Scene, kills: list[dict[str, Any]]) -> list[str]:
         *_leftovers(scene),
         *_traffic(scene, kills),
         *_job_runs(scene),
+        *_trail(scene),
     ]
 
 
@@ -144,3 +146,11 @@ def _job_runs(scene: Scene) -> list[str]:
     wait_for("the results at the admin", delivered, 150)
     codes = [scene.admin.results[log_id]["handleCode"] for log_id in scene.accepted]
     return [f"results {codes}" for _ in [0] if not set(codes) <= {200, 500}]
+
+
+def _trail(scene: Scene) -> list[str]:
+    """The sealed trail is whole, where the product seals it."""
+    if not sealing_functions():
+        return []
+    verified = scene.site.run("audit", "verify")
+    return [f"audit trail: {verified.out}{verified.err}"] if verified.code else []

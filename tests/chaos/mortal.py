@@ -107,7 +107,8 @@ def sealing_functions() -> list[tuple[Any, str]]:
             found += [
                 (imported, name)
                 for name, value in vars(imported).items()
-                if callable(value)
+                if "seal" in name
+                and callable(value)
                 and getattr(value, "__module__", "") == imported.__name__
                 and not isinstance(value, type)
             ]
