@@ -58,14 +58,19 @@ class _Step:
         self._due = 0.0
 
     def take(self, began: float) -> None:
-        """Do it when it is due; a failure is logged and does not keep the others from happening."""
+        """Do it when it is due."""
         if began < self._due:
             return
         self._due = began + self._every - STEP_SECONDS / 2
-        try:
-            self._work(utc_now())
-        except Exception:
-            logger.exception("a step of the agent failed")
+        _attempt(self._work)
+
+
+def _attempt(step: Callable[[datetime], object]) -> None:
+    """One step; its failure is logged and does not keep the others from happening."""
+    try:
+        step(utc_now())
+    except Exception:
+        logger.exception("a step of the agent failed")
 
 
 def _draw_back(portal: Portal, now: datetime) -> None:
