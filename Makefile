@@ -1,13 +1,15 @@
 # Python 3.11+ and make are all that is needed; everything else is set up in .venv.
 PYTHON ?= python3
 VENV := .venv
+# Which moments `make chaos` kills at; the same seed, the same moments.
+SEED ?= 1
 BIN := $(VENV)/bin
 # What needs no server, no browser and little patience.
 QUICK := not browser and not faults and not processes
 SOURCES := portal executor migrations tests benchmarks docs wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-slow check fix bench messages screenshots
+.PHONY: help setup run demo test test-slow chaos check fix bench messages screenshots
 
 help: ## 显示本帮助 Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -25,6 +27,9 @@ test: $(VENV)/.ready ## 运行不需要服务器的测试 Run the tests that nee
 
 test-slow: $(VENV)/.browser ## 故障、进程与浏览器测试 The tests of faults, processes and browser (Chromium)
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not ($(QUICK))"
+
+chaos: $(VENV)/.ready ## 在 200 个时刻强杀进程再核对，SEED=7 换一组 Kill processes at 200 seeded moments, then verify; SEED=7
+	@$(BIN)/python -m tests.chaos.run --seed $(SEED)
 
 check: $(VENV)/.dev ## 格式、规范、类型、依赖方向、测试 Format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check $(SOURCES)

@@ -32,13 +32,16 @@ class Registrar:
         self._settings = settings
         self._ledger = ledger
         self._clients = clients
-        self._next_at: datetime | None = None
+        self._last_at: datetime | None = None
 
     def register_due(self, now: datetime) -> None:
         """Register with all admins if 30 s have passed, and at the first call."""
-        if not self._clients or (self._next_at is not None and now < self._next_at):
+        if not self._clients:
             return
-        self._next_at = now + EVERY
+        # A clock that was put back must not make the admins forget us.
+        if self._last_at is not None and self._last_at <= now < self._last_at + EVERY:
+            return
+        self._last_at = now
         for client in self._clients:
             problem = None
             try:

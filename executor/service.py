@@ -10,7 +10,7 @@ from datetime import datetime
 from flask import Blueprint, Flask
 from sqlalchemy.orm import Session
 
-from . import changes, claims, endings, logs, performing, runs
+from . import changes, claims, clock_steps, endings, logs, performing, runs
 from .admins import AdminClient
 from .blueprint import create_blueprint
 from .current import set_current
@@ -129,10 +129,12 @@ class Executor:
     def tick(self, now: datetime | None = None) -> None:
         """One step of the agent: what is due at this moment, and nothing when nothing is.
 
-        Ends runs past their time limit, takes runs back from dead processes, offers queued runs
-        again that nobody took, registers, and delivers one batch of results.
+        Draws back what waits too long because the clock was put back, ends runs past their time
+        limit, takes runs back from dead processes, offers queued runs again that nobody took,
+        registers, and delivers one batch of results.
         """
         now = now or self._clock()
+        self._draw_back(now)
         self._time_out(now)
         self._reap(now)
         self._offer_unnoticed(now)
@@ -203,6 +205,13 @@ class Executor:
         self._registrar.remove()
 
     # The steps of a tick look before they write: an idle tick takes no write lock.
+
+    def _draw_back(self, now: datetime) -> None:
+        with self._ledger.read() as session:
+            if not clock_steps.has_impossible_waits(session, now):
+                return
+        with self._ledger.begin() as session:
+            clock_steps.draw_back(session, now)
 
     def _time_out(self, now: datetime) -> None:
         with self._ledger.read() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import hashlib
@@ -9,7 +10,9 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 _PR_SET_PDEATHSIG = 1
 
@@ -24,22 +27,59 @@ def die_with_parent(parent: int) -> None:
 class WorkerSlot:
     """A numbered place for one worker process in a home, held for the life of the process.
 
-    Whoever holds the slot knows that every lease in the slot's name is from an earlier life.
+    Whoever holds the slot knows that every lease in the slot's name is from an earlier life. A
+    process that is only stopped or frozen holds it still.
     """
 
     def __init__(self, home: Path) -> None:
-        folder = home / "run"
+        folder = _folder(home)
         folder.mkdir(parents=True, exist_ok=True)
-        place = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:6]
         number = 0
-        while True:
-            file = (folder / f"worker-{number}.lock").open("a")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
-                number += 1
-                continue
-            break
-        self._file = file
-        self.name = f"{socket.gethostname()[:60]}.{place}.{number}"
+        while (lock := _lock(folder / f"worker-{number}.lock")) is None:
+            number += 1
+        self._lock = lock
+        self.name = f"{_prefix(home)}{number}"
+
+    def close(self) -> None:
+        """Leave the slot, as the kernel does for a process that dies."""
+        self._lock.close()
+
+
+def worker_slots(home: Path) -> list[str]:
+    """The names of all slots the home ever had."""
+    return [f"{_prefix(home)}{_number(file)}" for file in _folder(home).glob("worker-*.lock")]
+
+
+@contextlib.contextmanager
+def held_if_dead(home: Path, name: str) -> Iterator[bool]:
+    """Whether no process holds the slot; inside the block none can take it."""
+    lock = _lock(_folder(home) / f"worker-{name.removeprefix(_prefix(home))}.lock")
+    if lock is None:
+        yield False
+        return
+    with lock:
+        yield True
+
+
+def _folder(home: Path) -> Path:
+    return home / "run"
+
+
+def _prefix(home: Path) -> str:
+    place = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:6]
+    return f"{socket.gethostname()[:60]}.{place}."
+
+
+def _number(file: Path) -> str:
+    return file.stem.removeprefix("worker-")
+
+
+def _lock(path: Path) -> IO[str] | None:
+    """The file, locked until it is closed; None when another process has it."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

@@ -13,11 +13,16 @@ from portal.cli.opening import log_to, opened
 from portal.cli.running import parent_option
 from portal.jobs import Following
 from portal.models import utc_now
+from portal.runtime import Portal
+from portal.services.clock_steps import draw_back
 from portal.supervisor import StopSignals
+from portal.tasks.cleaning import Cleaner
 
 logger = logging.getLogger(__name__)
 
 STEP_SECONDS = 1.0
+CLEAN_SECONDS = 3.0
+CLOCK_SECONDS = 10.0
 
 
 @click.command("agent")
@@ -27,23 +32,47 @@ def command() -> None:
     log_to()
     with opened() as portal, StopSignals() as stop:
         following = Following(portal.ledger, portal.executor, portal.settings.timezone)
-        steps: tuple[Callable[[datetime], None], ...] = (
-            lambda _now: portal.offer(),
-            following.step,
-            portal.executor.tick,
+        cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
+        steps = (
+            _Step(lambda _now: portal.offer()),
+            _Step(following.step),
+            _Step(portal.executor.tick),
+            _Step(cleaner.step, every=CLEAN_SECONDS),
+            _Step(lambda now: _draw_back(portal, now), every=CLOCK_SECONDS),
         )
         while not stop.received:
             began = time.monotonic()
             for step in steps:
-                _attempt(step)
+                step.take(began)
             while not stop.received and time.monotonic() < began + STEP_SECONDS:
                 time.sleep(0.05)
         portal.executor.close()
 
 
-def _attempt(step: Callable[[datetime], None]) -> None:
+class _Step:
+    """Something the agent does every so many seconds."""
+
+    def __init__(self, work: Callable[[datetime], object], *, every: float = STEP_SECONDS) -> None:
+        self._work = work
+        self._every = every
+        self._due = 0.0
+
+    def take(self, began: float) -> None:
+        """Do it when it is due."""
+        if began < self._due:
+            return
+        self._due = began + self._every - STEP_SECONDS / 2
+        _attempt(self._work)
+
+
+def _attempt(step: Callable[[datetime], object]) -> None:
     """One step; its failure is logged and does not keep the others from happening."""
     try:
         step(utc_now())
     except Exception:
         logger.exception("a step of the agent failed")
+
+
+def _draw_back(portal: Portal, now: datetime) -> None:
+    if waits := draw_back(portal.ledger, now=now):
+        logger.warning("the clock was put back: %d waits shortened", waits)

@@ -13,6 +13,7 @@ from portal.models import utc_now
 from portal.processes import WorkerSlot
 from portal.runtime import Portal
 from portal.services import leases
+from portal.tasks.cleaning import clean_slot
 from portal.tasks.mover import Mover
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,7 @@ BEAT_SECONDS = 2.0
 
 def consume(portal: Portal, slot: WorkerSlot) -> None:
     """Take messages until SIGTERM; what an earlier life of this slot left is freed first."""
-    portal.archive.sweep(slot.name)
-    with portal.ledger.write() as session:
-        leases.free_slot(session, slot.name, now=utc_now())
+    clean_slot(portal.ledger, portal.archive, slot.name, now=utc_now())
     heart = _Heart(portal, slot.name)
     mover = Mover(
         ledger=portal.ledger,

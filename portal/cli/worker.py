@@ -6,6 +6,8 @@ children (the checks need some), and they live on when their consumer is killed.
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 
 from portal.cli.opening import log_to, opened
@@ -34,5 +36,5 @@ def _be_one(settings: Settings) -> None:
     # The supervisor itself loads none of this: it only starts processes.
     from portal.cli.consumer import consume  # noqa: PLC0415
 
-    with opened(settings) as portal:
-        consume(portal, WorkerSlot(settings.home))
+    with opened(settings) as portal, closing(WorkerSlot(settings.home)) as slot:
+        consume(portal, slot)

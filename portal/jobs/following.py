@@ -145,7 +145,7 @@ class Following:
 
     def _say_progress(self, run: RunInfo, line: str, now: datetime) -> None:
         said_at, said = self._said.get(run.run_id, (datetime.min.replace(tzinfo=now.tzinfo), ""))
-        waited = now - said_at
+        waited = abs(now - said_at)  # the clock may have been put back
         if waited >= LINE_AT_LEAST_EVERY or (waited >= LINE_EVERY and line != said):
             self._executor.append_run_log(run.run_id, line)
             self._said[run.run_id] = (now, line)

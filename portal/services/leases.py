@@ -4,26 +4,49 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
+from portal.ledger import Ledger
 from portal.models import BatchItem, Slice, Worker
 
 LEASE_SECONDS = 30
 LEASE = timedelta(seconds=LEASE_SECONDS)
 # A worker beats every two seconds; one not seen for this long counts as gone.
 _ALIVE = timedelta(seconds=10)
+_MANY = 500
 
 
-def free_slot(session: Session, owner: str, *, now: datetime) -> None:
-    """Free what an earlier life of this worker slot held; only the slot's one owner may ask."""
-    for model in (BatchItem, Slice):
-        session.execute(
-            update(model)
-            .where(model.lease_owner == owner)
-            .values(lease_owner=None, next_try_at=now)
-            .execution_options(synchronize_session=False)
-        )
+def free_slot(ledger: Ledger, owner: str, *, now: datetime) -> list[int]:
+    """Free what an earlier life of this worker slot held; only the slot's one owner may ask.
+
+    What it held is looked for before the write lock is taken: there is no index of owners, and
+    the others must not wait for a look through millions of items.
+
+    :return: the documents it held, whose folders it may have published without recording them
+    """
+    with ledger.read() as session:
+        held = session.execute(
+            select(BatchItem.id, BatchItem.document_id).where(BatchItem.lease_owner == owner)
+        ).all()
+        slices = session.scalars(select(Slice.id).where(Slice.lease_owner == owner)).all()
+    if not held and not slices:
+        return []
+    with ledger.write() as session:
+        for model, ids in ((BatchItem, [row.id for row in held]), (Slice, slices)):
+            for start in range(0, len(ids), _MANY):
+                session.execute(
+                    update(model)
+                    .where(model.id.in_(ids[start : start + _MANY]), model.lease_owner == owner)
+                    .values(lease_owner=None, next_try_at=now)
+                    .execution_options(synchronize_session=False)
+                )
+    return [row.document_id for row in held]
+
+
+def bury(session: Session, owner: str) -> None:
+    """Forget a worker that is known to be dead and whose slot was freed."""
+    session.execute(delete(Worker).where(Worker.name == owner))
 
 
 def beat(session: Session, owner: str, *, pid: int, batch_id: int | None, now: datetime) -> None:
@@ -37,8 +60,11 @@ def beat(session: Session, owner: str, *, pid: int, batch_id: int | None, now: d
 
 
 def is_alive(now: datetime) -> ColumnElement[bool]:
-    """Whether a worker was seen lately, as a condition of a query."""
-    return Worker.seen_at > now - _ALIVE
+    """Whether a worker was seen lately, as a condition of a query.
+
+    One seen in the future was seen before the clock was put back: it is alive when it beats again.
+    """
+    return Worker.seen_at.between(now - _ALIVE, now + _ALIVE)
 
 
 def alive_workers(session: Session, *, now: datetime) -> list[Worker]:

@@ -40,6 +40,9 @@ class Archive(Protocol):
     def remove(self, folder: str) -> None:
         """Remove a folder that the ledger does not name; one that is not there is fine."""
 
+    def has(self, folder: str) -> bool:
+        """Whether anything is published under the folder's name."""
+
     def open(self, key: str) -> BinaryIO:
         """Open an archived file for reading.
 
@@ -57,6 +60,9 @@ class Archive(Protocol):
 
         :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
         """
+
+    def owners(self) -> list[str]:
+        """The worker slots that have, or had, something unpublished."""
 
     def free_bytes(self) -> int | None:
         """Free space, where that is known."""

@@ -21,7 +21,7 @@ from portal.errors import SyncError
 from portal.sync.archive.base import Stage
 
 INCOMING = ".incoming"
-# From about here on one flush of the file system is cheaper than one for each file.
+# From about here on one flush of the file system before those of the files is cheaper.
 _SYNC_ONE_BY_ONE = 12
 _PROBE_BYTES = 1 << 20
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -79,6 +79,10 @@ class LocalArchive:
         """Remove a folder; its absence is fine."""
         shutil.rmtree(self._inside(folder), ignore_errors=True)
 
+    def has(self, folder: str) -> bool:
+        """Whether the folder is there."""
+        return self._inside(folder).is_dir()
+
     def open(self, key: str) -> BinaryIO:
         """Open an archived file for reading."""
         try:
@@ -106,7 +110,7 @@ class LocalArchive:
     def probe(self, size: int) -> None:
         """Write a file into ``.incoming`` and remove it."""
         place = self._root / INCOMING
-        path = place / f"probe-{os.getpid()}"
+        path = place / ".probe"
         with _translated():
             place.mkdir(parents=True, exist_ok=True)
             try:
@@ -117,6 +121,11 @@ class LocalArchive:
                     os.fsync(file.fileno())
             finally:
                 path.unlink(missing_ok=True)
+
+    def owners(self) -> list[str]:
+        """The slots with a place in ``.incoming``."""
+        place = self._root / INCOMING
+        return sorted(path.name for path in place.glob("*/")) if place.is_dir() else []
 
     def free_bytes(self) -> int | None:
         """Free space on the file system of the root, or of the nearest folder that exists."""
@@ -134,9 +143,13 @@ class LocalArchive:
     def _flush(self, folders: Sequence[Path]) -> None:
         paths = [path for folder in folders for path in folder.iterdir()]
         if len(paths) > _SYNC_ONE_BY_ONE:
+            # It writes everything in one go, so that little is left to do for each file. But an
+            # error of writing back it tells to one process only, and there are several of us:
+            # a file's own flush tells it to whoever asks first about that file.
             _syncfs(self._root)
-            return
-        for path in itertools.chain(paths, folders):
+        else:
+            paths += folders
+        for path in paths:
             _fsync(path)
 
     def _make_parent(self, parent: Path) -> None:

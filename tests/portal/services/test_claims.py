@@ -191,8 +191,7 @@ def test_a_slot_that_starts_again_frees_what_it_held(scene: Scene) -> None:
     batch_id = scene.listed_batch(documents(2))
     scene.claim(batch_id, limit=1)
     scene.claim(batch_id, owner="w2", limit=1)
-    with scene.ledger.write() as session:
-        leases.free_slot(session, "w1", now=scene.now)
+    leases.free_slot(scene.ledger, "w1", now=scene.now)
     assert [claim.fence for claim in scene.claim(batch_id, owner="w3")] == [2]
 
 

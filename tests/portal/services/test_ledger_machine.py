@@ -137,8 +137,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(worker=WORKERS)
     def die(self, worker: str) -> None:
-        with self.scene.ledger.write() as session:
-            leases.free_slot(session, worker, now=self.scene.now)
+        leases.free_slot(self.scene.ledger, worker, now=self.scene.now)
 
     @rule(seconds=st.sampled_from([3, LEASE_SECONDS, 600]))
     def wait(self, seconds: int) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,27 +8,14 @@ from sqlalchemy import delete
 from portal.models import File
 from portal.services.verification import Verification, archived_documents, verify
 from portal.sync.archive.local import LocalArchive
-from portal.sync.transfer.work import Claim, Result
 from tests.portal.fake_source import make_document
-from tests.portal.ledger_scene import Scene, stored
+from tests.portal.ledger_scene import Scene
+from tests.portal.publishing import published
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> LocalArchive:
     return LocalArchive(tmp_path / "archive")
-
-
-def published(archive: LocalArchive, claim: Claim) -> Result:
-    """The claim's files in the archive, and the result that says so."""
-    stage = archive.stage(claim.folder, owner="w1")
-    result = stored(claim)
-    files = []
-    for file in result.files:
-        data = f"{file.storage_key}\n".encode() * 50
-        stage.path(file.storage_key.rpartition("/")[2]).write_bytes(data)
-        files.append(replace(file, size=len(data), sha256=hashlib.sha256(data).hexdigest()))
-    archive.publish([stage])
-    return Result(claim, files=tuple(files))
 
 
 def archived_batch(scene: Scene, archive: LocalArchive, count: int = 3) -> int:

@@ -207,6 +207,25 @@ def test_a_sweep_removes_only_what_the_slot_left(archive: LocalArchive, root: Pa
     assert len(everything_below(root)) == 2
 
 
+def test_who_has_something_unpublished_is_known(archive: LocalArchive) -> None:
+    assert archive.owners() == []
+    staged(archive, "s/2024-01/A", owner="w1")
+    staged(archive, "s/2024-01/B", owner="w2")
+    assert archive.owners() == ["w1", "w2"]
+    archive.sweep("w1")
+    assert archive.owners() == ["w2"]
+
+
+def test_a_folder_is_there_from_its_publishing_to_its_removal(archive: LocalArchive) -> None:
+    stage = staged(archive, "s/2024-01/A")
+    assert not archive.has("s/2024-01/A")
+    archive.publish([stage])
+    assert archive.has("s/2024-01/A")
+    assert not archive.has("s/2024-01/A~2")
+    archive.remove("s/2024-01/A")
+    assert not archive.has("s/2024-01/A")
+
+
 # What the file system refuses.
 
 

@@ -1,0 +1,158 @@
+"""An installation under fire: what is killed from outside, and what keeps it busy meanwhile."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import os
+import signal
+import sqlite3
+import threading
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.chaos.mortal import PLAN_VARIABLE
+from tests.executor.fake_admin import TOKEN, FakeAdmin
+from tests.functional.installation import SOURCE, DemoSource, Installation, Running, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKERS = 4
+# Few files in flight: what a kill may make the others fetch again stays small and countable.
+CONCURRENCY = 16
+
+
+class Scene:
+    """A demo source, an admin, and ``imgmig up`` with processes that die by a plan."""
+
+    def __init__(self, folder: Path, plan_folder: Path, admin: FakeAdmin, *tenant: str) -> None:
+        self.admin = admin
+        self._source_place = Installation(folder / "source")
+        self.source = DemoSource(self._source_place, *tenant)
+        self.site = Installation(
+            folder / "home",
+            settings={
+                "PORTAL_WORKERS": str(WORKERS),
+                "PYTHONPATH": str(ROOT),
+                "XXL_JOB_HANDLER_MODULES": "tests.chaos.mortal",
+                "XXL_JOB_ADMIN_ADDRESSES": admin.address,
+                "XXL_JOB_ACCESS_TOKEN": TOKEN,
+                PLAN_VARIABLE: str(plan_folder),
+            },
+        )
+        self.accepted: list[int] = []
+        self._up: Running | None = None
+        self._latency = -1.0
+        self._stop = threading.Event()
+        self._visitor = threading.Thread(target=self._visit, daemon=True)
+
+    def open(self) -> None:
+        """Start everything."""
+        assert self.site.run("db", "upgrade").code == 0
+        ended = self.site.run(
+            *("source", "add", SOURCE, "--url", self.source.url),
+            *("--client-id", self.source.client_id, "--concurrency-cap", str(CONCURRENCY)),
+            CLIENT_SECRET=self.source.client_secret,
+        )
+        assert ended.code == 0, ended
+        self.keep_up()
+        self._visitor.start()
+
+    def close(self) -> None:
+        """End everything."""
+        self._stop.set()
+        if self._visitor.is_alive():
+            self._visitor.join()
+        self.site.kill_all()
+        self._source_place.kill_all()
+
+    def keep_up(self) -> None:
+        """Start ``imgmig up`` when it does not run."""
+        if self._up is None or not self._up.is_running():
+            # What it had started dies with it, but not in the same instant.
+            self.site.wait_until_gone()
+            self._up = self.site.start("up")
+
+    def kill(self, point: str) -> int:
+        """Kill a supervisor from outside; its process id."""
+        if point == "outer.up":
+            assert self._up is not None
+            pid = self._up.process.pid
+        elif point == "outer.workers":
+            ones = set(self.site.processes("imgmig worker", "--one"))
+            pid = wait_for(
+                "the workers' supervisor",
+                lambda: min(set(self.site.processes("imgmig worker")) - ones, default=None),
+            )
+        else:
+            pid = wait_for("web", lambda: min(self.site.processes("imgmig web"), default=None))
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def set_latency(self, seconds: float) -> None:
+        """How slow the source is, so that kills find something under way."""
+        if seconds != self._latency:
+            self.source.switch(latency=seconds)
+            self._latency = seconds
+
+    def start_month(self, month: int) -> str:
+        """Create the batch of a month (from 0) and trigger it as an admin does."""
+        year, month = 2024 + month // 12, month % 12 + 1
+        last = calendar.monthrange(year, month)[1]
+        number = self.site.create_batch(f"{year}-{month:02}-01", f"{year}-{month:02}-{last}")
+        self._trigger(number)
+        return number
+
+    def query(self, sql: str) -> list[Any]:
+        """Ask the ledger."""
+        with closing(sqlite3.connect(self.site.home / "ledger.db", timeout=30)) as ledger:
+            return ledger.execute(sql).fetchall()
+
+    def _trigger(self, batch_no: str) -> None:
+        """Send a trigger until it is answered with 200, the same one each time."""
+        number = time.time_ns() // 1000
+        body = {
+            "jobId": len(self.accepted) + 1,
+            "executorHandler": "DataSyncTask",
+            "executorParams": json.dumps({"batch": batch_no}),
+            "executorBlockStrategy": "SERIAL_EXECUTION",
+            "executorTimeout": 0,
+            "logId": number,
+            "logDateTime": number // 1000,
+            "glueType": "BEAN",
+            "glueSource": "",
+            "glueUpdatetime": number // 1000,
+            "broadcastIndex": 0,
+            "broadcastTotal": 1,
+        }
+
+        def taken() -> bool:
+            with suppress(requests.RequestException):
+                return bool(self._as_admin("run", body)["code"] == 200)
+            return False
+
+        wait_for(f"the trigger of {batch_no} taken", taken, 120)
+        self.accepted.append(number)
+
+    def _as_admin(self, word: str, body: dict[str, Any]) -> Any:
+        return requests.post(
+            f"{self.site.address}/xxl-job/{word}",
+            json=body,
+            headers={"XXL-JOB-ACCESS-TOKEN": TOKEN},
+            timeout=10,
+        ).json()
+
+    def _visit(self) -> None:
+        """Be people and an admin who look at things all the time."""
+        while not self._stop.wait(0.3):
+            with suppress(requests.RequestException, ValueError):
+                requests.get(f"{self.site.address}/login", timeout=10)
+                requests.get(f"{self.site.address}/readyz", timeout=10)
+                self._as_admin("idleBeat", {"jobId": 1})
+                if self.accepted:
+                    wanted = {"logDateTim": 1, "logId": self.accepted[-1], "fromLineNum": 1}
+                    self._as_admin("log", wanted)

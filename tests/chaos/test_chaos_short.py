@@ -1,0 +1,29 @@
+"""The short form of ``make chaos``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.plan import draw
+from tests.chaos.run import Size, run, table
+
+SMALL = Size(documents=300, months=6, kills=14)
+
+
+@pytest.mark.processes
+def test_processes_killed_at_seeded_moments_lose_nothing_and_store_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    report = run(11, SMALL, tmp_path)
+    assert report.findings == [], table(report)
+    assert report.figures["kills"] == SMALL.kills
+
+
+def test_a_seed_draws_the_same_moments_again_and_every_point_in_a_full_plan() -> None:
+    full = draw(7, 200, sealing=True)
+    assert full == draw(7, 200, sealing=True)
+    assert full != draw(8, 200, sealing=True)
+    assert len(full) == len({moment.name for moment in full}) == 200
+    assert {"worker.claimed", "agent.sealing", "outer.up"} <= {moment.point for moment in full}
