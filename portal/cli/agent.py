@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -12,8 +13,10 @@ import click
 from portal.cli.opening import log_to, opened
 from portal.cli.running import parent_option
 from portal.jobs import Following
+from portal.ledger import this_host
 from portal.models import utc_now
 from portal.supervisor import StopSignals
+from portal.tasks.audit_keeping import AuditKeeping
 
 logger = logging.getLogger(__name__)
 
@@ -26,19 +29,37 @@ def command() -> None:
     """启动代理进程 Executor heartbeat, callbacks, timeouts, and offering due work again."""
     log_to()
     with opened() as portal, StopSignals() as stop:
+        portal.ledger.origin = lambda: f"agent {this_host()}"
+        keeping = AuditKeeping(
+            portal.ledger, portal.queue, portal.seal_key, home=portal.settings.home
+        )
         following = Following(portal.ledger, portal.executor)
         steps: tuple[Callable[[datetime], None], ...] = (
             lambda _now: portal.offer(),
             following.step,
             portal.executor.tick,
         )
+        stopped = threading.Event()
+        sealing = threading.Thread(target=_keep, args=(keeping, stopped), name="sealing")
+        sealing.start()
         while not stop.received:
             began = time.monotonic()
             for step in steps:
                 _attempt(step)
             while not stop.received and time.monotonic() < began + STEP_SECONDS:
                 time.sleep(0.05)
+        stopped.set()
         portal.executor.close()
+        sealing.join()
+
+
+def _keep(keeping: AuditKeeping, stopped: threading.Event) -> None:
+    """In a thread of its own: an admin that does not answer holds the other steps up for longer
+    than events may stay unsealed.
+    """
+    while not stopped.wait(STEP_SECONDS):
+        _attempt(keeping.step)
+    _attempt(keeping.close)
 
 
 def _attempt(step: Callable[[datetime], None]) -> None:

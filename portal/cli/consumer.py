@@ -13,6 +13,7 @@ from portal.models import utc_now
 from portal.processes import WorkerSlot
 from portal.runtime import Portal
 from portal.services import leases
+from portal.tasks.audit_checking import AuditChecking
 from portal.tasks.mover import Mover
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ BEAT_SECONDS = 2.0
 
 def consume(portal: Portal, slot: WorkerSlot) -> None:
     """Take messages until SIGTERM; what an earlier life of this slot left is freed first."""
+    portal.ledger.origin = lambda: slot.name
     portal.archive.sweep(slot.name)
     with portal.ledger.write() as session:
         leases.free_slot(session, slot.name, now=utc_now())
@@ -36,6 +38,13 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
         stopping=lambda: bool(consumer.stop_flag.is_set()),
         on_busy=heart.set_busy,
     )
+    checking = AuditChecking(
+        portal.ledger,
+        portal.seal_key,
+        home=portal.settings.home,
+        owner=slot.name,
+        stopping=lambda: bool(consumer.stop_flag.is_set()),
+    )
     app = current_app._get_current_object()  # type: ignore[attr-defined] # a proxy has it
 
     def perform(run_id: int) -> None:
@@ -43,7 +52,7 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
         with app.app_context():
             portal.executor.perform(run_id, worker=slot.name)
 
-    consumer = portal.queue.serve(on_batch=mover.look, on_run=perform)
+    consumer = portal.queue.serve(on_batch=mover.look, on_run=perform, on_audit=checking.look)
     heart.start()
     try:
         consumer.run()
