@@ -65,12 +65,12 @@ def save(
     source.concurrency_cap = form.concurrency_cap
     session.flush()
     after = _told(source)
-    detail = {
+    detail: dict[str, Any] = {
         name: [before.get(name), value]
         for name, value in after.items()
         if name not in before or before[name] != value
     }
-    detail["client_secret"] = "***"  # was given anew; whether it is another one nobody need know
+    detail["secret_given"] = True  # whether it is another one nobody need know
     audit.record(session, action, by=by, at=now, new=form.name, detail=detail)
     return source
 
