@@ -5,6 +5,7 @@ It streams, a seal at a time, so memory does not grow with the trail; sealing go
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -80,20 +81,21 @@ class _Check:
     def compare(self, anchors: Iterable[Anchor]) -> None:
         """Look every anchor up; the earliest that does not fit says from where on it is wrong."""
         waiting = iter(anchors)
-        fitting, wrong, beyond = 0, 0, 0
+        fitting = array("q")
+        wrong = beyond = 0
         while some := list(islice(waiting, _ANCHORS_AT_ONCE)):
             hashes = self._hashes({anchor.no for anchor in some})
             for anchor in some:
                 self._report.anchors += 1
                 known = hashes.get(anchor.no)
                 if known is not None and known.startswith(anchor.digest):
-                    fitting = max(fitting, anchor.no)
+                    fitting.append(anchor.no)
                 elif known is not None:
                     wrong = min(wrong, anchor.no) if wrong else anchor.no
                 elif anchor.no > self._last.no:
                     beyond = max(beyond, anchor.no)
         if wrong:
-            before = fitting if fitting < wrong else 0
+            before = max((no for no in fitting if no < wrong), default=0)
             self._faults.add("AUDIT_ANCHOR_MISMATCH", self._reached(before) + 1, no=wrong)
         if beyond:
             first = self._last.reached_id + 1
