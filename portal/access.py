@@ -51,7 +51,7 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "jobs.show": ALL,
     "jobs.tail": ALL,
     "audit.index": AUDITORS,
-    "audit.state": AUDITORS,
+    "audit.live": AUDITORS,
     "audit.verify": AUDITORS,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 Range = tuple[int, int]
 """First and last id, both included."""
@@ -33,9 +34,9 @@ def ranges_in(text: str) -> list[Range]:
     for word in text.split(","):
         low, _, high = word.partition("-")
         ranges.append((int(low), int(high or low)))
-    flat = [number for pair in ranges for number in pair]
-    if flat != sorted(flat) or text_of(ranges) != text:
-        raise ValueError("no ascending ids")
+    ascend = all(one[1] < other[0] for one, other in pairwise(ranges))
+    if not ascend or any(low > high for low, high in ranges) or text_of(ranges) != text:
+        raise ValueError(f"no ascending ids: {text[:40]!r}")
     return ranges
 
 

@@ -53,13 +53,11 @@ def index() -> ResponseReturnValue:
     )
 
 
-@bp.get("/state")
-def state() -> ResponseReturnValue:
+@bp.get("/live")
+def live() -> ResponseReturnValue:
     """The state of sealing and verification, for the page's own refresh."""
     context = _state()
-    return render_template("audit/_state.html", **context), 200 if context[
-        "moves"
-    ] else STOP_POLLING
+    return render_template("audit/_live.html", **context), 200 if context["moves"] else STOP_POLLING
 
 
 @bp.post("/verify")
