@@ -77,6 +77,7 @@ AUDIT_ACTIONS = {
     "source.change": ("修改数据源", "source changed"),
     "job.accept": ("接受任务", "job accepted"),
     "job.end": ("任务结束", "job ended"),
+    "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
 }
 

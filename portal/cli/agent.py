@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import click
@@ -15,6 +16,7 @@ from portal.cli.running import parent_option
 from portal.jobs import Following
 from portal.ledger import this_host
 from portal.models import utc_now
+from portal.runtime import Portal
 from portal.supervisor import StopSignals
 from portal.tasks.audit_keeping import AuditKeeping
 
@@ -30,36 +32,42 @@ def command() -> None:
     log_to()
     with opened() as portal, StopSignals() as stop:
         portal.ledger.origin = lambda: f"agent {this_host()}"
-        keeping = AuditKeeping(
-            portal.ledger, portal.queue, portal.seal_key, home=portal.settings.home
-        )
         following = Following(portal.ledger, portal.executor)
         steps: tuple[Callable[[datetime], None], ...] = (
             lambda _now: portal.offer(),
             following.step,
             portal.executor.tick,
         )
-        stopped = threading.Event()
-        sealing = threading.Thread(target=_keep, args=(keeping, stopped), name="sealing")
-        sealing.start()
-        while not stop.received:
-            began = time.monotonic()
-            for step in steps:
-                _attempt(step)
-            while not stop.received and time.monotonic() < began + STEP_SECONDS:
-                time.sleep(0.05)
-        stopped.set()
+        with _sealing(portal):
+            while not stop.received:
+                began = time.monotonic()
+                for step in steps:
+                    _attempt(step)
+                while not stop.received and time.monotonic() < began + STEP_SECONDS:
+                    time.sleep(0.05)
         portal.executor.close()
-        sealing.join()
 
 
-def _keep(keeping: AuditKeeping, stopped: threading.Event) -> None:
-    """In a thread of its own: an admin that does not answer holds the other steps up for longer
-    than events may stay unsealed.
+@contextmanager
+def _sealing(portal: Portal) -> Iterator[None]:
+    """Seal the trail in a thread of its own: an admin that does not answer holds the other steps
+    up for longer than events may stay unsealed.
     """
-    while not stopped.wait(STEP_SECONDS):
-        _attempt(keeping.step)
-    _attempt(keeping.close)
+    keeping = AuditKeeping(portal.ledger, portal.queue, portal.seal_key, home=portal.settings.home)
+    stopped = threading.Event()
+
+    def keep() -> None:
+        while not stopped.wait(STEP_SECONDS):
+            _attempt(keeping.step)
+        _attempt(keeping.close)
+
+    thread = threading.Thread(target=keep, name="sealing")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def _attempt(step: Callable[[datetime], None]) -> None:

@@ -22,6 +22,7 @@ def ask(session: Session, *, by: str, now: datetime) -> AuditCheck:
         return unfinished
     check = AuditCheck(asked_by=by, asked_at=now)
     session.add(check)
+    audit.record(session, "audit.ask", by=by, at=now)
     session.flush()
     return check
 
