@@ -65,9 +65,13 @@ def test_the_trail_is_verified_by_command(site: Installation, tmp_path: Path) ->
     cut = site.run("audit", "verify", "--anchor-file", str(kept), "--json")
     assert [fault["code"] for fault in cut.json["faults"]] == ["AUDIT_TAIL_CUT"]
     with trail_of(site) as trail, trail.ledger.read() as session:
-        asked = session.connection().exec_driver_sql(
-            "SELECT new, origin FROM audit_events WHERE action = 'audit.verify' ORDER BY id"
-        ).all()
+        asked = (
+            session.connection()
+            .exec_driver_sql(
+                "SELECT new, origin FROM audit_events WHERE action = 'audit.verify' ORDER BY id"
+            )
+            .all()
+        )
         assert [row.new for row in asked] == ["sound", "unsound"]
         assert {row.origin[:4] for row in asked} == {"cli "}
 
