@@ -33,7 +33,9 @@ def within(session: Session, ranges: Sequence[Range], *, limit: int) -> list[Dig
     current = next(inside, None)
     for start in range(0, len(spans), _SPANS_AT_ONCE):
         some = [EVENTS.id.between(*span) for span in spans[start : start + _SPANS_AT_ONCE]]
-        for event_id, digest in _digested(session, event_rows().where(or_(*some)), None):
+        # So many at most lie between the ranges of a span and are not wanted.
+        most = limit - len(found) + _NEAR * len(ranges)
+        for event_id, digest in _digested(session, event_rows().where(or_(*some)), most):
             while current is not None and current[1] < event_id:
                 current = next(inside, None)
             if current is None or len(found) == limit:
@@ -43,7 +45,7 @@ def within(session: Session, ranges: Sequence[Range], *, limit: int) -> list[Dig
     return found
 
 
-def _digested(session: Session, query: Select[Any], limit: int | None) -> list[Digested]:
+def _digested(session: Session, query: Select[Any], limit: int) -> list[Digested]:
     query = query.order_by(EVENTS.id).limit(limit)
     connection = session.connection()
     try:
