@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from sqlalchemy import CursorResult, Executable, select, update
 from sqlalchemy.orm import Session
 
-from . import logs
+from . import logs, observing
 from .models import ExecutorRun
 from .statuses import UNFINISHED, RunStatus, check
 
@@ -59,6 +59,7 @@ def end(
     if not move(session, run, status, **values):
         return False
     logs.append(session, run.id, f"job execute end: code {code}, message {message}", now=now)
+    observing.tell(session, run.info(), "ended")
     return True
 
 

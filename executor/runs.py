@@ -13,6 +13,7 @@ from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from . import observing
 from .changes import UNFINISHED_VALUES, rows_changed
 from .errors import TriggerRefused
 from .models import ExecutorRun, RunInfo
@@ -167,6 +168,7 @@ def _insert(session: Session, trigger: Trigger, *, resumable: bool, now: datetim
         if known is None:
             raise
         return known
+    observing.tell(session, run.info(), "accepted")
     return run
 
 

@@ -18,6 +18,7 @@ from .errors import UnknownRun
 from .handlers import JobHandler
 from .ledger import Ledger, Sessions
 from .models import RunInfo, utc_now
+from .observing import Observer, observed
 from .outbox import Outbox
 from .protocol.inbound import LogQuery, Trigger
 from .protocol.outbound import LogPage
@@ -52,7 +53,8 @@ class Executor:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings = settings
-        self._ledger = Ledger(begin, read)
+        self._observers: list[Observer] = []
+        self._ledger = Ledger(observed(begin, self._observers), read)
         self._enqueue = enqueue
         self._clock = clock
         self._hooks: list[StopHook] = []
@@ -83,6 +85,13 @@ class Executor:
         """
         self._hooks.append(hook)
         return hook
+
+    def observe(self, observer: Observer) -> None:
+        """Have ``observer(session, run, moment)`` called when a run is accepted and when it ends.
+
+        It is called in the transaction that writes it, under the same terms as :meth:`on_kill`.
+        """
+        self._observers.append(observer)
 
     # What admins ask for.
 

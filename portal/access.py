@@ -17,6 +17,7 @@ from portal.models import Role, User
 from portal.runtime import current_portal
 
 ALL = frozenset(Role)
+AUDITORS = frozenset({Role.ADMIN, Role.AUDITOR})
 OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
 NOBODY_LOGGED_IN = None
 
@@ -50,6 +51,9 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "jobs.index": ALL,
     "jobs.show": ALL,
     "jobs.tail": ALL,
+    "audit.index": AUDITORS,
+    "audit.live": AUDITORS,
+    "audit.verify": AUDITORS,
 }
 
 

@@ -11,15 +11,16 @@ from flask_wtf.csrf import CSRFProtect
 
 import migrations
 from executor import Executor, ExecutorSettings
-from portal import access, browser, formatting, jobs, language
+from portal import access, browser, formatting, jobs, language, origin
 from portal.ledger import Ledger, prepare_engine
 from portal.models import Base
 from portal.runtime import Portal
+from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.sync.archive.local import LocalArchive
 from portal.tasks.queue import WorkQueue
-from portal.views import auth, batches, documents, errors, health, home
+from portal.views import audit, auth, batches, documents, errors, health, home
 from portal.views import jobs as task_runs
 
 MIGRATIONS = Path(migrations.__file__).parent
@@ -39,6 +40,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     with app.app_context():
         prepare_engine(db.engine)
         ledger = Ledger(db.engine)
+    ledger.origin = origin.origin
+    origin.init_app(app, trusted_proxies=settings.trusted_proxies)
     queue = WorkQueue(settings.queue_path)
     executor = _build_executor(settings, ledger, queue)
     app.extensions["portal"] = Portal(
@@ -46,17 +49,19 @@ def create_app(settings: Settings | None = None) -> Flask:
         ledger=ledger,
         archive=LocalArchive(settings.archive_path),
         box=SecretBox(settings.secret_key()),
+        seal_key=SealKey(settings.secret_key()),
         queue=queue,
         executor=executor,
     )
     csrf = CSRFProtect(app)
     csrf.exempt(executor.init_app(app, prefix=EXECUTOR_PREFIX))  # admins show their token instead
     executor.on_kill(jobs.release_batches)
+    executor.observe(jobs.record_run)
     language.init_app(app, default=settings.locale, timezone=str(settings.timezone))
     formatting.init_app(app)
     browser.init_app(app)
     access.init_app(app)
-    for view in (auth, home, batches, documents, task_runs, health):
+    for view in (auth, home, batches, documents, task_runs, audit, health):
         app.register_blueprint(view.bp)
     errors.init_app(app)
     return app

@@ -124,6 +124,8 @@ def action(code: str, params: Mapping[str, Any] | None, language: str) -> str:
 
 
 _TELL_SOURCE_ZH = "请源系统管理员修正后，点“重新同步失败任务”。"
+_AUDIT_ZH = "保留数据库现状，通知审计与管理员；"
+_AUDIT_EN = "Keep the database as it is and tell the auditors; "
 _TELL_SOURCE_EN = "Have the source corrected, then retry the failed documents."
 _AUTO_ZH = "系统会自动重试；若一直失败，请"
 _AUTO_EN = "Retried automatically; if it keeps failing, "
@@ -494,6 +496,91 @@ _CATALOGUE = (
         "Restore the former PORTAL_SECRET_KEY or enter the secret again; it then goes on alone.",
         permanent=False,
         where="source",
+    ),
+    Problem(
+        "AUDIT_ROW_CHANGED",
+        "操作日志第 {event} 条封存后被改动",
+        "event {event} of the audit trail was changed after it was sealed",
+        f"{_AUDIT_ZH}与备份中的同一条对比，查明改了什么。",
+        f"{_AUDIT_EN}compare the event with a backup to see what was changed.",
+        permanent=True,
+    ),
+    Problem(
+        "AUDIT_ROW_MISSING",
+        "操作日志第 {event} 条封存后被删除",
+        "event {event} of the audit trail was deleted after it was sealed",
+        f"{_AUDIT_ZH}从备份中取回这一条。",
+        f"{_AUDIT_EN}find the event in a backup.",
+        permanent=True,
+    ),
+    Problem(
+        "AUDIT_ROW_INSERTED",
+        "操作日志第 {event} 条是事后插入的，封存时没有这一条",
+        "event {event} was put into the audit trail later: it was not there when its neighbours "
+        "were sealed",
+        f"{_AUDIT_ZH}这一条不可信。",
+        f"{_AUDIT_EN}do not trust this event.",
+        permanent=True,
+    ),
+    Problem(
+        "AUDIT_ROW_MOVED",
+        "操作日志第 {event} 条的内容原在第 {of} 条，顺序被调换",
+        "event {event} of the audit trail holds what was sealed as event {of}: the order was "
+        "changed",
+        f"{_AUDIT_ZH}与备份对比，恢复原来的顺序。",
+        f"{_AUDIT_EN}compare with a backup to see the order there was.",
+        permanent=True,
+    ),
+    Problem(
+        "AUDIT_SEAL_CHANGED",
+        "第 {no} 个封存被改动（操作日志第 {first} 至 {last} 条）",
+        "seal {no} (events {first} to {last}) was changed",
+        f"{_AUDIT_ZH}与备份中的 audit_seals 表对比。",
+        f"{_AUDIT_EN}compare the table audit_seals with a backup.",
+        permanent=True,
+    ),
+    Problem(
+        "AUDIT_SEAL_MISSING",
+        "第 {no} 至 {until} 个封存被删除，操作日志第 {event} 条起无法核对",
+        "seals {no} to {until} were deleted: events from {event} on cannot be verified",
+        f"{_AUDIT_ZH}从备份中取回 audit_seals 表。",
+        f"{_AUDIT_EN}find the table audit_seals in a backup.",
+        permanent=True,
+    ),
+    Problem(
+        "AUDIT_SEAL_FORGED",
+        "第 {no} 个封存（操作日志第 {first} 至 {last} 条）不是用本系统的密钥做的",
+        "seal {no} (events {first} to {last}) was not made with this installation's key",
+        f"{_AUDIT_ZH}若更换过 PORTAL_SECRET_KEY，用原来的密钥再核对；否则封存链被重做过。",
+        f"{_AUDIT_EN}if PORTAL_SECRET_KEY was replaced, verify with the old one; if not, the "
+        "chain was rebuilt.",
+        permanent=True,
+    ),
+    Problem(
+        "AUDIT_CHAIN_BROKEN",
+        "第 {no} 个封存（操作日志第 {first} 至 {last} 条）与前一个封存不衔接",
+        "seal {no} (events {first} to {last}) does not follow the seal before it",
+        f"{_AUDIT_ZH}与备份中的 audit_seals 表对比。",
+        f"{_AUDIT_EN}compare the table audit_seals with a backup.",
+        permanent=True,
+    ),
+    Problem(
+        "AUDIT_TAIL_CUT",
+        "操作日志第 {event} 条起被截去：锚点记有第 {no} 个封存，现在只到第 {last} 个",
+        "the audit trail was cut off at event {event}: an anchor tells of seal {no}, the last one "
+        "there is is {last}",
+        f"{_AUDIT_ZH}若刚用较早的备份恢复过账本，这是正常结果，请记录在案。",
+        f"{_AUDIT_EN}after restoring an older backup of the ledger this is to be expected: put "
+        "it on record.",
+        permanent=True,
+    ),
+    Problem(
+        "AUDIT_ANCHOR_MISMATCH",
+        "锚点与第 {no} 个封存不符：操作日志第 {event} 条起的封存链被重做过",
+        "an anchor does not match seal {no}: the chain was rebuilt from event {event} on",
+        f"{_AUDIT_ZH}先确认锚点抄写无误、属于本系统。",
+        f"{_AUDIT_EN}first make sure that the anchor is of this installation and copied right.",
+        permanent=True,
     ),
     Problem(
         "INTERNAL",

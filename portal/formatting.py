@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -56,7 +57,7 @@ _RUNS = {
     "timed_out": ("超时", "timed out"),
     "killed": ("已终止", "killed"),
 }
-_ACTIONS = {
+AUDIT_ACTIONS = {
     "batch.create": ("新增批次", "created"),
     "batch.start": ("开始运行", "started"),
     "batch.pause": ("暂停", "paused"),
@@ -70,6 +71,17 @@ _ACTIONS = {
     "item.relist": ("重新清点", "listed again"),
     "hold.open": ("暂缓", "held"),
     "hold.lift": ("恢复", "went on"),
+    "user.login": ("登录", "logged in"),
+    "user.login-refused": ("登录失败", "login refused"),
+    "user.logout": ("退出登录", "logged out"),
+    "user.add": ("新增用户", "user added"),
+    "user.password": ("重设密码", "password set"),
+    "source.add": ("新增数据源", "source added"),
+    "source.change": ("修改数据源", "source changed"),
+    "job.accept": ("接受任务", "job accepted"),
+    "job.end": ("任务结束", "job ended"),
+    "audit.ask": ("要求核对操作日志", "verification asked for"),
+    "audit.verify": ("核对操作日志", "trail verified"),
 }
 
 _DETAILS = {
@@ -81,7 +93,26 @@ _DETAILS = {
     "failed": ("失败", "failed"),
     "source": ("数据源", "source"),
     "org": ("组织", "organisation"),
+    "role": ("角色", "role"),
+    "handler": ("处理器", "handler"),
+    "job_id": ("任务编号", "job"),
+    "log_id": ("日志编号", "log"),
+    "code": ("结果码", "code"),
+    "params": ("参数", "parameter"),
+    "events": ("日志条数", "events"),
+    "seals": ("封存", "seals"),
+    "anchors": ("锚点", "anchors"),
+    "faults": ("问题", "faults"),
+    "first_event": ("第一处", "first"),
+    "base_url": ("地址", "address"),
+    "client_id": ("客户端", "client"),
+    "secret_given": ("重填密钥", "secret given"),
+    "download_hosts": ("下载主机", "download hosts"),
+    "profile": ("连接配置", "profile"),
+    "rules": ("兼容性规则", "rules"),
+    "concurrency_cap": ("并发上限", "concurrency cap"),
 }
+_SOUND = {"sound": ("完好", "sound"), "unsound": ("有问题", "unsound")}
 
 
 def init_app(app: Flask) -> None:
@@ -180,17 +211,27 @@ def item_status(value: str | None) -> str:
 
 def audit_action(value: str) -> str:
     """The words for an action of the trail; one we have no words for is shown as it is."""
-    words = _ACTIONS.get(value)
+    words = AUDIT_ACTIONS.get(value)
     return value if words is None else words[language() != "zh"]
 
 
 def audit_word(value: str | None, action: str) -> str:
     """A status as the trail keeps it, in words; anything else as it is."""
-    kinds = (ListingStatus,) if action == "slice.listing" else (RunStatus, SyncStatus)
-    for kind in kinds:
+    words = _WORDS_OF.get(action, {}).get(value or "")
+    if words is not None:
+        return words[language() != "zh"]
+    for kind in _KINDS_OF.get(action, (RunStatus, SyncStatus)):
         if value in set(kind):
             return label(kind(value), language())
     return value or ""
+
+
+_WORDS_OF = {"job.accept": _RUNS, "job.end": _RUNS, "audit.verify": _SOUND}
+_KINDS_OF: dict[str, tuple[type[Status] | type[SyncStatus], ...]] = {
+    "slice.listing": (ListingStatus,),
+    "item.status": (ItemStatus,),
+    "item.relist": (ItemStatus,),
+}
 
 
 def audit_detail(detail: Mapping[str, Any] | None) -> str:
@@ -198,5 +239,19 @@ def audit_detail(detail: Mapping[str, Any] | None) -> str:
     parts = []
     for key, value in (detail or {}).items():
         words = _DETAILS.get(key)
-        parts.append(f"{words[language() != 'zh'] if words else key} {value}")
+        parts.append(f"{words[language() != 'zh'] if words else key} {_detail(value)}")
     return "，".join(parts) if language() == "zh" else ", ".join(parts)
+
+
+def _detail(value: Any) -> str:
+    """A pair is a change; what is set is only named."""
+    match value:
+        case [None, new]:
+            return _detail(new)
+        case [old, new]:
+            return f"{_detail(old)} → {_detail(new)}"
+        case True:
+            return "✓"
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False)
+    return str(value)

@@ -7,7 +7,8 @@ both read first can then only fail. So every transaction that writes says so at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,21 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
+def this_host() -> str:
+    """The name of this host, as the trail says from where something was done."""
+    return socket.gethostname()[:60]
+
+
 class Ledger:
-    """The ledger's database as the services see it."""
+    """The ledger's database as the services see it.
+
+    :ivar origin: from where this process writes, asked at every transaction; the trail keeps it
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._reading = engine
         self._writing = engine.execution_options(ledger_write=True)
+        self.origin: Callable[[], str] = this_host
 
     def close(self) -> None:
         """Close the idle connections; the next use opens new ones."""
@@ -58,7 +68,7 @@ class Ledger:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that writes: commits at the end, rolls back on any error."""
-        with Session(self._writing) as session, session.begin():
+        with Session(self._writing, info={"origin": self.origin()}) as session, session.begin():
             yield session
 
     @contextmanager

@@ -9,6 +9,7 @@ from flask import current_app
 from executor import Executor
 from portal.ledger import Ledger
 from portal.models import utc_now
+from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
 from portal.settings import Settings
 from portal.sync.archive.base import Archive
@@ -24,6 +25,7 @@ class Portal:
     ledger: Ledger
     archive: Archive
     box: SecretBox
+    seal_key: SealKey
     queue: WorkQueue
     executor: Executor
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import click
@@ -12,10 +14,12 @@ import click
 from portal.cli.opening import log_to, opened
 from portal.cli.running import parent_option
 from portal.jobs import Following
+from portal.ledger import this_host
 from portal.models import utc_now
 from portal.runtime import Portal
 from portal.services.clock_steps import draw_back
 from portal.supervisor import StopSignals
+from portal.tasks.audit_keeping import AuditKeeping
 from portal.tasks.cleaning import Cleaner
 
 logger = logging.getLogger(__name__)
@@ -31,6 +35,7 @@ def command() -> None:
     """启动代理进程 Executor heartbeat, callbacks, timeouts, and offering due work again."""
     log_to()
     with opened() as portal, StopSignals() as stop:
+        portal.ledger.origin = lambda: f"agent {this_host()}"
         following = Following(portal.ledger, portal.executor, portal.settings.timezone)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
         steps = (
@@ -40,13 +45,36 @@ def command() -> None:
             _Step(cleaner.step, every=CLEAN_SECONDS),
             _Step(lambda now: _draw_back(portal, now), every=CLOCK_SECONDS),
         )
-        while not stop.received:
-            began = time.monotonic()
-            for step in steps:
-                step.take(began)
-            while not stop.received and time.monotonic() < began + STEP_SECONDS:
-                time.sleep(0.05)
+        with _sealing(portal):
+            while not stop.received:
+                began = time.monotonic()
+                for step in steps:
+                    step.take(began)
+                while not stop.received and time.monotonic() < began + STEP_SECONDS:
+                    time.sleep(0.05)
         portal.executor.close()
+
+
+@contextmanager
+def _sealing(portal: Portal) -> Iterator[None]:
+    """Seal the trail in a thread of its own: an admin that does not answer holds the other steps
+    up for longer than events may stay unsealed.
+    """
+    keeping = AuditKeeping(portal.ledger, portal.queue, portal.seal_key, home=portal.settings.home)
+    stopped = threading.Event()
+
+    def keep() -> None:
+        while not stopped.wait(STEP_SECONDS):
+            _attempt(keeping.step)
+        _attempt(keeping.close)
+
+    thread = threading.Thread(target=keep, name="sealing")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
 
 
 class _Step:

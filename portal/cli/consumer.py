@@ -13,6 +13,7 @@ from portal.models import utc_now
 from portal.processes import WorkerSlot
 from portal.runtime import Portal
 from portal.services import leases
+from portal.tasks.audit_checking import AuditChecking
 from portal.tasks.cleaning import clean_slot
 from portal.tasks.mover import Mover
 
@@ -23,6 +24,7 @@ BEAT_SECONDS = 2.0
 
 def consume(portal: Portal, slot: WorkerSlot) -> None:
     """Take messages until SIGTERM; what an earlier life of this slot left is freed first."""
+    portal.ledger.origin = lambda: slot.name
     clean_slot(portal.ledger, portal.archive, slot.name, now=utc_now())
     heart = _Heart(portal, slot.name)
     mover = Mover(
@@ -35,6 +37,13 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
         stopping=lambda: bool(consumer.stop_flag.is_set()),
         on_busy=heart.set_busy,
     )
+    checking = AuditChecking(
+        portal.ledger,
+        portal.seal_key,
+        home=portal.settings.home,
+        owner=slot.name,
+        stopping=lambda: bool(consumer.stop_flag.is_set()),
+    )
     app = current_app._get_current_object()  # type: ignore[attr-defined] # a proxy has it
 
     def perform(run_id: int) -> None:
@@ -42,7 +51,7 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
         with app.app_context():
             portal.executor.perform(run_id, worker=slot.name)
 
-    consumer = portal.queue.serve(on_batch=mover.look, on_run=perform)
+    consumer = portal.queue.serve(on_batch=mover.look, on_run=perform, on_audit=checking.look)
     heart.start()
     try:
         consumer.run()

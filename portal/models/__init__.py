@@ -1,6 +1,6 @@
 """The ledger's tables, one module per thing."""
 
-from portal.models.audit import AuditEvent
+from portal.models.audit import AuditCheck, AuditEvent, AuditSeal
 from portal.models.base import Base, table_of, utc_now
 from portal.models.batch import Batch, BatchNumber
 from portal.models.counts import Counts
@@ -15,7 +15,9 @@ from portal.models.user import Role, User
 from portal.models.worker import Worker
 
 __all__ = [
+    "AuditCheck",
     "AuditEvent",
+    "AuditSeal",
     "Base",
     "Batch",
     "BatchItem",

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from portal.models import AuditEvent
+from portal.models import AuditEvent, table_of
 
 
 def record(
@@ -24,10 +24,14 @@ def record(
     reason: str | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one event; ``by`` is a user's name, a worker's, or ``xxl-job``."""
+    """Write one event; ``by`` is a user's name, a worker's, or ``xxl-job``.
+
+    From where it was done, the transaction knows: see :class:`portal.ledger.Ledger`.
+    """
     event = AuditEvent(
         at=at,
         actor=by,
+        origin=origin_of(session),
         action=action,
         batch_id=batch_id,
         old=old,
@@ -63,6 +67,13 @@ def item_event(
 
 def record_items(session: Session, events: Iterable[dict[str, Any]]) -> None:
     """Write many item events in one statement."""
-    rows = list(events)
+    origin = origin_of(session)
+    rows = [{**event, "origin": origin} for event in events]
     if rows:
-        session.execute(insert(AuditEvent), rows)
+        session.connection().execute(insert(table_of(AuditEvent)), rows)
+
+
+def origin_of(session: Session) -> str | None:
+    """From where this transaction writes."""
+    origin: str | None = session.info.get("origin")
+    return origin

@@ -134,6 +134,7 @@ def _record_each(
     columns = {
         "at": literal(now, events.c.at.type),
         "actor": literal(by),
+        "origin": literal(audit.origin_of(session), events.c.origin.type),
         "action": literal(action),
         "batch_id": BatchItem.batch_id,
         "document_id": BatchItem.document_id,

@@ -50,6 +50,7 @@ def save(
     except ValueError as error:
         raise NotAllowed(f"数据源设置无效：{error}", f"invalid data source: {error}") from error
     source = session.scalar(select(DataSource).where(DataSource.name == form.name))
+    before = _told(source)
     action = "source.change"
     if source is None:
         source = DataSource(name=form.name, created_at=now, secret_box="")
@@ -63,8 +64,29 @@ def save(
     source.rules = dict(form.rules)
     source.concurrency_cap = form.concurrency_cap
     session.flush()
-    audit.record(session, action, by=by, at=now, new=form.name, detail={"base_url": form.base_url})
+    after = _told(source)
+    detail: dict[str, Any] = {
+        name: [before.get(name), value]
+        for name, value in after.items()
+        if name not in before or before[name] != value
+    }
+    detail["secret_given"] = True  # whether it is another one nobody need know
+    audit.record(session, action, by=by, at=now, new=form.name, detail=detail)
     return source
+
+
+def _told(source: DataSource | None) -> dict[str, Any]:
+    """What the trail tells of a data source: all but its secret."""
+    if source is None:
+        return {}
+    return {
+        "base_url": source.base_url,
+        "client_id": source.client_id,
+        "download_hosts": source.download_hosts,
+        "profile": source.profile,
+        "rules": source.rules,
+        "concurrency_cap": source.concurrency_cap,
+    }
 
 
 def find(session: Session, name: str) -> DataSource:

@@ -1,6 +1,6 @@
 """The queue: it only says "look here", with an id; what is to be done stands in the ledger.
 
-A message may come twice, late or never. So both tasks ask the ledger what is due, claim it there,
+A message may come twice, late or never. So all tasks ask the ledger what is due, claim it there,
 and do nothing when there is nothing.
 """
 
@@ -21,7 +21,7 @@ _SHUTDOWN_SECONDS = 10
 
 
 class WorkQueue:
-    """Huey's queue with the two things it may say.
+    """Huey's queue with the three things it may say.
 
     A process that only tells others needs nothing more; a worker calls :meth:`serve` first.
     """
@@ -32,9 +32,11 @@ class WorkQueue:
         self._huey = SqliteHuey("imgmig", filename=str(path), fsync=False, results=False)
         self._on_batch: Look | None = None
         self._on_run: Look | None = None
+        self._on_audit: Look | None = None
         # Names are given, so that moving the code does not orphan what is queued.
         self._batch_task = self._huey.task(name="look_at_batch")(self._batch)
         self._run_task = self._huey.task(name="look_at_run", priority=10)(self._run)
+        self._audit_task = self._huey.task(name="look_at_audit")(self._audit)
 
     def look_at_batch(self, batch_id: int) -> None:
         """Have some worker look at a batch."""
@@ -44,14 +46,19 @@ class WorkQueue:
         """Have some worker look at a job run; before all batches."""
         self._run_task(run_id)
 
+    def look_at_audit(self, check_id: int) -> None:
+        """Have some worker look at a verification of the trail."""
+        self._audit_task(check_id)
+
     def waiting(self) -> int:
         """Messages nobody has taken yet."""
         return int(self._huey.pending_count())
 
-    def serve(self, *, on_batch: Look, on_run: Look) -> Consumer:
+    def serve(self, *, on_batch: Look, on_run: Look, on_audit: Look) -> Consumer:
         """A consumer with one thread that takes messages; SIGTERM ends it after its task."""
         self._on_batch = on_batch
         self._on_run = on_run
+        self._on_audit = on_audit
         return self._huey.create_consumer(
             workers=1,
             worker_type="thread",
@@ -73,3 +80,7 @@ class WorkQueue:
     def _run(self, run_id: int) -> None:
         if self._on_run is not None:
             self._on_run(run_id)
+
+    def _audit(self, check_id: int) -> None:
+        if self._on_audit is not None:
+            self._on_audit(check_id)

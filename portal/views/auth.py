@@ -5,14 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_login import login_user, logout_user
+from flask_login import current_user, login_user, logout_user
 
 from portal.access import Account, safe_next
 from portal.forms.login import LoginForm
 from portal.language import choose
 from portal.models import utc_now
 from portal.runtime import current_portal
-from portal.services import accounts
+from portal.services import accounts, audit
 
 bp = Blueprint("auth", __name__)
 
@@ -41,6 +41,8 @@ def login() -> ResponseReturnValue:
 @bp.post("/logout")
 def logout() -> ResponseReturnValue:
     """Log out."""
+    with current_portal().ledger.write() as ledger:
+        audit.record(ledger, "user.logout", by=current_user.name, at=utc_now())
     logout_user()
     flash(_("已退出登录"), "success")
     return redirect(url_for("auth.login"), code=303)

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -14,37 +13,18 @@ from sqlalchemy.orm import Session
 from executor import Executor
 from executor.models import ExecutorRun
 from executor.statuses import RunStatus as JobStatus
-from portal.app import create_app
 from portal.errors import SyncError
 from portal.jobs import Following
 from portal.models import Batch
 from portal.runtime import Portal
 from portal.services import batches
-from portal.settings import read_settings
 from portal.statuses import ListingStatus, RunStatus
 from tests.portal.fake_source import FakeSource, make_document
-from tests.portal.jobs.job_rig import TOKEN, JobRig
+from tests.portal.jobs.job_rig import JobRig
 from tests.portal.ledger_scene import BY, SHANGHAI, Scene, failed, stored
 
 CREATE = {"source": "影像系统", "from": "2024-01-01", "to": "2024-01-31"}
 NOTHING = "没有待运行的批次 no batch is waiting"
-
-
-@pytest.fixture
-def rig(database_url: str, tmp_path: Path) -> Iterator[JobRig]:
-    app = create_app(
-        read_settings(
-            {
-                "IMGMIG_HOME": str(tmp_path / "home"),
-                "PORTAL_DATABASE_URL": database_url,
-                "XXL_JOB_ACCESS_TOKEN": TOKEN,
-            }
-        )
-    )
-    rig = JobRig(app)
-    yield rig
-    rig.portal.queue.close()
-    rig.portal.ledger.close()
 
 
 @pytest.fixture
