@@ -31,6 +31,7 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
         archive=portal.archive,
         queue=portal.queue,
         box=portal.box,
+        home=portal.settings.home,
         owner=slot.name,
         workers=portal.settings.workers,
         stopping=lambda: bool(consumer.stop_flag.is_set()),

@@ -12,7 +12,11 @@ from portal.models.base import Base, RowId, UtcDateTime
 
 
 class DataSource(Base):
-    """A connection to a source system; the client secret is encrypted at rest."""
+    """A connection to a source system; the client secret is encrypted at rest.
+
+    So is all of the proxy, since it may hold a password; ``proxy_address`` is what may be shown of
+    it. ``ca_pem`` are the certificates trusted instead of the public ones.
+    """
 
     __tablename__ = "data_sources"
 
@@ -24,6 +28,9 @@ class DataSource(Base):
     download_hosts: Mapped[list[str]] = mapped_column(JSON, default=list)
     profile: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     rules: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    proxy_address: Mapped[str | None] = mapped_column(String(300))
+    proxy_box: Mapped[str | None] = mapped_column(Text)
+    ca_pem: Mapped[str | None] = mapped_column(Text)
     concurrency_cap: Mapped[int | None]
     enabled: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

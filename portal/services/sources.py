@@ -1,9 +1,9 @@
-"""数据源: adding connections, and opening them for the engine."""
+"""数据源: adding and changing connections, and reading them back for the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +15,21 @@ from portal.models import DataSource
 from portal.secret_box import SecretBox
 from portal.services import audit
 from portal.sync.checks.rules import CompatibilityRules
+from portal.sync.proxy import Proxy
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.profile import ConnectorProfile
+from portal.sync.tls import check_authorities
+
+_LONGEST_CA = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class SourceForm:
-    """What a person gives for a data source; profile and rules carry only what differs."""
+    """Everything a data source is set to; profile and rules carry only what differs.
+
+    ``proxy`` is ``http[s]://[user:password@]host:port``, ``ca_pem`` certificates in PEM form; both
+    are empty for none.
+    """
 
     name: str
     base_url: str
@@ -31,12 +39,14 @@ class SourceForm:
     profile: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
     concurrency_cap: int | None = None
+    proxy: str = field(default="", repr=False)
+    ca_pem: str = field(default="", repr=False)
 
 
 def save(
     session: Session, form: SourceForm, *, box: SecretBox, by: str, now: datetime
 ) -> DataSource:
-    """Add a data source, or change the one of that name.
+    """Add a data source, or set the one of that name to what the form says.
 
     :raises NotAllowed: when a value makes no sense, naming it
     """
@@ -44,12 +54,14 @@ def save(
         raise NotAllowed("数据源名称须为 1–64 个字符", "a name has 1 to 64 characters")
     if form.concurrency_cap is not None and not 1 <= form.concurrency_cap <= 1000:
         raise NotAllowed("并发上限须为 1–1000", "the concurrency cap is 1 to 1000")
+    source = session.scalar(select(DataSource).where(DataSource.name == form.name))
     try:
-        _connection(form)
+        connection = _connection(form)
         CompatibilityRules.from_mapping(form.rules)
+        if form.ca_pem and (source is None or source.ca_pem != form.ca_pem):
+            _check_ca(form.ca_pem, now)
     except ValueError as error:
         raise NotAllowed(f"数据源设置无效：{error}", f"invalid data source: {error}") from error
-    source = session.scalar(select(DataSource).where(DataSource.name == form.name))
     action = "source.change"
     if source is None:
         source = DataSource(name=form.name, created_at=now, secret_box="")
@@ -62,8 +74,22 @@ def save(
     source.profile = dict(form.profile)
     source.rules = dict(form.rules)
     source.concurrency_cap = form.concurrency_cap
+    source.proxy_address = connection.proxy.address if connection.proxy else None
+    source.proxy_box = box.close(form.proxy) if connection.proxy else None
+    source.ca_pem = form.ca_pem or None
     session.flush()
-    audit.record(session, action, by=by, at=now, new=form.name, detail={"base_url": form.base_url})
+    audit.record(
+        session,
+        action,
+        by=by,
+        at=now,
+        new=form.name,
+        detail={
+            "base_url": form.base_url,
+            "proxy": source.proxy_address,
+            "private_ca": source.ca_pem is not None,
+        },
+    )
     return source
 
 
@@ -83,21 +109,47 @@ def all_sources(session: Session) -> Sequence[DataSource]:
     return session.scalars(select(DataSource).order_by(DataSource.name)).all()
 
 
-def connection_of(source: DataSource, box: SecretBox) -> Connection:
-    """How the stored source is reached, with its secret.
+def form_of(
+    source: DataSource, box: SecretBox, named: Mapping[str, Any] | None = None
+) -> SourceForm:
+    """What the stored source is set to, with the settings that are ``named`` in their place.
+
+    A secret that is named is not opened, so that one stored with another key can be replaced.
 
     :raises SecretUnreadable: see :meth:`SecretBox.open`
     """
-    return _connection(
-        SourceForm(
-            name=source.name,
-            base_url=source.base_url,
-            client_id=source.client_id,
-            client_secret=box.open(source.secret_box),
-            download_hosts=tuple(source.download_hosts),
-            profile=source.profile,
-        )
-    )
+    values = dict(named or {})
+    for one in fields(SourceForm):
+        if one.name not in values:
+            values[one.name] = _stored(source, one.name, box)
+    return SourceForm(**values)
+
+
+def connection_of(source: DataSource, box: SecretBox) -> Connection:
+    """How the stored source is reached, with its secrets.
+
+    :raises SecretUnreadable: see :meth:`SecretBox.open`
+    """
+    return _connection(form_of(source, box))
+
+
+def _stored(source: DataSource, setting: str, box: SecretBox) -> Any:
+    match setting:
+        case "client_secret":
+            return box.open(source.secret_box)
+        case "proxy":
+            return box.open(source.proxy_box) if source.proxy_box else ""
+        case "ca_pem":
+            return source.ca_pem or ""
+        case "download_hosts":
+            return tuple(source.download_hosts)
+    return getattr(source, setting)
+
+
+def _check_ca(pem: str, now: datetime) -> None:
+    if len(pem) > _LONGEST_CA:
+        raise ValueError(f"private CA: more than {_LONGEST_CA} characters")
+    check_authorities(pem, now)
 
 
 def _connection(form: SourceForm) -> Connection:
@@ -107,4 +159,6 @@ def _connection(form: SourceForm) -> Connection:
         client_secret=form.client_secret,
         profile=ConnectorProfile.from_mapping(form.profile),
         download_hosts=form.download_hosts,
+        proxy=Proxy.parse(form.proxy) if form.proxy else None,
+        ca_pem=form.ca_pem,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -13,14 +14,13 @@ from portal.models import Batch, DataSource, utc_now
 from portal.secret_box import SecretBox
 from portal.services.desk import LedgerDesk
 from portal.services.discovery import Discovery, due_slice
-from portal.services.sources import connection_of
+from portal.services.opening import open_source, settings_of
 from portal.statuses import RunStatus
 from portal.sync.archive.base import Archive
 from portal.sync.checks.pool import InspectorPool
 from portal.sync.checks.rules import CompatibilityRules
-from portal.sync.download import Downloader, DownloadOptions
+from portal.sync.download import Downloader
 from portal.sync.sources.base import Source
-from portal.sync.sources.piaozone import PiaozoneSource
 from portal.sync.transfer.stint import Stint, StintOptions
 from portal.tasks.offering import offer
 from portal.tasks.queue import WorkQueue
@@ -45,6 +45,7 @@ class _Opened:
 class Mover:
     """The engine of one worker process; keeps connections and checking children between looks.
 
+    :param home: of the installation; private CAs are written below it
     :param owner: the worker slot's name, as in leases
     :param workers: how many workers share a source's concurrency cap
     :param on_busy: told which batch is worked on, and None afterwards
@@ -57,6 +58,7 @@ class Mover:
         archive: Archive,
         queue: WorkQueue,
         box: SecretBox,
+        home: Path,
         owner: str,
         workers: int,
         stopping: Callable[[], bool],
@@ -66,6 +68,7 @@ class Mover:
         self._archive = archive
         self._queue = queue
         self._box = box
+        self._home = home
         self._owner = owner
         self._workers = workers
         self._stopping = stopping
@@ -147,25 +150,18 @@ class Mover:
         return max(1, min(DEFAULT_LEVEL, source.concurrency_cap // self._workers))
 
     def _open(self, source: DataSource) -> _Opened:
-        settings = (
-            source.base_url,
-            source.client_id,
-            source.secret_box,
-            source.download_hosts,
-            source.profile,
-            source.rules,
-        )
+        settings = settings_of(source, self._home)
         opened = self._opened.get(source.id)
         if opened is not None and opened.settings == settings:
             return opened
         if opened is not None:
             opened.downloader.close()
             opened.source.close()
-        connection = connection_of(source, self._box)
+        fresh = open_source(source, self._box, self._home)
         self._opened[source.id] = _Opened(
             settings=settings,
-            source=PiaozoneSource(connection),
-            downloader=Downloader(DownloadOptions()),
+            source=fresh.source,
+            downloader=fresh.downloader,
             rules=CompatibilityRules.from_mapping(source.rules),
         )
         return self._opened[source.id]

@@ -288,7 +288,7 @@ def test_refused_connection_names_host_and_cause_only(connect: Connect, scope: S
 
 def test_plain_server_asked_for_tls(server: SourceServer, connect: Connect) -> None:
     error = failure(connect(base_url=server.base_url.replace("http", "https")).token)
-    assert error.code == "SRC_CONNECTION"
+    assert error.code == "SRC_TLS"
     assert "TLS" in error.params["detail"]
 
 
