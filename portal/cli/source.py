@@ -89,7 +89,7 @@ def add(
 
     修改时，没有给出的各项保持不变 What is not named stays as it was.
     """
-    named = {setting: value for setting, value in given.items() if value not in (None, ())}
+    named = {setting: value for setting, value in given.items() if value not in (None, (), "")}
     if profile is not None:
         named["profile"] = _json_file(profile)
     if rules is not None:
@@ -151,7 +151,7 @@ def list_sources(as_json: bool) -> None:
 @click.option(
     "--month",
     type=click.DateTime(["%Y-%m"]),
-    help="用哪个月的单据测试，如 2024-01；默认本月 Whose documents to try; the present month if none.",
+    help="用哪个月的单据测试，如 2024-01，默认本月 Whose documents to try, this month's if none.",
 )
 @as_json
 def check(name: str, month: datetime | None, as_json: bool) -> None:

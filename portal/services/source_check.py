@@ -160,7 +160,8 @@ class _Heads:
             self.skew_seconds = round((told - self._clock()).total_seconds())
         except (ValueError, TypeError):
             pass  # none told, or nonsense
-        certificate = getattr(getattr(answer.raw.connection, "sock", None), "getpeercert", dict)()
-        if certificate and "notAfter" in certificate:
+        socket = getattr(answer.raw.connection, "sock", None)
+        certificate = getattr(socket, "getpeercert", dict)()
+        if certificate:
             seconds = ssl.cert_time_to_seconds(certificate["notAfter"])
             self.expires_at = datetime.fromtimestamp(seconds, UTC)
