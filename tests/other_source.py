@@ -142,14 +142,14 @@ class OtherSource(_Server):
             return 405, {}, b""
         if not self._admits(query.get("ticket", [""])[0]):
             return 401, {}, b""
-        match path.removeprefix(BASE_PATH):
-            case "/query/summary":
-                return _said(self._summary(self._within(query)))
-            case "/query/bills":
-                return _said(self._bills(self._within(query), query))
-            case "/blob":
-                return self._blob(query["key"][0])
-        return 404, {}, b""
+        return self._query(path.removeprefix(BASE_PATH), query)
+
+    def _query(self, path: str, query: dict[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
+        if path == "/query/summary":
+            return _said(self._summary(self._within(query)))
+        if path == "/query/bills":
+            return _said(self._bills(self._within(query), query))
+        return self._blob(query["key"][0]) if path == "/blob" else (404, {}, b"")
 
     def _ticket(self, asked: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         signed = f"{APP_KEY}{APP_SECRET}{asked['when']}".encode()
@@ -162,14 +162,11 @@ class OtherSource(_Server):
 
     def _admits(self, ticket: str) -> bool:
         self.uses[ticket] += 1
-        return (
-            bool(self.tickets) and ticket == self.tickets[-1] and self.uses[ticket] <= TICKET_USES
-        )
+        is_newest = ticket in self.tickets[-1:]
+        return is_newest and self.uses[ticket] <= TICKET_USES
 
     def _within(self, query: dict[str, list[str]]) -> list[_Bill]:
-        begin, finish = (
-            datetime.strptime(query[name][0], "%Y-%m-%d %H:%M:%S") for name in ("begin", "finish")
-        )
+        begin, finish = (datetime.fromisoformat(query[name][0]) for name in ("begin", "finish"))
         units, kinds = query.get("unit"), query.get("kind")
         return [
             bill
@@ -255,7 +252,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = _serve
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -263,7 +264,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _bill(number: int) -> _Bill:
     """Bills of January and February 2024, three files each."""
-    scanned = datetime(2024, 1, 1) + timedelta(hours=number * 60)
+    scanned = datetime.fromisoformat("2024-01-01") + timedelta(hours=number * 60)
     bill = _Bill(f"B{number:04d}", scanned, f"u{number % 2}", f"k{number % 3}", f"{number}.50")
     for position, role in enumerate(_ROLES):
         key = f"{bill.serial}/{position} 页"

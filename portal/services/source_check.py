@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import requests
 
@@ -161,7 +161,7 @@ class _Heads:
         except (ValueError, TypeError):
             pass  # none told, or nonsense
         socket = getattr(answer.raw.connection, "sock", None)
-        certificate = getattr(socket, "getpeercert", dict)()
+        certificate: dict[str, Any] = getattr(socket, "getpeercert", dict)()
         if certificate:
             seconds = ssl.cert_time_to_seconds(certificate["notAfter"])
             self.expires_at = datetime.fromtimestamp(seconds, UTC)

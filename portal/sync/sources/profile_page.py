@@ -16,15 +16,22 @@ _INTRODUCTION = """# 连接配置
 
 由 `python -m portal.sync.sources.profile_page` 生成，请勿手工修改。
 
-连接配置（connector profile）说明一个源系统的接口与默认接口有哪些不同：路径、名称、翻页、令牌的传递方式等。它是一个 JSON 文件，
-**只写不同之处**，没有写的各项用默认值。用 `imgmig source add 数据源 --profile 文件` 设置，
-`imgmig source add 数据源 --clear profile` 恢复默认；改完用 `imgmig source check 数据源 --month 2024-01` 试。
+连接配置（connector profile）说明一个源系统的接口与默认接口有哪些不同：
+路径、名称、翻页、令牌的传递方式等。它是一个 JSON 文件，**只写不同之处**，没有写的各项用默认值。
 写错时会指出是哪一项、允许什么。
 
-- 名称可以写成用点连接的路径，表示在内层对象中：`result.list` 是 `result` 里的 `list`。对象中恰有带点的名称时，以它为先。
+```sh
+imgmig source add 数据源 --profile 文件.json
+imgmig source check 数据源 --month 2024-01     # 改完就试；--month 选一个有单据的月份
+imgmig source add 数据源 --clear profile       # 恢复默认
+```
+
+- 名称可以写成用点连接的路径，表示在内层对象中：`result.list` 是 `result` 里的 `list`。
+  对象中恰有带点的名称时，以它为先。
 - “可为空”的项写空文本 `""`，表示对方没有这一项。
-- 完整的例子见[连接配置示例](连接配置示例.json)：另一种源系统，用 `GET` 查询、按行偏移翻页、令牌放在查询参数中、应答多包一层。
-- 签名算法、MD5 与时间戳的用法不能配置；接口的步骤（取令牌、清点、列表、取文件）不同的源系统需要另写程序。
+- 完整的例子见[连接配置示例](连接配置示例.json)：
+  用 `GET` 查询、按行偏移翻页、令牌放在查询参数中、应答多包一层的源系统。
+- 签名的算法不能配置；步骤（取令牌、清点、列表、取文件）不同的源系统需要另写程序。
 """
 
 
