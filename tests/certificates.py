@@ -25,7 +25,9 @@ class Authority:
     def __init__(self, folder: Path, *, days: int = 30) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "内网根证书")])
+        self._name = x509.Name(
+            [x509.NameAttribute(NameOID.COMMON_NAME, f"内网根证书 {next(_numbers)}")]
+        )
         constraints = x509.BasicConstraints(ca=True, path_length=None)
         self._certificate = (
             _builder(self._name, self._name, self._key, days)

@@ -18,7 +18,10 @@ _MEANINGS = (
     (("not yet valid",), "certificate not yet valid"),
     (("expired",), "certificate expired"),
     (("mismatch", "does not match", "no alternative certificate subject name"), "wrong host name"),
-    (("issuer", "self-signed", "self signed", "unable to verify"), "unknown CA"),
+    (
+        ("issuer", "self-signed", "self signed", "unable to verify", "signature failure"),
+        "unknown CA",
+    ),
 )
 
 

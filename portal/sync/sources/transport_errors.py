@@ -86,7 +86,12 @@ def _told(link: OSError) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, which urllib3 also keeps among an error's arguments."""
     link: BaseException | None = error
-    while link is not None:
+    passed: list[BaseException] = []
+    while link is not None and link not in passed:
         yield link
-        link = link.__cause__ or link.__context__
+        passed.append(link)
+        origin = getattr(link, "original_error", None)
+        led = (origin, link.__cause__, link.__context__, *link.args)
+        link = next((one for one in led if isinstance(one, BaseException)), None)
