@@ -51,6 +51,9 @@ def command() -> None:
 @click.option("--client-id")
 @click.option(
     "--client-secret",
+    prompt="clientSecret",
+    prompt_required=False,
+    hide_input=True,
     envvar="CLIENT_SECRET",
     help="不写在命令行上：提示输入，或取自环境变量 CLIENT_SECRET Asked for, or from CLIENT_SECRET.",
 )
