@@ -162,8 +162,7 @@ class OtherSource(_Server):
 
     def _admits(self, ticket: str) -> bool:
         self.uses[ticket] += 1
-        is_newest = ticket in self.tickets[-1:]
-        return is_newest and self.uses[ticket] <= TICKET_USES
+        return ticket in self.tickets and self.uses[ticket] <= TICKET_USES
 
     def _within(self, query: dict[str, list[str]]) -> list[_Bill]:
         begin, finish = (datetime.fromisoformat(query[name][0]) for name in ("begin", "finish"))
@@ -217,7 +216,11 @@ class OtherSource(_Server):
             "title": f"{picture.key}.{picture.ext}",
             "ext": picture.ext,
             "length": len(picture.body),
-            "hash": {"sha256": hashlib.sha256(picture.body).hexdigest()},
+            "hash": {
+                "sha256": hashlib.sha256(picture.body).hexdigest(),
+                "md5": hashlib.md5(picture.body).hexdigest(),
+            },
+            "sheets": None if picture.ext == "txt" else 1,
             "link": link,
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -73,7 +74,16 @@ def test_every_page_is_read_by_row_offset(opened: Opened, other: OtherSource) ->
     first = documents[0]
     assert (first.image_no, first.org_code, first.org_name) == ("B0000", "u0", "上海分公司")
     assert first.collected_at == datetime(2023, 12, 31, 16, tzinfo=UTC)
+    assert (first.bill_no, first.bill_type_code, first.bill_type_name) == ("V-B0000", "k0", "差旅")
+    assert (first.applicant, first.amount, first.resource) == ("李娜", Decimal("0.50"), "OTHER")
     assert [file.category for file in first.files] == ["cover", "invoice", "attachment"]
+    assert [file.seq for file in first.files] == [0, 1, 2]
+    picture, body = documents[1].files[0], other.bills[1].pictures[0].body
+    assert (picture.file_id, picture.name, picture.suffix) == ("B0001-0", "B0001-0.jpg", "jpg")
+    assert (picture.size, picture.page_count) == (len(body), 1)
+    assert picture.sha256 == hashlib.sha256(body).hexdigest()
+    assert picture.md5 == hashlib.md5(body).hexdigest()
+    assert picture.download_url == f"{other.pictures.origin}/pic/B0001-0"
     assert first.extra == {"unit": {"region": "华东"}, "pics": {"rev": 3}}
     assert len(other.tickets) == 1
 
