@@ -28,8 +28,11 @@ _MEANINGS = (
 def check_authorities(pem: str, now: datetime) -> None:
     """Refuse certificates that could not serve as a private CA.
 
-    :raises ValueError: when there is none, one cannot be read, or one is not valid now
+    :raises ValueError: when there is none, one cannot be read or is not valid now, or when there
+        is a private key, which has no business here
     """
+    if "PRIVATE KEY-----" in pem:
+        raise ValueError("private CA: holds a private key; give the certificates only")
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode())
     except ValueError:

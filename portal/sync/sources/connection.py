@@ -47,6 +47,11 @@ class Connection:
             raise ValueError(f"base URL: {error}") from None
         if base.query:
             raise ValueError("base URL: must have no query")
+        for name, path in vars(self.profile.paths).items():
+            try:
+                Address.parse(base.url.rstrip("/") + path)
+            except ValueError as error:
+                raise ValueError(f"profile paths.{name}: {error}") from None
         allowed = frozenset(allowed_host(entry.strip()) for entry in self.download_hosts)
         object.__setattr__(self, "base_url", base.url.rstrip("/"))
         object.__setattr__(self, "base", base)

@@ -96,6 +96,7 @@ def test_secrets_of_another_key_can_be_replaced(scene: Scene, form: sources.Sour
         ({"proxy": "proxy.corp:3128"}, "proxy: must be http"),
         ({"proxy": "http://me:s3cret-of-the-proxy@proxy.corp"}, "proxy: must be http"),
         ({"ca_pem": "hello"}, "private CA: no readable certificate"),
+        ({"profile": {"paths": {"count": "/a\\b"}}}, "profile paths.count: "),
         ({"profile": {"count": {"document": "x"}}}, "profile count.document: unknown"),
     ],
 )

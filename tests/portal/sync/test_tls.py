@@ -18,9 +18,15 @@ def test_certificates_that_will_do(tmp_path: Path) -> None:
 
 def test_what_is_no_certificate_is_refused(tmp_path: Path) -> None:
     pem = Authority(tmp_path).pem
-    for text in ("", "hello", pem[:200], pem.replace("CERTIFICATE", "PRIVATE KEY")):
+    for text in ("", "hello", pem[:200], pem.replace("CERTIFICATE", "X509 CRL")):
         with pytest.raises(ValueError, match="private CA: no readable certificate"):
             check_authorities(text, NOW)
+
+
+def test_a_private_key_is_not_kept(tmp_path: Path) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+    with pytest.raises(ValueError, match="private CA: holds a private key"):
+        check_authorities(Authority(tmp_path).pem + key, NOW)
 
 
 def test_one_that_is_not_valid_now_is_refused_by_name(tmp_path: Path) -> None:
