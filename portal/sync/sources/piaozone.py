@@ -30,7 +30,8 @@ from portal.sync.sources.values import SOURCE_ZONE
 _TENANT_PREFIX = "TN_"  # tenant-level ids, which imaging refuses
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # what fits a header
 _MAX_REDIRECTS = 5
-#: How long nobody asks for a token again after a call for one got no answer in time.
+#: A token call that fails after so long, or by a timeout, is not repeated for a while.
+_SLOW_SECONDS = 1.0
 _TOKEN_PAUSE_SECONDS = 5.0
 
 
@@ -62,7 +63,7 @@ class PiaozoneSource:
             self._session.hooks["response"] = [lambda answer, **_: on_answer(answer)]
         self._clock = clock
         self._token: str | None = None
-        self._token_timeout: tuple[float, SyncError] | None = None
+        self._slow_failure: tuple[float, SyncError] | None = None
         self._token_lock = Lock()
 
     def __repr__(self) -> str:
@@ -161,19 +162,21 @@ class PiaozoneSource:
     def _fetch_token(self) -> str:
         """Call 1; the caller holds the lock.
 
-        One that got no answer in time is not repeated at once: many downloads wait for the same
-        token, one after the other, and their leases run out meanwhile.
+        One that failed slowly is not repeated at once: many downloads wait for the same token,
+        one after the other, and their leases run out meanwhile.
         """
-        if self._token_timeout is not None:
-            again_at, error = self._token_timeout
-            if time.monotonic() < again_at:
+        started = time.monotonic()
+        if self._slow_failure is not None:
+            again_at, error = self._slow_failure
+            if started < again_at:
                 raise SyncError(error.code, **error.params)
-        self._token_timeout = None
+        self._slow_failure = None
         try:
             return self._ask_for_token()
         except SyncError as error:
-            if error.code == "SRC_TIMEOUT":
-                self._token_timeout = (time.monotonic() + _TOKEN_PAUSE_SECONDS, error)
+            ended = time.monotonic()
+            if error.code == "SRC_TIMEOUT" or ended - started >= _SLOW_SECONDS:
+                self._slow_failure = (ended + _TOKEN_PAUSE_SECONDS, error)
             raise
 
     def _ask_for_token(self) -> str:

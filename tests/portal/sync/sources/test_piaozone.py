@@ -263,8 +263,8 @@ def test_silence_ends_with_the_read_timeout(
 
 def test_dripping_answer_ends_too(server: SourceServer, connect: Connect, scope: Scope) -> None:
     server.script(COUNT, body=b" " * 1000, piece=1, pause=0.02)
-    error = failure(connect(read_timeout=0.1).count, scope)
-    assert (error.code, error.params) == ("SRC_TIMEOUT", {"seconds": "0.5"})
+    error = failure(connect(read_timeout=0.4).count, scope)
+    assert (error.code, error.params) == ("SRC_TIMEOUT", {"seconds": "2"})
     server.closing.set()
 
 
@@ -373,7 +373,7 @@ def test_a_token_call_that_hangs_ends_and_is_not_repeated_at_once(
 
 def test_a_token_call_that_drips_ends_too(server: SourceServer, connect: Connect) -> None:
     server.script(TOKEN, body=b" " * 1000, piece=1, pause=0.02)
-    source = connect(token_connect_timeout=0.2, token_read_timeout=0.2)
+    source = connect(token_connect_timeout=0.4, token_read_timeout=0.4)
     error = failure(source.token)
-    assert (error.code, error.params) == ("SRC_TIMEOUT", {"seconds": "0.4"})
+    assert (error.code, error.params) == ("SRC_TIMEOUT", {"seconds": "0.8"})
     server.closing.set()
