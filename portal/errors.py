@@ -301,8 +301,32 @@ _CATALOGUE = (
         "SRC_CONNECTION",
         "连接源系统失败：{detail}",
         "no connection to the source: {detail}",
-        f"{_AUTO_ZH}检查网络、DNS、证书和代理设置。",
-        f"{_AUTO_EN}check network, DNS, certificates and proxy.",
+        f"{_AUTO_ZH}检查网络、DNS、防火墙和数据源地址。",
+        f"{_AUTO_EN}check network, DNS, firewall and the data source's address.",
+        permanent=False,
+    ),
+    Problem(
+        "SRC_TLS",
+        "与源系统的安全连接（TLS）建立失败：{detail}",
+        "no secure connection (TLS) to the source: {detail}",
+        f"{_AUTO_ZH}检查源系统证书：由内部机构签发的（unknown CA），"
+        "用 `imgmig source add 名称 --ca-file 文件` 设置该数据源的私有证书；"
+        "过期的请源系统更换；主机名不符的核对数据源地址；并核对本机时间。",
+        f"{_AUTO_EN}look at the source's certificate: for one of an authority of your own "
+        "(unknown CA) set the data source's private CA with `imgmig source add NAME --ca-file "
+        "FILE`; have an expired one replaced; for a wrong host name check the address; and check "
+        "this machine's clock.",
+        permanent=False,
+        where="source",
+    ),
+    Problem(
+        "SRC_PROXY",
+        "出站代理（不是源系统）出错：{detail}",
+        "the outbound proxy, not the source, failed: {detail}",
+        f"{_AUTO_ZH}检查数据源的代理地址、用户名和密码（`imgmig source add 名称 --proxy`），"
+        "并请代理管理员确认允许访问源系统。",
+        f"{_AUTO_EN}check the proxy's address, user and password (`imgmig source add NAME "
+        "--proxy`), and ask its administrator whether it lets us through to the source.",
         permanent=False,
         where="source",
     ),

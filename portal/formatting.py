@@ -111,6 +111,11 @@ _DETAILS = {
     "profile": ("连接配置", "profile"),
     "rules": ("兼容性规则", "rules"),
     "concurrency_cap": ("并发上限", "concurrency cap"),
+    "rate_cap": ("速率上限", "rate cap"),
+    "bandwidth_cap": ("带宽上限", "bandwidth cap"),
+    "windows": ("时间窗口", "time windows"),
+    "proxy": ("代理", "proxy"),
+    "private_ca": ("私有证书", "private CA"),
 }
 _SOUND = {"sound": ("完好", "sound"), "unsound": ("有问题", "unsound")}
 

@@ -32,6 +32,7 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
         archive=portal.archive,
         queue=portal.queue,
         box=portal.box,
+        home=portal.settings.home,
         owner=slot.name,
         zone=portal.settings.timezone,
         stopping=lambda: bool(consumer.stop_flag.is_set()),

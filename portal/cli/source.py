@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,32 @@ from portal.errors import NotAllowed
 from portal.models import DataSource, utc_now
 from portal.services import sources
 from portal.services.months import months_between
-from portal.sync.sources.piaozone import PiaozoneSource
+from portal.services.source_check import SourceReport, check_source
 from portal.sync.sources.rows import Scope
+
+_READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+#: What --clear takes: the setting, and its value when there is none.
+_CLEARED: dict[str, tuple[str, Any]] = {
+    "download-host": ("download_hosts", ()),
+    "profile": ("profile", {}),
+    "rules": ("rules", {}),
+    "concurrency-cap": ("concurrency_cap", None),
+    "rate-cap": ("rate_cap", None),
+    "bandwidth-cap": ("bandwidth_cap", None),
+    "window": ("windows", ()),
+    "proxy": ("proxy", ""),
+    "ca-file": ("ca_pem", ""),
+}
+_NEEDED = {"base_url": "--url", "client_id": "--client-id"}
+_MARKS = {"ok": "正常 ok", "warning": "注意 note", "failed": "失败 failed", "skipped": "未测 none"}
+_STEPS = {
+    "token": "令牌 token",
+    "count": "清点 count",
+    "listing": "列表 listing",
+    "file": "文件 file",
+    "clock": "时钟 clock",
+    "certificate": "证书 certificate",
+}
 
 
 @click.group("source")
@@ -25,44 +50,96 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--url", required=True, help="源系统地址 Base URL, such as https://api.piaozone.com")
-@click.option("--client-id", required=True)
+@click.option("--url", "base_url", help="源系统地址 Base URL, such as https://api.piaozone.com")
+@click.option("--client-id")
 @click.option(
     "--client-secret",
     prompt="clientSecret",
+    prompt_required=False,
     hide_input=True,
     envvar="CLIENT_SECRET",
     help="不写在命令行上：提示输入，或取自环境变量 CLIENT_SECRET Asked for, or from CLIENT_SECRET.",
 )
-@click.option("--download-host", "hosts", multiple=True, help="允许的下载主机 An allowed host.")
-@click.option("--profile", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--rules", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--concurrency-cap", type=int)
+@click.option(
+    "--download-host",
+    "download_hosts",
+    multiple=True,
+    help="允许的下载主机，可多次；给出即替换原有清单 An allowed host; replaces those there were.",
+)
+@click.option("--profile", type=_READABLE, help="连接配置 Connector profile (JSON).")
+@click.option("--rules", type=_READABLE, help="兼容性规则 Compatibility rules (JSON).")
+@click.option("--concurrency-cap", type=int, help="同时请求数上限 Requests at once.")
+@click.option("--rate-cap", type=float, help="每秒请求数上限 Requests a second.")
+@click.option("--bandwidth-cap", type=int, help="每秒字节数上限 Bytes a second.")
+@click.option(
+    "--window",
+    "windows",
+    multiple=True,
+    help="允许工作的时间，如 '1-5 20:00-07:00'（周一至周五晚八点到次日七点），可多次；给出即替换"
+    " When it may be worked; replaces the windows there were.",
+)
+@click.option(
+    "--proxy",
+    envvar="SOURCE_PROXY",
+    help="出站代理 http[s]://[用户:密码@]主机:端口；有密码时放在环境变量 SOURCE_PROXY 中"
+    " Outbound proxy; one with a password belongs in SOURCE_PROXY.",
+)
+@click.option("--ca-file", type=_READABLE, help="私有证书 Private CA: PEM certificates to trust.")
+@click.option(
+    "--clear",
+    multiple=True,
+    type=click.Choice([*_CLEARED]),
+    help="清除一项设置，可多次 Remove a setting.",
+)
 def add(
     *,
     name: str,
-    url: str,
-    client_id: str,
-    client_secret: str,
-    hosts: tuple[str, ...],
     profile: Path | None,
     rules: Path | None,
-    concurrency_cap: int | None,
+    ca_file: Path | None,
+    clear: tuple[str, ...],
+    **given: Any,
 ) -> None:
-    """新增或修改数据源 Add a data source, or change the one of that name."""
-    form = sources.SourceForm(
-        name=name,
-        base_url=url,
-        client_id=client_id,
-        client_secret=client_secret,
-        download_hosts=hosts,
-        profile=_json_file(profile),
-        rules=_json_file(rules),
-        concurrency_cap=concurrency_cap,
-    )
-    with opened() as portal, portal.ledger.write() as session:
-        sources.save(session, form, box=portal.box, by=actor(), now=utc_now())
+    """新增或修改数据源 Add a data source, or change the one of that name.
+
+    修改时，没有给出的各项保持不变 What is not named stays as it was.
+    """
+    named = {setting: value for setting, value in given.items() if value not in (None, (), "")}
+    if profile is not None:
+        named["profile"] = _json_file(profile)
+    if rules is not None:
+        named["rules"] = _json_file(rules)
+    if ca_file is not None:
+        named["ca_pem"] = _text_of(ca_file)
+    for option in clear:
+        setting, nothing = _CLEARED[option]
+        if setting in named:
+            raise NotAllowed(
+                f"--{option} 不能同时给出和清除", f"--{option} is both named and cleared"
+            )
+        named[setting] = nothing
+    with opened() as portal:
+        with portal.ledger.read() as session:
+            is_new = not any(one.name == name for one in sources.all_sources(session))
+        if is_new:
+            _complete(named)
+        with portal.ledger.write() as session:
+            if is_new:
+                form = sources.SourceForm(name=name, **named)
+            else:
+                form = sources.form_of(sources.find(session, name), portal.box, named)
+            sources.save(session, form, box=portal.box, by=actor(), now=utc_now())
     say(f"数据源 {name} 已保存 saved")
+
+
+def _complete(named: dict[str, Any]) -> None:
+    """What a new source cannot do without."""
+    missing = [option for setting, option in _NEEDED.items() if setting not in named]
+    if missing:
+        options = ", ".join(missing)
+        raise NotAllowed(f"新数据源须给出 {options}", f"a new data source needs {options}")
+    if "client_secret" not in named:
+        named["client_secret"] = click.prompt("clientSecret", hide_input=True)
 
 
 @command.command("list")
@@ -76,27 +153,55 @@ def list_sources(as_json: bool) -> None:
         return
     for row in rows:
         state = "启用 enabled" if row["enabled"] else "停用 disabled"
-        say(f"{row['name']}\t{row['base_url']}\t{row['client_id']}\t{state}")
+        words = [row["name"], row["base_url"], row["client_id"], state]
+        if row["proxy"]:
+            words.append(f"代理 proxy {row['proxy']}")
+        if row["private_ca"]:
+            words.append("私有证书 private CA")
+        say("\t".join(words))
 
 
 @command.command()
 @click.argument("name")
+@click.option(
+    "--month",
+    type=click.DateTime(["%Y-%m"]),
+    help="用哪个月的单据测试，如 2024-01，默认本月 Whose documents to try, this month's if none.",
+)
 @as_json
-def check(name: str, as_json: bool) -> None:
-    """测试连接 Fetch a token and the count of the present month."""
+def check(name: str, month: datetime | None, as_json: bool) -> None:
+    """测试连接：令牌、清点、列表、一个文件、时钟、证书 Try token, count, listing and one file."""
     with opened() as portal:
+        zone = portal.settings.timezone
+        day = month.date() if month is not None else utc_now().astimezone(zone).date()
+        last = (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+        (covered,) = months_between(day.replace(day=1), last, zone)
         with portal.ledger.read() as session:
-            source = PiaozoneSource(sources.connection_of(sources.find(session, name), portal.box))
-        today = utc_now().astimezone(portal.settings.timezone).date()
-        first: date = today.replace(day=1)
-        month = next(iter(months_between(first, today, portal.settings.timezone)))
-        count = source.count(Scope(month.starts_at, month.ends_at))
-        source.close()
-    found = {"source": name, "month": month.month, "documents": count.documents}
+            source = sources.find(session, name)
+        scope = Scope(covered.starts_at, covered.ends_at)
+        report = check_source(source, portal.box, portal.settings.home, scope, clock=utc_now)
     if as_json:
-        say_json(found)
+        say_json({"source": name, "month": covered.month, **_told(report)})
     else:
-        say(f"连接正常 connected；{month.month}: {count.documents} 份单据 documents")
+        for finding in report.findings:
+            say(f"{_MARKS[finding.state]}\t{_STEPS[finding.check]}\t{finding.zh} {finding.en}")
+    if report.error is not None:
+        raise report.error
+    if not as_json:
+        say(f"连接正常 connected；{covered.month}: {report.documents} 份单据 documents")
+
+
+def _told(report: SourceReport) -> dict[str, Any]:
+    expires = report.tls_expires_at
+    return {
+        "ok": report.error is None,
+        "code": report.error.code if report.error else None,
+        "documents": report.documents,
+        "file_bytes": report.file_bytes,
+        "clock_skew_seconds": report.skew_seconds,
+        "tls_expires_at": expires.isoformat() if expires else None,
+        "checks": [asdict(finding) for finding in report.findings],
+    }
 
 
 def _row(source: DataSource) -> dict[str, Any]:
@@ -106,15 +211,25 @@ def _row(source: DataSource) -> dict[str, Any]:
         "client_id": source.client_id,
         "download_hosts": source.download_hosts,
         "concurrency_cap": source.concurrency_cap,
+        "rate_cap": source.rate_cap,
+        "bandwidth_cap": source.bandwidth_cap,
+        "windows": source.windows,
+        "proxy": source.proxy_address,
+        "private_ca": source.ca_pem is not None,
         "enabled": source.enabled,
     }
 
 
-def _json_file(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
+def _text_of(path: Path) -> str:
     try:
-        value = json.loads(path.read_text("utf-8"))
+        return path.read_text("utf-8")
+    except ValueError:
+        raise NotAllowed(f"{path.name} 不是文本文件", f"{path.name} is no text file") from None
+
+
+def _json_file(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_text_of(path))
     except ValueError as error:
         raise NotAllowed(f"{path.name} 不是 JSON is not JSON: {error}") from error
     if not isinstance(value, dict):

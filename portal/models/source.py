@@ -17,6 +17,9 @@ class DataSource(Base):
 
     ``rate_cap`` is requests a second, ``bandwidth_cap`` bytes a second, ``windows`` the times at
     which it may be worked (:class:`portal.sync.throttle.windows.TimeWindows`); none means no limit.
+
+    All of the proxy is encrypted too, since it may hold a password; ``proxy_address`` is what may
+    be shown of it. ``ca_pem`` are the certificates trusted instead of the public ones.
     """
 
     __tablename__ = "data_sources"
@@ -29,6 +32,9 @@ class DataSource(Base):
     download_hosts: Mapped[list[str]] = mapped_column(JSON, default=list)
     profile: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     rules: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    proxy_address: Mapped[str | None] = mapped_column(String(300))
+    proxy_box: Mapped[str | None] = mapped_column(Text)
+    ca_pem: Mapped[str | None] = mapped_column(Text)
     concurrency_cap: Mapped[int | None]
     rate_cap: Mapped[float | None] = mapped_column(Float)
     bandwidth_cap: Mapped[int | None] = mapped_column(BigInteger)

@@ -15,9 +15,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from portal.errors import SyncError
+from portal.sync.lookup import at
+from portal.sync.sources.profile_fields import EnvelopeFields
 
 #: Longest wait that a source's Retry-After is believed, in seconds.
 MAX_RETRY_AFTER = 3600.0
+
+#: The envelope of the source contract.
+CONTRACT = EnvelopeFields()
 
 _HEAD_BYTES = 4096
 _DESCRIPTION_LENGTH = 200
@@ -35,6 +40,7 @@ _HTML_START = re.compile(
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _KEY_END = re.compile(r"\s*:\s*")
 _VALUE_END = re.compile(r"\s*,\s*")
+_ABSENT = object()
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
 _BY_STATUS = {
     401: "SRC_UNAUTHORIZED",
@@ -47,7 +53,11 @@ _BY_STATUS = {
 
 
 def status_error(
-    status: int, headers: Mapping[str, str], body_head: bytes, now: datetime
+    status: int,
+    headers: Mapping[str, str],
+    body_head: bytes,
+    now: datetime,
+    envelope: EnvelopeFields = CONTRACT,
 ) -> SyncError:
     """The error that an HTTP status other than success means.
 
@@ -55,8 +65,9 @@ def status_error(
     :param body_head: the first bytes of the body; the ``errcode`` and ``description`` of a JSON
         envelope there are kept with the error
     :param now: aware; what a Retry-After date is measured from
+    :param envelope: what the source calls them
     """
-    params: dict[str, Any] = {"status": status, **_explanation(body_head)}
+    params: dict[str, Any] = {"status": status, **_explanation(body_head, envelope)}
     default = "SRC_SERVER_ERROR" if 500 <= status <= 599 else "SRC_BAD_STATUS"
     error = SyncError(_BY_STATUS.get(status, default), **params)
     if not error.permanent:
@@ -64,7 +75,12 @@ def status_error(
     return error
 
 
-def success_error(content_type: str, body_head: bytes, suffix: str | None) -> SyncError | None:
+def success_error(
+    content_type: str,
+    body_head: bytes,
+    suffix: str | None,
+    envelope: EnvelopeFields = CONTRACT,
+) -> SyncError | None:
     """Why the body of a status 200 cannot be the file that was asked for, or None.
 
     Recognises an HTML page (``SRC_HTML``), unless the file is declared as one, and a JSON envelope
@@ -72,11 +88,12 @@ def success_error(content_type: str, body_head: bytes, suffix: str | None) -> Sy
 
     :param body_head: the first bytes of the body, some hundred at least when it has them
     :param suffix: the declared suffix, in any case, with or without its dot
+    :param envelope: what the source calls the parts of an envelope
     """
     is_declared_html = (suffix or "").lower().lstrip(".") in _HTML_SUFFIXES
     if not is_declared_html and looks_like_html(content_type, body_head):
         return SyncError("SRC_HTML")
-    explanation = _explanation(body_head)
+    explanation = _explanation(body_head, envelope)
     return SyncError("SRC_BUSINESS_ERROR", **explanation) if explanation else None
 
 
@@ -107,13 +124,14 @@ def business_error(errcode: object, description: object) -> SyncError:
     )
 
 
-def _explanation(body_head: bytes) -> dict[str, Any]:
+def _explanation(body_head: bytes, envelope: EnvelopeFields) -> dict[str, Any]:
     """``errcode`` and ``description`` of a JSON envelope; empty if the body is none."""
     text = _text(body_head, "{")
     fields = _leading_fields(text) if text else {}
-    if "errcode" not in fields:
+    errcode = at(fields, envelope.errcode, _ABSENT) if envelope.errcode else _ABSENT
+    if errcode is _ABSENT:
         return {}
-    return business_error(fields["errcode"], fields.get("description")).params
+    return business_error(errcode, at(fields, envelope.description)).params
 
 
 def _text(body_head: bytes, first: str) -> str | None:

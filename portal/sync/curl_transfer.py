@@ -17,29 +17,18 @@ import pycurl
 from certifi import where as public_roots
 
 from portal.errors import SyncError
+from portal.sync.answers import CONTRACT
 from portal.sync.crawling import Slow
+from portal.sync.curl_failures import CurlFailure
+from portal.sync.proxy import Proxy, refusal
 from portal.sync.response import Response, Sink
+from portal.sync.sources.profile_fields import EnvelopeFields
 from portal.sync.throttle.bandwidth import ByteBudget
 
 logger = logging.getLogger(__name__)
 
-#: libcurl's codes whose message names host and cause and nothing of the URL.
-_TELLING_CODES = frozenset(
-    {
-        pycurl.E_COULDNT_RESOLVE_HOST,
-        pycurl.E_COULDNT_RESOLVE_PROXY,
-        pycurl.E_COULDNT_CONNECT,
-        pycurl.E_PEER_FAILED_VERIFICATION,
-        pycurl.E_SSL_CONNECT_ERROR,
-    }
-)
-#: Codes that say: this address or this answer is not HTTP.
-_CONTRACT_CODES = frozenset(
-    {pycurl.E_URL_MALFORMAT, pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY}
-)
 #: Codes that on a kept connection mean that something was left on it by the answer before.
 _UNCLEAN_CODES = frozenset({pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY})
-_DETAIL_LENGTH = 160
 #: CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl takes and has no name for.
 _SUPPRESS_CONNECT_HEADERS = 265
 
@@ -53,14 +42,16 @@ class DownloadOptions:
         also the span over which a speed may be too low (see :mod:`portal.sync.crawling`)
     :param proxy: the only proxy used; those of the environment are ignored
     :param ca_file: the roots to trust instead of the public ones
+    :param envelope: what the source calls the parts of an envelope, which is never a file
     :param connections: open at most; downloads beyond that wait for one
     :param buffer_bytes: read from a socket at once; libcurl hands over 16 KiB at a time
     """
 
     connect_timeout: float = 10.0
     stall_seconds: int = 30
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = None
     ca_file: str | None = None
+    envelope: EnvelopeFields = CONTRACT
     connections: int = 32
     buffer_bytes: int = 256 * 1024
 
@@ -107,6 +98,7 @@ class Downloaded:
 def new_handle(options: DownloadOptions) -> pycurl.Curl:
     """A libcurl handle with everything that stays the same from download to download."""
     handle = pycurl.Curl()
+    roots = options.ca_file or public_roots()
     for option, value in (
         (pycurl.NOSIGNAL, 1),
         (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
@@ -116,10 +108,13 @@ def new_handle(options: DownloadOptions) -> pycurl.Curl:
         (pycurl.SSL_VERIFYPEER, 1),
         (pycurl.SSL_VERIFYHOST, 2),
         # The same roots as for the control calls; libcurl's own default is its builder's path.
-        (pycurl.CAINFO, options.ca_file or public_roots()),
+        (pycurl.CAINFO, roots),
+        (pycurl.PROXY_CAINFO, roots),
         # Empty, not unset: unset means those of the environment.
-        (pycurl.PROXY, options.proxy or ""),
+        (pycurl.PROXY, options.proxy.url if options.proxy is not None else ""),
         (pycurl.NOPROXY, ""),
+        # A proxy that connects us is told nothing that is meant for the source.
+        (pycurl.HEADEROPT, pycurl.HEADER_SEPARATE),
         # What a proxy answers to CONNECT is not the source's answer.
         (_SUPPRESS_CONNECT_HEADERS, 1),
         (pycurl.CONNECTTIMEOUT_MS, int(options.connect_timeout * 1000)),
@@ -156,7 +151,7 @@ class CurlTransfer:
         self._budget = budget
         self._options = options
         self._download = download
-        self._response = Response(download.sink, download.suffix)
+        self._response = Response(download.sink, download.suffix, options.envelope)
         self._failure: Exception | None = None
         self._before_request = before_request
         self._is_sent = False
@@ -222,7 +217,8 @@ class CurlTransfer:
             return False
         self._is_repeated = True
         self._is_sent = False
-        self._response = Response(self._download.sink, self._download.suffix)
+        download = self._download
+        self._response = Response(download.sink, download.suffix, self._options.envelope)
         self.handle.setopt(pycurl.FRESH_CONNECT, 1)
         return True
 
@@ -255,7 +251,7 @@ class CurlTransfer:
         response = self._response
         if response.is_error:
             # The status explains more than how its body ended.
-            return None if response.redirect else response.status_error(datetime.now(UTC))
+            return None if response.redirect else self._status_error()
         if code == pycurl.E_OK:
             try:
                 response.end()
@@ -265,6 +261,14 @@ class CurlTransfer:
             return self._reported(self._failure)
         return None if code == pycurl.E_OK else self._curl_error(code, message)
 
+    def _status_error(self) -> SyncError:
+        response, proxy = self._response, self._options.proxy
+        if proxy is not None and self._download.url.startswith("http:"):
+            refused = refusal(response.status, response.headers)
+            if refused is not None:
+                return SyncError("SRC_PROXY", detail=f"{proxy.address}: {refused}")
+        return response.status_error(datetime.now(UTC))
+
     def _reported(self, failure: Exception) -> SyncError:
         if isinstance(failure, SyncError):
             return failure
@@ -273,17 +277,25 @@ class CurlTransfer:
 
     def _curl_error(self, code: int, message: str) -> SyncError:
         response, options = self._response, self._options
+        if code == pycurl.E_ABORTED_BY_CALLBACK:
+            code = pycurl.E_GOT_NOTHING  # which libcurl would have tried once more
+        failure = CurlFailure(
+            code,
+            message,
+            url=self._download.url,
+            connect_code=self.handle.getinfo(pycurl.HTTP_CONNECTCODE),
+            is_kept=self.handle.getinfo(pycurl.NUM_CONNECTS) == 0,
+        )
+        if options.proxy is not None and not response.is_file:
+            error = failure.proxy_error(options.proxy)
+            if error is not None:
+                return error
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            stalled = message.startswith("Operation too slow")
-            seconds = options.stall_seconds if stalled else options.connect_timeout
+            seconds = options.stall_seconds if failure.is_stall else options.connect_timeout
             return SyncError("SRC_TIMEOUT", seconds=round(seconds, 3))
         if response.is_file:
             received, expected = response.received, response.expected
             if expected is None:
                 return SyncError("SRC_CUT", received=received)
             return SyncError("SRC_SHORT_BODY", expected=expected, received=received)
-        if code == pycurl.E_ABORTED_BY_CALLBACK:
-            code = pycurl.E_GOT_NOTHING  # which libcurl would have tried once more
-        text = message if code in _TELLING_CODES else pycurl.easy_strerror(code)
-        kind = "SRC_BAD_ANSWER" if code in _CONTRACT_CODES else "SRC_CONNECTION"
-        return SyncError(kind, detail=text[:_DETAIL_LENGTH])
+        return failure.source_error()

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Protocol
 
 from portal.errors import SyncError
-from portal.sync.answers import status_error, success_error
+from portal.sync.answers import CONTRACT, status_error, success_error
+from portal.sync.sources.profile_fields import EnvelopeFields
 
 #: Bytes of a body held back until it is clear that they are a file and no error page, whose
 #: comment or description may be long; and of an error's body kept to explain it.
@@ -40,12 +41,13 @@ class LongBodyError(Exception):
 class Response:
     """One answer as it arrives; what :meth:`header` and :meth:`body` raise ends it early."""
 
-    def __init__(self, sink: Sink, suffix: str | None) -> None:
+    def __init__(self, sink: Sink, suffix: str | None, envelope: EnvelopeFields = CONTRACT) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.received = 0
         self._sink = sink
         self._suffix = suffix
+        self._envelope = envelope
         self._lines: list[bytes] = []
         self._header_bytes = 0
         self._head_ended = False
@@ -136,7 +138,8 @@ class Response:
     def _release(self) -> None:
         """Hand what was held back to the sink, which gets all the rest directly."""
         content_type = self.headers.get("content-type", "")
-        error = success_error(content_type, self._held[:_EXPLAINING_BYTES], self._suffix)
+        head = self._held[:_EXPLAINING_BYTES]
+        error = success_error(content_type, head, self._suffix, self._envelope)
         if error is not None:
             raise error
         held, self._held = self._held, b""
@@ -155,7 +158,7 @@ class Response:
 
     def status_error(self, now: datetime) -> SyncError:
         """The error that a status other than 200 means."""
-        return status_error(self.status, self.headers, self._held, now)
+        return status_error(self.status, self.headers, self._held, now, self._envelope)
 
 
 def _headers(lines: list[bytes]) -> dict[str, str]:

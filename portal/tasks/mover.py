@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -16,14 +17,13 @@ from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import gates, holds
 from portal.services.desk import LedgerDesk
 from portal.services.discovery import Discovery, due_slice
-from portal.services.sources import connection_of
+from portal.services.opening import open_source, settings_of
 from portal.statuses import RunStatus
 from portal.sync.archive.base import Archive
 from portal.sync.checks.pool import InspectorPool
 from portal.sync.checks.rules import CompatibilityRules
-from portal.sync.download import Downloader, DownloadOptions
+from portal.sync.download import Downloader
 from portal.sync.sources.base import Source
-from portal.sync.sources.piaozone import PiaozoneSource
 from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.stint import Stint, StintOptions
 from portal.tasks.offering import offer
@@ -49,6 +49,7 @@ class _Opened:
 class Mover:
     """The engine of one worker process; keeps connections and checking children between looks.
 
+    :param home: of the installation; private CAs are written below it
     :param owner: the worker slot's name, as in leases
     :param zone: the time zone that people's windows are meant in
     :param on_busy: told which batch is worked on, and None afterwards
@@ -61,6 +62,7 @@ class Mover:
         archive: Archive,
         queue: WorkQueue,
         box: SecretBox,
+        home: Path,
         owner: str,
         zone: ZoneInfo,
         stopping: Callable[[], bool],
@@ -70,6 +72,7 @@ class Mover:
         self._archive = archive
         self._queue = queue
         self._box = box
+        self._home = home
         self._owner = owner
         self._zone = zone
         self._stopping = stopping
@@ -229,26 +232,19 @@ class Mover:
         return stint.run() > 0
 
     def _open(self, source: DataSource) -> _Opened:
-        settings = (
-            source.base_url,
-            source.client_id,
-            source.secret_box,
-            source.download_hosts,
-            source.profile,
-            source.rules,
-        )
+        settings = settings_of(source, self._home)
         opened = self._opened.get(source.id)
         if opened is not None and opened.settings == settings:
             return opened
         if opened is not None:
             opened.downloader.close()
             opened.source.close()
-        client = PiaozoneSource(connection_of(source, self._box))
+        fresh = open_source(source, self._box, self._home)
         self._opened[source.id] = _Opened(
             settings=settings,
-            source=client,
-            blame=Blame(client, self._archive),
-            downloader=Downloader(DownloadOptions()),
+            source=fresh.source,
+            blame=Blame(fresh.source, self._archive),
+            downloader=fresh.downloader,
             rules=CompatibilityRules.from_mapping(source.rules),
         )
         return self._opened[source.id]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.functional.installation import SOURCE, DemoSource, Ended, Installation, free_port
 
 StartSource = Callable[..., DemoSource]
@@ -71,6 +72,68 @@ def test_sources_are_kept_and_their_secrets_never_shown(
     assert_refused(site.run("source", "check", "nobody"), "nobody")
     nonsense = ("source", "add", "x", "--url", "ftp://x", "--client-id", "a")
     assert_refused(site.run(*nonsense, CLIENT_SECRET="s"), "http")
+
+
+def test_what_is_not_named_of_a_source_stays_and_what_is_cleared_goes(
+    site: Installation, start_source: StartSource, tmp_path: Path
+) -> None:
+    source = start_source("--documents=12", "--months=1")
+    authority = Authority(tmp_path)
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"min_short_side": 200}')
+    secret_proxy = "http://me:s3cret-of-the-proxy@127.0.0.1:9"
+    site.add_source(source)
+    options = ("--ca-file", str(authority.file), "--rules", str(rules), "--concurrency-cap", "5")
+    added = site.run("source", "add", SOURCE, *options, SOURCE_PROXY=secret_proxy)
+    assert added.code == 0, added
+    changed = site.run("source", "add", SOURCE, "--concurrency-cap", "6")
+    assert changed.code == 0, changed
+    (row,) = site.json("source", "list")
+    assert row["base_url"] == source.url
+    assert (row["proxy"], row["private_ca"]) == ("http://127.0.0.1:9", True)
+    assert row["concurrency_cap"] == 6
+    listed = site.run("source", "list")
+    assert "http://127.0.0.1:9" in listed.out
+    assert "private CA" in listed.out
+    refused = site.run("source", "check", SOURCE)
+    assert_refused(refused, "SRC_PROXY")
+    both = ("--clear", "proxy", "--clear", "ca-file", "--clear", "concurrency-cap")
+    assert_refused(site.run("source", "add", SOURCE, *both, "--proxy", secret_proxy), "--proxy")
+    assert site.run("source", "add", SOURCE, *both).code == 0
+    (row,) = site.json("source", "list")
+    assert (row["proxy"], row["private_ca"], row["concurrency_cap"]) == (None, False, None)
+    assert site.run("source", "check", SOURCE).code == 0, "the secret was kept"
+    for ended in (added, changed, listed, refused):
+        assert "s3cret-of-the-proxy" not in ended.out + ended.err
+
+
+def test_a_new_source_needs_its_address_and_sound_certificates(
+    site: Installation, tmp_path: Path
+) -> None:
+    site.run("db", "upgrade")
+    assert_refused(site.run("source", "add", "x", "--client-id", "a", CLIENT_SECRET="s"), "--url")
+    new = ("source", "add", "x", "--url", "https://x.example", "--client-id", "a")
+    expired = str(Authority(tmp_path, days=-1).file)
+    assert_refused(site.run(*new, "--ca-file", expired, CLIENT_SECRET="s"), "expired")
+    text = tmp_path / "no.pem"
+    text.write_text("hello")
+    assert_refused(site.run(*new, "--ca-file", str(text), CLIENT_SECRET="s"), "PEM")
+    assert_refused(site.run(*new, CLIENT_SECRET="s", SOURCE_PROXY="http://me:s3cret@x"), "proxy")
+    assert site.json("source", "list") == []
+
+
+def test_a_check_fetches_a_file_of_the_month_it_is_told(
+    site: Installation, start_source: StartSource
+) -> None:
+    source = start_source("--documents=24", "--months=1", "--mean-size=40000")
+    site.add_source(source)
+    checked = site.json("source", "check", SOURCE, "--month", "2024-01")
+    assert (checked["ok"], checked["month"], checked["documents"]) == (True, "2024-01", 24)
+    assert checked["file_bytes"] > 0
+    assert abs(checked["clock_skew_seconds"]) <= 2
+    empty = site.run("source", "check", SOURCE)
+    assert empty.code == 0
+    assert "没有列出任何文件" in empty.out
 
 
 def test_a_batch_from_its_creation_to_its_deletion(

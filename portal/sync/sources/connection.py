@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from portal.sync.proxy import Proxy
 from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.targets import Address, allowed_host
 
@@ -12,9 +13,14 @@ from portal.sync.sources.targets import Address, allowed_host
 class Connection:
     """Address, credentials and interface of one data source.
 
-    The base URL keeps its path and loses a trailing slash. ``download_hosts`` may be downloaded
-    from besides the base host, each ``host`` or ``host:port``. Timeouts are seconds; the read
-    timeout is for every wait for bytes. The secret never shows in the representation.
+    The base URL keeps its path and loses trailing slashes. ``download_hosts`` may be downloaded
+    from besides the base host, each ``host`` or ``host:port``. Only ``proxy`` is used, whatever
+    the environment says. ``ca_pem`` are the certificates to trust instead of the public ones.
+    Timeouts are seconds; the read timeout is for every wait for bytes. The secret never shows in
+    the representation.
+
+    The token call has less time: a download may wait for it, and must not wait so long that the
+    lease of its document (30 s, renewed every 8 s) runs out.
 
     :raises ValueError: naming what makes no sense
     """
@@ -24,8 +30,12 @@ class Connection:
     client_secret: str = field(repr=False)
     profile: ConnectorProfile = field(default_factory=ConnectorProfile)
     download_hosts: tuple[str, ...] = ()
+    proxy: Proxy | None = None
+    ca_pem: str = field(default="", repr=False)
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
+    token_connect_timeout: float = 5.0
+    token_read_timeout: float = 10.0
 
     base: Address = field(init=False, repr=False, compare=False)
     _allowed: frozenset[tuple[str, int | None]] = field(init=False, repr=False, compare=False)
@@ -37,14 +47,19 @@ class Connection:
             raise ValueError(f"base URL: {error}") from None
         if base.query:
             raise ValueError("base URL: must have no query")
+        for name, path in vars(self.profile.paths).items():
+            try:
+                Address.parse(base.url.rstrip("/") + path)
+            except ValueError as error:
+                raise ValueError(f"profile paths.{name}: {error}") from None
         allowed = frozenset(allowed_host(entry.strip()) for entry in self.download_hosts)
         object.__setattr__(self, "base_url", base.url.rstrip("/"))
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "_allowed", allowed)
 
     def url(self, path: str) -> str:
-        """The URL of a path below the base."""
-        return self.base_url + path
+        """The URL of a path below the base, percent-encoded where it must be."""
+        return Address.parse(self.base_url + path).url
 
     def allows(self, address: Address) -> bool:
         """Whether files may be fetched from there."""

@@ -1,4 +1,4 @@
-"""One control call: JSON posted, an envelope's ``data`` read back, every failure a SyncError.
+"""One control call: a question sent, an envelope's data read back, every failure a SyncError.
 
 No exception of ``requests`` leaves this module, and no URL gets into an error: its query may hold
 the token.
@@ -7,12 +7,11 @@ the token.
 from __future__ import annotations
 
 import json
-import socket
-import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urljoin
 
 import requests
@@ -20,78 +19,132 @@ import urllib3
 
 from portal.errors import SyncError
 from portal.sync.answers import business_error, looks_like_html, one_line, status_error
+from portal.sync.lookup import at, nested
+from portal.sync.proxy import refusal
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.head_in_time import ANSWER_TIMEOUTS
+from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.targets import Address
+from portal.sync.sources.transport_errors import transport_error
 
 #: Bytes of an answer's body, decoded, beyond which it is refused.
 ANSWER_LIMIT = 64 * 1024 * 1024
 _ERROR_BODY_BYTES = 4096
 _PIECE = 256 * 1024
+_ABSENT = object()
 
 
-def post(
-    session: requests.Session,
-    connection: Connection,
-    path: str,
-    body: Mapping[str, object],
-    *,
-    token: str | None,
-    now: datetime,
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What to ask for: ``fields`` by name, which in a JSON body may be a dotted path.
+
+    A GET carries them in its query, empty lists left out.
+
+    Times are seconds: for the connection, for every wait for bytes, and for the whole of it.
+
+    :param token: passed on as the profile says; None for the token call itself
+    """
+
+    path: str
+    fields: Mapping[str, Any]
+    token: str | None
+    method: Literal["POST", "GET"]
+    connect_timeout: float
+    read_timeout: float
+    whole_timeout: float
+
+    @classmethod
+    def for_token(cls, connection: Connection, fields: Mapping[str, Any]) -> Call:
+        """The token call, which a document's lease must outlast."""
+        connect = min(connection.connect_timeout, connection.token_connect_timeout)
+        read = min(connection.read_timeout, connection.token_read_timeout)
+        path = connection.profile.paths.token
+        return cls(path, fields, None, "POST", connect, read, connect + read)
+
+    @classmethod
+    def for_query(
+        cls, connection: Connection, path: str, fields: Mapping[str, Any], token: str
+    ) -> Call:
+        """A count or a page."""
+        read = connection.read_timeout
+        method = connection.profile.query_method
+        whole = read * ANSWER_TIMEOUTS
+        return cls(path, fields, token, method, connection.connect_timeout, read, whole)
+
+
+def perform(
+    session: requests.Session, connection: Connection, call: Call, now: datetime
 ) -> dict[str, Any]:
-    """Post ``body`` and return the ``data`` of the envelope that comes back.
+    """Send what ``call`` says and return the data of the envelope that comes back.
 
     Redirects are not followed, so the token stays where it is sent.
 
-    :param token: passed on as the profile says; None for the token call itself
     :param now: what a Retry-After date is measured from
     :raises SyncError: any ``SRC_`` code of a call that did not succeed
     """
-    passing: dict[str, Any] = {}
-    if token is not None and connection.profile.token_passing == "header":  # noqa: S105 - a way
-        passing["headers"] = {"Authorization": f"Bearer {token}"}
-    elif token is not None:
-        passing["params"] = {connection.profile.token_parameter: token}
+    headers, query = _passing(call, connection.profile)
+    if call.method == "GET":
+        query |= {name: value for name, value in call.fields.items() if value != []}
+    started = time.monotonic()
+    response: requests.Response | None = None
     try:
-        with session.post(
-            connection.url(path),
-            json=body,
-            timeout=(connection.connect_timeout, connection.read_timeout),
+        with session.request(
+            call.method,
+            connection.url(call.path),
+            headers=headers,
+            params=query,
+            json=nested(call.fields) if call.method == "POST" else None,
+            timeout=(call.connect_timeout, call.read_timeout),
             allow_redirects=False,
             stream=True,
-            **passing,
         ) as response:
-            content = _body(response, connection, now)
+            content = _body(response, connection, call, started, now)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _transport_error(error, connection) from None
-    content_type = response.headers.get("Content-Type", "")
-    return _data(content, content_type, connection.profile.success_errcode)
+        timeouts = (call.connect_timeout, call.read_timeout)
+        answered = response is not None
+        raise transport_error(error, connection, timeouts, answered=answered) from None
+    return _data(content, response.headers.get("Content-Type", ""), connection.profile)
 
 
-def _body(response: requests.Response, connection: Connection, now: datetime) -> bytes:
+def _passing(call: Call, profile: ConnectorProfile) -> tuple[dict[str, str], dict[str, Any]]:
+    """How the token goes along: headers, query."""
+    if call.token is None:
+        return {}, {}
+    if profile.token_passing == "header":  # noqa: S105 - a way
+        return {"Authorization": f"Bearer {call.token}"}, {}
+    return {}, {profile.token_parameter: call.token}
+
+
+def _body(
+    response: requests.Response, connection: Connection, call: Call, started: float, now: datetime
+) -> bytes:
     """The whole body of a status 200; any other status is an error."""
-    seconds = connection.read_timeout * ANSWER_TIMEOUTS
-    if response.status_code == 200:
-        content = _read(response, ANSWER_LIMIT + 1, seconds)
+    status = response.status_code
+    until = started + call.whole_timeout
+    if status == 200:
+        content = _read(response, ANSWER_LIMIT + 1, until, call)
         if len(content) > ANSWER_LIMIT:
             raise SyncError("SRC_BAD_ANSWER", detail=f"more than {ANSWER_LIMIT} bytes")
         return content
-    if 300 <= response.status_code <= 399:
+    if connection.proxy is not None and connection.base.scheme == "http":
+        refused = refusal(status, response.headers)
+        if refused is not None:
+            raise SyncError("SRC_PROXY", detail=f"{connection.proxy.address}: {refused}")
+    if 300 <= status <= 399:
         raise SyncError("SRC_BAD_ANSWER", detail=_redirect(response, connection))
-    head = _read(response, _ERROR_BODY_BYTES, seconds)
-    raise status_error(response.status_code, response.headers, head, now)
+    head = _read(response, _ERROR_BODY_BYTES, until, call)
+    raise status_error(status, response.headers, head, now, connection.profile.envelope)
 
 
-def _read(response: requests.Response, limit: int, seconds: float) -> bytes:
+def _read(response: requests.Response, limit: int, until: float, call: Call) -> bytes:
     """The body up to ``limit`` bytes; read piece by piece, so that a drip cannot hold us."""
-    until = time.monotonic() + seconds
     content = bytearray()
     while piece := response.raw.read1(min(_PIECE, limit - len(content)), decode_content=True):
         content += piece
         if len(content) >= limit:
             break
         if time.monotonic() > until:
-            raise SyncError("SRC_TIMEOUT", seconds=f"{seconds:g}")
+            raise SyncError("SRC_TIMEOUT", seconds=f"{call.whole_timeout:g}")
     return bytes(content)
 
 
@@ -105,52 +158,24 @@ def _redirect(response: requests.Response, connection: Connection) -> str:
     return f"HTTP {response.status_code}, a redirect to {where}"
 
 
-def _data(content: bytes, content_type: str, success: str) -> dict[str, Any]:
+def _data(content: bytes, content_type: str, profile: ConnectorProfile) -> dict[str, Any]:
     try:
-        envelope = json.loads(content)
+        answer = json.loads(content)
     except (ValueError, RecursionError):
         if looks_like_html(content_type, content):
             raise SyncError("SRC_HTML") from None
         raise SyncError("SRC_BAD_ANSWER", detail="not JSON") from None
-    if not isinstance(envelope, dict) or "errcode" not in envelope:
-        raise SyncError("SRC_BAD_ANSWER", detail="no errcode")
-    if one_line(envelope["errcode"], 40) != success:
-        raise business_error(envelope["errcode"], envelope.get("description"))
-    if not isinstance(envelope.get("data"), dict):
-        raise SyncError("SRC_BAD_ANSWER", detail="no data")
-    data: dict[str, Any] = envelope["data"]
+    names = profile.envelope
+    if not isinstance(answer, dict):
+        raise SyncError("SRC_BAD_ANSWER", detail=f"no {names.errcode or 'object'}")
+    if names.errcode:
+        errcode = at(answer, names.errcode, _ABSENT)
+        if errcode is _ABSENT:
+            raise SyncError("SRC_BAD_ANSWER", detail=f"no {names.errcode}")
+        if one_line(errcode, 40) != profile.success_errcode:
+            description = at(answer, names.description) if names.description else None
+            raise business_error(errcode, description)
+    data = at(answer, names.data) if names.data else answer
+    if not isinstance(data, dict):
+        raise SyncError("SRC_BAD_ANSWER", detail=f"no {names.data}")
     return data
-
-
-def _transport_error(error: Exception, connection: Connection) -> SyncError:
-    if isinstance(error, requests.ConnectTimeout):
-        return SyncError("SRC_TIMEOUT", seconds=f"{connection.connect_timeout:g}")
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return SyncError("SRC_TIMEOUT", seconds=f"{connection.read_timeout:g}")
-    if isinstance(error, urllib3.exceptions.DecodeError):
-        return SyncError("SRC_BAD_ANSWER", detail="Content-Encoding")
-    host = f"{connection.base.host}:{connection.base.port}"
-    return SyncError("SRC_CONNECTION", detail=f"{host}: {one_line(_cause(error), 80)}")
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason; never the text of the outer errors, which holds the URL."""
-    name = type(error).__name__
-    for link in _chain(error):
-        name = type(link).__name__
-        if isinstance(link, ssl.SSLCertVerificationError):
-            return f"TLS: {link.verify_message}"
-        if isinstance(link, ssl.SSLError):
-            return f"TLS: {link.reason}"
-        if isinstance(link, socket.gaierror):
-            return f"DNS: {link.strerror}"
-        if isinstance(link, OSError) and link.strerror:
-            return link.strerror
-    return name
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        link = link.__cause__ or link.__context__

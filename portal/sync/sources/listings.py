@@ -11,6 +11,7 @@ from typing import Any, Never
 
 from portal.errors import SyncError
 from portal.sync.answers import one_line
+from portal.sync.lookup import at
 from portal.sync.sources.parse import parse_row
 from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.rows import Count, CountGroup, Page
@@ -22,16 +23,17 @@ _MOST_BYTES = 2**63 - 1
 _MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII)
 
 
-def read_count(data: dict[str, Any]) -> Count:
+def read_count(data: dict[str, Any], profile: ConnectorProfile) -> Count:
     """The ``data`` of a count.
 
     :raises SyncError: ``SRC_BAD_ANSWER`` naming the field
     """
+    names = profile.count
     return Count(
-        documents=_whole(data, "documents"),
-        files=_whole(data, "files"),
-        bytes=_whole(data, "bytes", _MOST_BYTES),
-        groups=tuple(_group(group) for group in _list(data, "groups")),
+        documents=_whole(data, names.documents),
+        files=_whole(data, names.files),
+        bytes=_whole(data, names.bytes, _MOST_BYTES),
+        groups=tuple(_group(group, profile) for group in _list(data, names.groups)),
     )
 
 
@@ -41,8 +43,9 @@ def read_page(data: dict[str, Any], page_no: int, profile: ConnectorProfile) -> 
     :raises SyncError: ``SRC_BAD_ANSWER`` naming the field
     """
     names = profile.page
-    if data.get(names.page_no) is not None and _whole(data, names.page_no) != page_no:
-        _refuse(names.page_no, data[names.page_no])
+    told = at(data, names.page_no) if profile.paging == "page" else None
+    if told is not None and _whole(data, names.page_no) != page_no:
+        _refuse(names.page_no, told)
     return Page(
         total=_whole(data, names.total),
         page_no=page_no,
@@ -50,32 +53,33 @@ def read_page(data: dict[str, Any], page_no: int, profile: ConnectorProfile) -> 
     )
 
 
-def _group(group: object) -> CountGroup:
+def _group(group: object, profile: ConnectorProfile) -> CountGroup:
+    names = profile.group
     if not isinstance(group, dict):
-        _refuse("groups", group)
-    month = group.get("month")
+        _refuse(profile.count.groups, group)
+    month = at(group, names.month)
     if not isinstance(month, str) or not _MONTH.fullmatch(month):
-        _refuse("month", month)
+        _refuse(names.month, month)
     return CountGroup(
         month=month,
-        org_code=_text(group, "orgCode"),
-        bill_type_code=_text(group, "billTypeCode"),
-        documents=_whole(group, "documents"),
-        files=_whole(group, "files"),
-        bytes=_whole(group, "bytes", _MOST_BYTES),
-        amount=decimal_number(group.get("amount")),
+        org_code=_text(group, names.org_code),
+        bill_type_code=_text(group, names.bill_type_code),
+        documents=_whole(group, names.documents),
+        files=_whole(group, names.files),
+        bytes=_whole(group, names.bytes, _MOST_BYTES),
+        amount=decimal_number(at(group, names.amount)),
     )
 
 
 def _whole(data: dict[str, Any], field: str, most: int = _MOST) -> int:
-    number = whole_number(data.get(field))
+    number = whole_number(at(data, field))
     if number is None or number > most:
-        _refuse(field, data.get(field))
+        _refuse(field, at(data, field))
     return number
 
 
 def _list(data: dict[str, Any], field: str) -> list[object]:
-    entries = data.get(field)
+    entries = at(data, field)
     if not isinstance(entries, list):
         _refuse(field, entries)
     return entries
@@ -83,7 +87,7 @@ def _list(data: dict[str, Any], field: str) -> list[object]:
 
 def _text(data: dict[str, Any], field: str) -> str:
     """A code; empty for documents that lack one."""
-    value = data.get(field)
+    value = at(data, field)
     return "" if value is None else one_line(value, 255)
 
 

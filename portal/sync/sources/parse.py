@@ -15,6 +15,7 @@ from typing import Any
 
 from portal.errors import SyncError
 from portal.sync.answers import one_line
+from portal.sync.lookup import at, put, without
 from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.rows import SourceDocument, SourceFile
 from portal.sync.sources.values import FieldReader, storable
@@ -51,10 +52,10 @@ def parse_row(row: object, profile: ConnectorProfile) -> SourceDocument:
         org_code=read.identifier(names.org_code, _NAME_LENGTH, required=True),
         org_name=read.text(names.org_name, _NAME_LENGTH),
         applicant=read.text(names.applicant, _NAME_LENGTH),
-        collected_at=read.instant(names.collected_at),
+        collected_at=read.instant(names.collected_at, local=profile.time_format == "local"),
         amount=read.amount(names.amount),
         resource=read.identifier(names.resource, _RESOURCE_LENGTH),
-        files=_files(read, fields.get(names.files), profile, problems),
+        files=_files(read, at(fields, names.files), profile, problems),
         extra=_extra(fields, profile),
         problem=None,
     )
@@ -79,11 +80,11 @@ def _row_digest(row: object, profile: ConnectorProfile) -> str:
     listing to the next.
     """
     copy = storable(row)
-    files = copy.get(profile.row.files) if isinstance(copy, dict) else None
+    files = at(copy, profile.row.files) if isinstance(copy, dict) else None
     for file in files if isinstance(files, list) else ():
-        url = file.get(profile.file.download_url) if isinstance(file, dict) else None
+        url = at(file, profile.file.download_url) if isinstance(file, dict) else None
         if isinstance(url, str):
-            file[profile.file.download_url] = url.partition("?")[0]
+            put(file, profile.file.download_url, url.partition("?")[0])
     canonical = json.dumps(copy, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
@@ -145,15 +146,15 @@ def _suffix_of(name: str) -> str:
 def _extra(fields: dict[str, Any], profile: ConnectorProfile) -> dict[str, Any]:
     """What the contract does not name; that of the files by file id, under the files' own name."""
     extra = _unnamed(fields, vars(profile.row).values())
-    entries = fields.get(profile.row.files)
+    entries = at(fields, profile.row.files)
     of_files = {}
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and (unnamed := _unnamed(entry, vars(profile.file).values())):
-            of_files[one_line(entry.get(profile.file.file_id), _FILE_ID_LENGTH)] = unnamed
+            file_id = one_line(at(entry, profile.file.file_id), _FILE_ID_LENGTH)
+            of_files[file_id] = unnamed
     return {**extra, profile.row.files: of_files} if of_files else extra
 
 
 def _unnamed(fields: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    unnamed = {key: value for key, value in fields.items() if key not in names}
-    copy: dict[str, Any] = storable(unnamed)
+    copy: dict[str, Any] = storable(without(fields, names))
     return copy

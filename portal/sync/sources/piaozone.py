@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -16,20 +17,22 @@ from urllib.parse import quote, urlencode, urljoin
 import requests
 
 from portal.errors import SyncError
+from portal.sync.lookup import at
 from portal.sync.sources.connection import Connection
-from portal.sync.sources.control import post
-from portal.sync.sources.head_in_time import HeadInTimeAdapter
+from portal.sync.sources.control import Call, perform
 from portal.sync.sources.listings import read_count, read_page
 from portal.sync.sources.profile import FILE_ID
 from portal.sync.sources.rows import Count, Page, Scope
+from portal.sync.sources.session import prepare
 from portal.sync.sources.targets import Address, Target
 from portal.sync.sources.values import SOURCE_ZONE
 
-_OTHER_SYSTEM = 99  # fsource: none of those the imaging system has a number for
 _TENANT_PREFIX = "TN_"  # tenant-level ids, which imaging refuses
-_CREDENTIAL_ERRCODES = frozenset({"1101", "1200"})
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # what fits a header
 _MAX_REDIRECTS = 5
+#: A token call that fails after so long, or by a timeout, is not repeated for a while.
+_SLOW_SECONDS = 1.0
+_TOKEN_PAUSE_SECONDS = 5.0
 
 
 def _utc_now() -> datetime:
@@ -39,9 +42,10 @@ def _utc_now() -> datetime:
 class PiaozoneSource:
     """A :class:`portal.sync.sources.base.Source`; its methods are documented there.
 
-    :param session: carries an outbound proxy or a private CA when the site has one; proxies,
-        certificates and passwords of the environment are ignored in any case
+    :param session: made to use the connection's proxy and private CA; proxies, certificates and
+        passwords of the environment are ignored
     :param clock: the aware present, for the signed timestamp
+    :param on_answer: sees every answer's head, the first one to come too
     """
 
     def __init__(
@@ -49,15 +53,17 @@ class PiaozoneSource:
         connection: Connection,
         session: requests.Session | None = None,
         clock: Callable[[], datetime] = _utc_now,
+        on_answer: Callable[[requests.Response], None] | None = None,
     ) -> None:
         self._connection = connection
         self._profile = connection.profile
         self._session = session or requests.Session()
-        self._session.trust_env = False
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HeadInTimeAdapter())
+        prepare(self._session, connection)
+        if on_answer is not None:
+            self._session.hooks["response"] = [lambda answer, **_: on_answer(answer)]
         self._clock = clock
         self._token: str | None = None
+        self._slow_failure: tuple[float, SyncError] | None = None
         self._token_lock = Lock()
 
     def __repr__(self) -> str:
@@ -65,12 +71,13 @@ class PiaozoneSource:
 
     def count(self, scope: Scope) -> Count:
         """Call 2."""
-        return read_count(self._post(self._profile.paths.count, self._filter(scope)))
+        data = self._query(self._profile.paths.count, self._filter(scope))
+        return read_count(data, self._profile)
 
     def page(self, scope: Scope, page_no: int) -> Page:
         """Call 3."""
-        body = self._filter(scope) | self._paging(page_no)
-        data = self._post(self._profile.paths.documents, body)
+        fields = self._filter(scope) | self._paging(page_no)
+        data = self._query(self._profile.paths.documents, fields)
         return read_page(data, page_no, self._profile)
 
     def check(self) -> None:
@@ -141,51 +148,86 @@ class PiaozoneSource:
         joint = "&" if address.query else "?"
         return Target(f"{address.url}{joint}{passed}", (), token, redirects)
 
-    def _post(self, path: str, body: dict[str, object]) -> dict[str, Any]:
+    def _query(self, path: str, fields: dict[str, Any]) -> dict[str, Any]:
         """A call with the token; a 401 gets one new token and one repetition."""
         token = self.token()
         try:
-            return self._call(path, body, token)
+            return self._perform(Call.for_query(self._connection, path, fields, token))
         except SyncError as error:
             if error.code != "SRC_UNAUTHORIZED":
                 raise
-        return self._call(path, body, self.renew_token(token))
+        token = self.renew_token(token)
+        return self._perform(Call.for_query(self._connection, path, fields, token))
 
-    def _call(self, path: str, body: dict[str, object], token: str | None) -> dict[str, Any]:
-        return post(self._session, self._connection, path, body, token=token, now=self._clock())
+    def _perform(self, call: Call) -> dict[str, Any]:
+        return perform(self._session, self._connection, call, self._clock())
 
     def _fetch_token(self) -> str:
-        """Call 1; the caller holds the lock."""
-        connection = self._connection
+        """Call 1; the caller holds the lock.
+
+        One that failed slowly is not repeated at once: many downloads wait for the same token,
+        one after the other, and their leases run out meanwhile.
+        """
+        started = time.monotonic()
+        if self._slow_failure is not None:
+            again_at, error = self._slow_failure
+            if started < again_at:
+                raise SyncError(error.code, **error.params)
+        self._slow_failure = None
+        try:
+            return self._ask_for_token()
+        except SyncError as error:
+            ended = time.monotonic()
+            if error.code == "SRC_TIMEOUT" or ended - started >= _SLOW_SECONDS:
+                self._slow_failure = (ended + _TOKEN_PAUSE_SECONDS, error)
+            raise
+
+    def _ask_for_token(self) -> str:
+        connection, names = self._connection, self._profile.token
         if connection.client_id.startswith(_TENANT_PREFIX):
             raise SyncError("SRC_CREDENTIALS", detail="TN_")
         factor = {"ms": 1000, "s": 1}[self._profile.timestamp_unit]
         timestamp = int(self._clock().timestamp() * factor)
-        body: dict[str, object] = {
-            "clientId": connection.client_id,
-            "sign": sign(connection.client_id, connection.client_secret, timestamp),
-            "timestamp": timestamp,
-            "fsource": _OTHER_SYSTEM,
+        fields: dict[str, Any] = {
+            names.client_id: connection.client_id,
+            names.sign: sign(connection.client_id, connection.client_secret, timestamp),
+            names.timestamp: timestamp,
         }
+        if names.source:
+            fields[names.source] = names.source_value
         try:
-            data = self._call(self._profile.paths.token, body, None)
+            data = self._perform(Call.for_token(connection, fields))
         except SyncError as error:
-            raise _credentials_error(error) or error from None
-        token = data.get("accessToken")
+            raise self._credentials_error(error) or error from None
+        token = at(data, names.token)
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise SyncError("SRC_BAD_ANSWER", detail="accessToken")
+            raise SyncError("SRC_BAD_ANSWER", detail=names.token)
         return token
 
-    def _filter(self, scope: Scope) -> dict[str, object]:
+    def _credentials_error(self, error: SyncError) -> SyncError | None:
+        """What a failed token call means if it is the credentials that were refused."""
+        if error.params.get("errcode") in self._profile.credential_errcodes:
+            return SyncError("SRC_CREDENTIALS", detail=error.params["errcode"])
+        if error.code == "SRC_UNAUTHORIZED":
+            return SyncError("SRC_CREDENTIALS", detail="HTTP 401")
+        return None
+
+    def _filter(self, scope: Scope) -> dict[str, Any]:
         names = self._profile.request
         return {
-            names.collect_from: scope.starts_at.astimezone(SOURCE_ZONE).isoformat(),
-            names.collect_to: scope.ends_at.astimezone(SOURCE_ZONE).isoformat(),
+            names.collect_from: self._time(scope.starts_at),
+            names.collect_to: self._time(scope.ends_at),
             names.org_codes: list(scope.org_codes),
             names.bill_type_codes: list(scope.bill_type_codes),
         }
 
-    def _paging(self, page_no: int) -> dict[str, object]:
+    def _time(self, instant: datetime) -> str:
+        there = instant.astimezone(SOURCE_ZONE)
+        if self._profile.time_format == "local":
+            return there.strftime("%Y-%m-%d %H:%M:%S")
+        return there.isoformat()
+
+    def _paging(self, page_no: int) -> dict[str, Any]:
         names, size = self._profile.request, self._profile.page_size
         if self._profile.paging == "offset":
             return {names.offset: (page_no - 1) * size, names.page_size: size}
@@ -205,12 +247,3 @@ def sign(client_id: str, client_secret: str, timestamp: int) -> str:
     """Kingdee's published sign: MD5 of id, secret and timestamp in a row, lower-case hex."""
     signed = f"{client_id}{client_secret}{timestamp}".encode()
     return hashlib.md5(signed, usedforsecurity=False).hexdigest()
-
-
-def _credentials_error(error: SyncError) -> SyncError | None:
-    """What a failed token call means if it is the credentials that were refused."""
-    if error.params.get("errcode") in _CREDENTIAL_ERRCODES:
-        return SyncError("SRC_CREDENTIALS", detail=error.params["errcode"])
-    if error.code == "SRC_UNAUTHORIZED":
-        return SyncError("SRC_CREDENTIALS", detail="HTTP 401")
-    return None

@@ -10,89 +10,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, Self, get_args
 
+from portal.sync.sources.profile_fields import (
+    FILE_ID,
+    CountFields,
+    EnvelopeFields,
+    FileFields,
+    GroupFields,
+    PageFields,
+    Paths,
+    RequestFields,
+    RowFields,
+    TokenFields,
+    entry,
+)
 from portal.sync.sources.rows import Category
 
-#: Stands for the percent-encoded file id in the path of a file.
-FILE_ID = "{fileId}"
+__all__ = ["CHOICES", "FILE_ID", "MAX_PAGE_SIZE", "ConnectorProfile", "FileFields", "RowFields"]
 
-_CHOICES = {
+#: What an entry may be that is one of a few words.
+CHOICES = {
+    "query_method": ("POST", "GET"),
     "token_passing": ("header", "query"),
     "paging": ("page", "offset"),
     "timestamp_unit": ("ms", "s"),
+    "time_format": ("iso", "local"),
 }
-_MAX_PAGE_SIZE = 5000
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Paths of the four calls below the base URL."""
-
-    token: str = "/archivebase/scan/login/token"  # noqa: S105 - a path
-    count: str = "/imgsys/migrate/v1/count"
-    documents: str = "/imgsys/migrate/v1/documents"
-    file: str = "/imgsys/migrate/v1/files/" + FILE_ID
-
-    def __post_init__(self) -> None:
-        for name in ("token", "count", "documents", "file"):
-            if not getattr(self, name).startswith("/"):
-                raise ValueError(f"profile paths.{name}: must begin with /")
-        if FILE_ID not in self.file:
-            raise ValueError(f"profile paths.file: must contain {FILE_ID}")
-
-
-@dataclass(frozen=True)
-class RequestFields:
-    """Names in the requests of count and listing."""
-
-    collect_from: str = "collectFrom"
-    collect_to: str = "collectTo"
-    org_codes: str = "orgCodes"
-    bill_type_codes: str = "billTypeCodes"
-    page_no: str = "pageNo"
-    page_size: str = "pageSize"
-    offset: str = "offset"
-
-
-@dataclass(frozen=True)
-class PageFields:
-    """Names in the ``data`` of a listing's answer."""
-
-    total: str = "total"
-    page_no: str = "pageNo"
-    rows: str = "rows"
-
-
-@dataclass(frozen=True)
-class RowFields:
-    """Names in a row, in the contract's order."""
-
-    image_no: str = "scanBillNo"
-    bill_no: str = "billNo"
-    bill_type_code: str = "fbillTypeCode"
-    bill_type_name: str = "fbillTypeDes"
-    org_code: str = "fapplyOrganizationCode"
-    org_name: str = "fapplyOrganizationName"
-    applicant: str = "fapplyUserName"
-    collected_at: str = "collectTime"
-    amount: str = "totalAmount"
-    resource: str = "resource"
-    files: str = "files"
-
-
-@dataclass(frozen=True)
-class FileFields:
-    """Names in a file of a row, in the contract's order."""
-
-    file_id: str = "fileId"
-    category: str = "fileType"
-    seq: str = "seq"
-    name: str = "fileName"
-    suffix: str = "fileSuffix"
-    size: str = "fileSize"
-    sha256: str = "sha256"
-    md5: str = "md5"
-    page_count: str = "pageCount"
-    download_url: str = "downloadUrl"
+MAX_PAGE_SIZE = 5000
 
 
 def _contract_categories() -> dict[str, Category]:
@@ -101,34 +44,57 @@ def _contract_categories() -> dict[str, Category]:
 
 @dataclass(frozen=True)
 class ConnectorProfile:
-    """How one site's interface looks.
-
-    ``token_passing`` is ``header`` (``Authorization: Bearer``) or ``query`` (parameter
-    ``token_parameter``). ``paging`` sends a page number from 1, or an ``offset`` of rows from 0.
-    ``timestamp_unit`` is that of the signed time. ``categories`` maps the source's words to ours.
+    """How one site's interface looks; the entries' texts say what each of them is.
 
     :raises ValueError: naming the entry that makes no sense
     """
 
-    paths: Paths = Paths()
-    request: RequestFields = RequestFields()
-    page: PageFields = PageFields()
-    row: RowFields = RowFields()
-    file: FileFields = FileFields()
-    categories: Mapping[str, Category] = field(default_factory=_contract_categories, hash=False)
-    token_passing: Literal["header", "query"] = "header"  # noqa: S105 - a way
-    token_parameter: str = "access_token"  # noqa: S105 - a parameter's name
-    paging: Literal["page", "offset"] = "page"
-    page_size: int = 500
-    timestamp_unit: Literal["ms", "s"] = "ms"
-    success_errcode: str = "0000"
+    paths: Paths = entry(Paths(), "四个接口的路径，以 `/` 开头，接在源系统地址之后")
+    token: TokenFields = entry(TokenFields(), "取令牌的请求与应答中的名称")
+    envelope: EnvelopeFields = entry(EnvelopeFields(), "每个 JSON 应答最外层的名称")
+    request: RequestFields = entry(RequestFields(), "清点与列表请求中的名称")
+    count: CountFields = entry(CountFields(), "清点应答的数据中的名称")
+    group: GroupFields = entry(GroupFields(), "清点应答的每个分组中的名称")
+    page: PageFields = entry(PageFields(), "列表应答的数据中的名称")
+    row: RowFields = entry(RowFields(), "列表的一行（一份单据）中的名称")
+    file: FileFields = entry(FileFields(), "单据的一个文件中的名称")
+    categories: Mapping[str, Category] = field(
+        default_factory=_contract_categories,
+        hash=False,
+        metadata={
+            "zh": "源系统的文件类别对应的本产品类别：`cover` 封面、`invoice` 发票、"
+            "`attachment` 附件。整体替换，不与默认值合并"
+        },
+    )
+    query_method: Literal["POST", "GET"] = entry(
+        "POST", "清点与列表的请求方法；`GET` 时条件作为查询参数，列表重复同名参数，空列表不发送"
+    )
+    token_passing: Literal["header", "query"] = entry(
+        "header", "令牌的传递方式：请求头 `Authorization: Bearer`，或查询参数"
+    )
+    token_parameter: str = entry(
+        "access_token", "令牌的查询参数名（`token_passing` 为 `query` 时）"
+    )
+    paging: Literal["page", "offset"] = entry("page", "翻页方式：页码，或行偏移")
+    page_size: int = entry(500, f"每页行数，1–{MAX_PAGE_SIZE}")
+    timestamp_unit: Literal["ms", "s"] = entry("ms", "取令牌的时间戳的单位：毫秒，或秒")
+    time_format: Literal["iso", "local"] = entry(
+        "iso",
+        "时间的写法：`iso` 发送带时差的 ISO 8601，读取时带时差或 `yyyy-MM-dd HH:mm:ss`；"
+        "`local` 发送 `yyyy-MM-dd HH:mm:ss`，读取时不带时差的 ISO 写法也接受。"
+        "不带时差即上海时间",
+    )
+    success_errcode: str = entry("0000", "表示成功的结果码；数字、布尔值按文本比较，如 `0`、`true`")
+    credential_errcodes: tuple[str, ...] = entry(
+        ("1101", "1200"), "取令牌时表示 clientId、clientSecret 被拒绝的结果码，列表"
+    )
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
+        for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"profile {name}: must be one of {', '.join(choices)}")
-        if not 1 <= self.page_size <= _MAX_PAGE_SIZE:
-            raise ValueError(f"profile page_size: must be 1 to {_MAX_PAGE_SIZE}")
+        if not 1 <= self.page_size <= MAX_PAGE_SIZE:
+            raise ValueError(f"profile page_size: must be 1 to {MAX_PAGE_SIZE}")
         ours = get_args(Category)
         if not self.categories or any(word not in ours for word in self.categories.values()):
             raise ValueError(f"profile categories: must map words to {', '.join(ours)}")
@@ -147,21 +113,39 @@ class ConnectorProfile:
 
 def _overridden(default: Any, overrides: Mapping[str, Any], where: str) -> Any:
     """``default``, a dataclass, with the named fields replaced; ``where`` leads to it."""
-    known = {f.name: getattr(default, f.name) for f in fields(default)}
+    known = {f.name: f for f in fields(default)}
     for name in overrides:
         if name not in known:
             raise ValueError(f"profile {where}{name}: unknown; known are {', '.join(known)}")
-    entries = {name: _entry(known[name], overrides[name], where + name) for name in overrides}
+    entries = {
+        name: _entry(
+            getattr(default, name),
+            value,
+            where + name,
+            may_be_empty=known[name].metadata.get("may_be_empty", False),
+        )
+        for name, value in overrides.items()
+    }
     return replace(default, **entries)
 
 
-def _entry(default: Any, value: Any, where: str) -> Any:
+def _entry(default: Any, value: Any, where: str, *, may_be_empty: bool) -> Any:
     """``value`` if it is of the kind of its default."""
     if is_dataclass(default) or isinstance(default, Mapping):
         if not isinstance(value, Mapping):
             raise ValueError(f"profile {where}: must be a table of names")
         return _overridden(default, value, where + ".") if is_dataclass(default) else dict(value)
-    if type(value) is not type(default) or value == "":
-        kind = "a whole number" if isinstance(default, int) else "a text that is not empty"
+    if isinstance(default, tuple):
+        if not isinstance(value, list | tuple) or not all(_is_text(one) for one in value):
+            raise ValueError(f"profile {where}: must be a list of texts")
+        return tuple(value)
+    if type(value) is not type(default) or (value == "" and not may_be_empty):
+        kind = "a whole number" if isinstance(default, int) else "a text"
+        if kind == "a text" and not may_be_empty:
+            kind += " that is not empty"
         raise ValueError(f"profile {where}: must be {kind}")
     return value
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from portal.errors import SyncError
 from portal.sync.answers import one_line
+from portal.sync.lookup import at
 
 #: The zone of times that carry no offset (source contract).
 SOURCE_ZONE = ZoneInfo("Asia/Shanghai")
@@ -26,6 +27,7 @@ _MAX_AMOUNT = Decimal(10) ** 16  # what fits the ledger's NUMERIC(18, 2)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _WHOLE = re.compile(r"\d{1,19}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
+_LOCAL_ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 
 
@@ -68,7 +70,7 @@ class FieldReader:
 
     def whole(self, field: str, maximum: int) -> int | None:
         """A whole number of 0 to ``maximum``, also when it is written as a text."""
-        value = self._fields.get(field)
+        value = at(self._fields, field)
         if value is None or value == "":
             return None
         number = whole_number(value)
@@ -79,7 +81,7 @@ class FieldReader:
 
     def amount(self, field: str) -> Decimal | None:
         """An amount of money, positive or negative, as a text or a number."""
-        value = self._fields.get(field)
+        value = at(self._fields, field)
         if value is None or value == "":
             return None
         number = decimal_number(value)
@@ -87,12 +89,15 @@ class FieldReader:
             self.bad(field, value)
         return number
 
-    def instant(self, field: str) -> datetime | None:
-        """A required instant, in UTC."""
+    def instant(self, field: str, *, local: bool = False) -> datetime | None:
+        """A required instant, in UTC.
+
+        :param local: every way of ISO 8601 to write a time without an offset is accepted
+        """
         text = self._raw_text(field, required=True)
         if not text:
             return None
-        when = _instant(text)
+        when = _instant(text, _LOCAL_ISO if local else _LOCAL_TIME)
         if when is None:
             self.bad(field, text)
         return when
@@ -106,7 +111,7 @@ class FieldReader:
         self._problems.append(problem)
 
     def _raw_text(self, field: str, *, required: bool = False) -> str:
-        value = self._fields.get(field)
+        value = at(self._fields, field)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if value is not None and not isinstance(value, str):
@@ -143,10 +148,10 @@ def decimal_number(value: object) -> Decimal | None:
     return number if abs(number) < _MAX_AMOUNT else None
 
 
-def _instant(text: str) -> datetime | None:
+def _instant(text: str, local: re.Pattern[str]) -> datetime | None:
     try:
         when = datetime.fromisoformat(text)
-        if _LOCAL_TIME.fullmatch(text):
+        if when.tzinfo is None and local.fullmatch(text):
             when = when.replace(tzinfo=SOURCE_ZONE)
         return when.astimezone(UTC) if when.tzinfo else None
     except (ValueError, OverflowError):

@@ -6,6 +6,7 @@ import pytest
 
 from portal.errors import SyncError
 from portal.sync.answers import MAX_RETRY_AFTER, one_line, status_error, success_error
+from portal.sync.sources.profile_fields import EnvelopeFields
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
@@ -142,3 +143,18 @@ def test_one_line() -> None:
     assert one_line(" a\x00\n\u2028b\ud800 ", 10) == "a b"
     assert one_line("影" * 100, 5) == "影影影影…"
     assert one_line({"a": True}, 20) == '{"a": true}'
+
+
+def test_an_envelope_of_other_words_is_no_file_either() -> None:
+    names = EnvelopeFields(errcode="status.code", description="status.text")
+    body = b'{"status": {"code": 503, "text": "busy"}, "result": null}'
+    error = success_error("text/plain", body, "txt", names)
+    assert error is not None
+    assert error.params == {"errcode": "503", "description": "busy"}
+    assert success_error("text/plain", body, "txt") is None
+    assert success_error("text/plain", ENVELOPE_OF_THE_CONTRACT, "txt", names) is None
+    without = EnvelopeFields(errcode="")
+    assert success_error("text/plain", ENVELOPE_OF_THE_CONTRACT, "txt", without) is None
+
+
+ENVELOPE_OF_THE_CONTRACT = b'{"errcode": "1400"}'

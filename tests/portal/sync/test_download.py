@@ -27,6 +27,7 @@ from cryptography.x509.oid import NameOID
 
 from portal.errors import SyncError
 from portal.sync.download import Download, Downloaded, Downloader, DownloadOptions
+from portal.sync.proxy import Proxy
 from portal.sync.response import Response
 
 #: What a script may hold besides bytes to send and functions to call.
@@ -693,29 +694,32 @@ def test_a_proxy_of_the_options_is_used(
     monkeypatch.setenv("NO_PROXY", "*")
     server.scripts["http://source.invalid/f"] = [answer(PICTURE)]
     sink = Collected()
-    ended = fetch(make(proxy=server.url("")), "http://source.invalid/f", sink)
+    ended = fetch(make(proxy=Proxy.parse(server.url(""))), "http://source.invalid/f", sink)
     assert ended.error is None
     assert sink.data == PICTURE
 
 
 @pytest.mark.parametrize(
-    "refusal",
+    ("refusal", "code"),
     [
-        [answer(b"", "407 Proxy Authentication Required")],
-        [answer(b"", "302 Found", "Location: http://elsewhere.invalid/"), CUT],
-        [answer(b"", "503 Service Unavailable", "Retry-After: 7"), CUT],
-        [head("HTTP/1.1 200 Connection established"), CUT],
-        [head("HTTP/1.1 200 Connection established") + b"no TLS" * 100, CUT],
+        ([answer(b"", "407 Proxy Authentication Required")], "SRC_PROXY"),
+        ([answer(b"", "302 Found", "Location: http://elsewhere.invalid/"), CUT], "SRC_PROXY"),
+        ([answer(b"", "503 Service Unavailable", "Retry-After: 7"), CUT], "SRC_PROXY"),
+        ([CUT], "SRC_PROXY"),
+        ([RESET], "SRC_PROXY"),
+        ([b"no HTTP\r\n\r\n", CUT], "SRC_PROXY"),
+        ([head("HTTP/1.1 200 Connection established"), CUT], "SRC_TLS"),
+        ([head("HTTP/1.1 200 Connection established") + b"no TLS" * 100, CUT], "SRC_TLS"),
     ],
-    ids=["407", "302", "503", "cut", "no TLS"],
+    ids=["407", "302", "503", "cut", "reset", "no HTTP", "cut tunnel", "no TLS"],
 )
 def test_what_a_proxy_says_is_not_taken_for_the_source(
-    server: ScriptedServer, make: Callable[..., Downloader], refusal: Script
+    server: ScriptedServer, make: Callable[..., Downloader], refusal: Script, code: str
 ) -> None:
     server.scripts["source.invalid:443"] = refusal
-    ended = fetch(make(proxy=server.url("")), "https://source.invalid/f?sign=s3cret")
+    ended = fetch(make(proxy=Proxy.parse(server.url(""))), "https://source.invalid/f?sign=s3cret")
     error = error_of(ended)
-    assert error.code == "SRC_CONNECTION"
+    assert error.code == code
     assert "s3cret" not in str(error)
     assert (ended.status, ended.received) == (0, 0)
 
@@ -725,8 +729,8 @@ def test_a_certificate_is_verified(tmp_path: Path, make: Callable[..., Downloade
     with closing(ScriptedServer(context)) as server:
         server.scripts["/f"] = [answer(PICTURE)]
         error = error_of(fetch(make(), server.url("/f?sign=s3cret")))
-        assert error.code == "SRC_CONNECTION"
-        assert "certificate" in str(error)
+        assert error.code == "SRC_TLS"
+        assert "unknown CA (" in str(error)
         assert "s3cret" not in str(error)
         assert server.requests == []
         assert server.connections == 1
@@ -868,7 +872,7 @@ def test_nothing_is_open_before_the_first_use_and_after_the_end(server: Scripted
 
 
 def test_secrets_are_not_shown_by_repr() -> None:
-    options = DownloadOptions(proxy="http://me:s3cret@proxy.invalid")
+    options = DownloadOptions(proxy=Proxy.parse("http://me:s3cret@proxy.invalid:3128"))
     download = Download(1, "http://a/?sign=s3cret", ("A: s3cret",), Collected(), None)
     assert "s3cret" not in repr(options) + repr(download)
 

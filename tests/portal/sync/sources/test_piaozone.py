@@ -272,8 +272,8 @@ def test_silence_ends_with_the_read_timeout(
 
 def test_dripping_answer_ends_too(server: SourceServer, connect: Connect, scope: Scope) -> None:
     server.script(COUNT, body=b" " * 1000, piece=1, pause=0.02)
-    error = failure(connect(read_timeout=0.1).count, scope)
-    assert (error.code, error.params) == ("SRC_TIMEOUT", {"seconds": "0.5"})
+    error = failure(connect(read_timeout=0.4).count, scope)
+    assert (error.code, error.params) == ("SRC_TIMEOUT", {"seconds": "2"})
     server.closing.set()
 
 
@@ -297,7 +297,7 @@ def test_refused_connection_names_host_and_cause_only(connect: Connect, scope: S
 
 def test_plain_server_asked_for_tls(server: SourceServer, connect: Connect) -> None:
     error = failure(connect(base_url=server.base_url.replace("http", "https")).token)
-    assert error.code == "SRC_CONNECTION"
+    assert error.code == "SRC_TLS"
     assert "TLS" in error.params["detail"]
 
 
@@ -322,3 +322,67 @@ def test_own_session_is_closed(server: SourceServer) -> None:
     source = PiaozoneSource(Connection(server.base_url, "ent-1", SECRET), requests.Session())
     assert source.token() == "token-1"
     source.close()
+
+
+def test_an_interface_without_an_envelope(
+    server: SourceServer, connect: Connect, scope: Scope
+) -> None:
+    overrides = {
+        "envelope": {"errcode": "", "description": "", "data": ""},
+        "token": {"source": ""},
+        "page": {"total": "meta.total", "page_no": "meta.page", "rows": "items"},
+    }
+    source = connect(profile=ConnectorProfile.from_mapping(overrides))
+    server.script(TOKEN, body=b'{"accessToken": "token-0"}')
+    server.script(DOCUMENTS, body=b'{"meta": {"total": 7, "page": 2}, "items": []}')
+    server.script(DOCUMENTS, body=b'{"meta": {"total": 7, "page": 3}, "items": []}')
+    assert source.page(scope, 2).total == 7
+    assert failure(source.page, scope, 2).params == {"detail": "meta.page: 3"}
+    assert "fsource" not in server.calls(TOKEN)[0].body
+
+
+def test_names_of_an_envelope_are_told(
+    server: SourceServer, connect: Connect, scope: Scope
+) -> None:
+    names = {"errcode": "head.code", "description": "head.text", "data": "body.data"}
+    source = connect(profile=ConnectorProfile.from_mapping({"envelope": names}))
+    for answer, detail in (
+        (b"{}", "no head.code"),
+        (b'{"errcode": "0000", "data": {}}', "no head.code"),
+        (b'{"head": {"code": "0000"}, "data": {}}', "no body.data"),
+    ):
+        server.script(TOKEN, body=answer)
+        assert failure(source.token).params == {"detail": detail}
+    server.script(TOKEN, body=b'{"head": {"code": 12, "text": "no"}}')
+    assert failure(source.token).params == {"errcode": "12", "description": "no"}
+    server.script(TOKEN, status=500, body=b'{"head": {"code": 13}}')
+    assert failure(source.token).params["errcode"] == "13"
+
+
+# A download may wait for the token, and its document's lease must outlast that.
+
+
+def test_a_token_call_has_less_time_than_a_lease() -> None:
+    connection = Connection("http://127.0.0.1", "a", SECRET)
+    assert connection.token_connect_timeout + connection.token_read_timeout <= 15
+    assert Connection("http://127.0.0.1", "a", SECRET, read_timeout=2).read_timeout == 2
+
+
+def test_a_token_call_that_hangs_ends_and_is_not_repeated_at_once(
+    server: SourceServer, connect: Connect
+) -> None:
+    server.script(TOKEN, body=b"{}", pause=60.0)
+    source = connect(token_read_timeout=0.2)
+    for _ in range(16):
+        error = failure(source.token)
+        assert (error.code, error.params) == ("SRC_TIMEOUT", {"seconds": "0.2"})
+    assert len(server.calls(TOKEN)) == 1
+    server.closing.set()
+
+
+def test_a_token_call_that_drips_ends_too(server: SourceServer, connect: Connect) -> None:
+    server.script(TOKEN, body=b" " * 1000, piece=1, pause=0.02)
+    source = connect(token_connect_timeout=0.4, token_read_timeout=0.4)
+    error = failure(source.token)
+    assert (error.code, error.params) == ("SRC_TIMEOUT", {"seconds": "0.8"})
+    server.closing.set()
