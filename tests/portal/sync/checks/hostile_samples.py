@@ -210,22 +210,22 @@ def jpeg_header() -> bytes:
 
 def true_png() -> bytes:
     """50,000 × 50,000 dots, all of them there: two and a half gigabytes in 2.5 MB."""
-    return samples.png_stream(SIDE, SIDE, _deflated(b"\0" * (SIDE + 1), SIDE))
+    return samples.png_stream(SIDE, SIDE, deflated(b"\0" * (SIDE + 1), SIDE))
 
 
 def true_tiff() -> bytes:
     """50,000 × 50,000 dots in one packed strip."""
-    return samples.tiff_strip(SIDE, SIDE, _deflated(b"\0" * SIDE, SIDE), compression=8)
+    return samples.tiff_strip(SIDE, SIDE, deflated(b"\0" * SIDE, SIDE), compression=8)
 
 
 def bomb_tiff(pages: int = 1_500) -> bytes:
     """Each page keeps to every rule, and all share one strip of 100 million dots."""
-    data = _deflated(b"\0" * 10_000, 10_000)
+    data = deflated(b"\0" * 10_000, 10_000)
     return samples.tiff_strip(10_000, 10_000, data, compression=8, pages=pages)
 
 
 @cache
-def _deflated(piece: bytes, times: int) -> bytes:
+def deflated(piece: bytes, times: int) -> bytes:
     """A zlib stream of the same piece again and again, packed once."""
     packer = zlib.compressobj(9, wbits=-15)
     packed = packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -390,20 +390,20 @@ def recursive_forms() -> bytes:
 
 def flate_bomb_pdf() -> bytes:
     """A content stream packed twice: 400 MB of blanks in some kilobytes."""
-    data = zlib.compress(_deflated(b" " * MEGA, 400), 9)
+    data = zlib.compress(deflated(b" " * MEGA, 400), 9)
     return page_pdf(pdf_stream(data, b"/Filter[/FlateDecode/FlateDecode]"))
 
 
 def endless_content() -> bytes:
     """Forty megabytes of drawing, packed well."""
-    data = _deflated(b"0 0 m 595 842 l S\n" * 1_000, 3_000)
+    data = deflated(b"0 0 m 595 842 l S\n" * 1_000, 3_000)
     return page_pdf(pdf_stream(data, b"/Filter/FlateDecode"))
 
 
 def image_bomb_pdf() -> bytes:
     """A page with a picture of 50,000 × 50,000 dots."""
     picture = pdf_stream(
-        true_tiff()[8 : 8 + len(_deflated(b"\0" * SIDE, SIDE))],
+        true_tiff()[8 : 8 + len(deflated(b"\0" * SIDE, SIDE))],
         b"/Type/XObject/Subtype/Image/Width 50000/Height 50000/BitsPerComponent 8"
         b"/ColorSpace/DeviceGray/Filter/FlateDecode",
     )
