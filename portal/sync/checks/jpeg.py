@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from portal.errors import SyncError
 
+_SOI = b"\xff\xd8"
 _EOI, _SOS = 0xD9, 0xDA
 #: A marker that ends entropy-coded data: not a stuffed zero, a restart or a fill byte.
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -27,7 +28,8 @@ def check_structure(path: str) -> None:
     """
     scans = segments = 0
     with open(path, "rb") as file:
-        file.seek(2)
+        if file.read(2) != _SOI:
+            raise SyncError("FILE_CORRUPT", detail="no readable jpeg header")
         while (marker := _marker(file)) != _EOI:
             scans += marker == _SOS
             segments += 1
