@@ -24,18 +24,22 @@ _log = logging.getLogger(__name__)
 _START_SECONDS = 60.0
 #: A file that computed for less than this share of its time was kept waiting: by a machine that
 #: is busy otherwise, or a disk that stalls.
-_BUSY_SHARE = 0.2
-#: The least that a second try gets.
-_LEAST_SECONDS = 0.5
+_BUSY_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A file to check, the seconds it may take, and whether this is its second try."""
+    """A file to check.
+
+    :ivar again: whether this is its second try
+    :ivar until: monotonic seconds by which a second try must have ended, start of a child included
+    :ivar reason: how the first try ended, to be said if the second one brings no result
+    """
 
     job: InspectionJob
-    seconds: float
     again: bool = False
+    until: float | None = None
+    reason: SyncError | None = None
 
 
 class InspectorPool:
@@ -79,7 +83,7 @@ class InspectorPool:
 
     def submit(self, job: InspectionJob) -> None:
         """Queue a file; it is handed over at once if a child is free. Never waits for a child."""
-        self._queue.append(_Task(job, self._seconds))
+        self._queue.append(_Task(job))
         self._hand_over(time.monotonic())
 
     def collect(self, now: float | None = None) -> list[Inspection]:
@@ -93,6 +97,7 @@ class InspectorPool:
         for child in list(self._children.values()):
             if child.deadline is not None and child.deadline <= now:
                 self._end_overdue(child)
+        self._give_up_overdue(now)
         self._hand_over(now)
         results, self._results = self._results, []
         return results
@@ -102,6 +107,7 @@ class InspectorPool:
         if self._results:
             return time.monotonic()
         deadlines = [child.deadline for child in self._children.values()]
+        deadlines += [task.until for task in self._queue]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def close(self) -> None:
@@ -135,27 +141,38 @@ class InspectorPool:
 
     def _take(self, task: _Task, child: InspectorChild, result: Inspection) -> None:
         """Keep a result, unless files before may be to blame for it."""
-        if not (result.is_out_of_memory and self._repeat(task, child)):
+        if not (
+            result.error is not None
+            and result.is_out_of_memory
+            and self._repeat(task, child, result.error)
+        ):
             self._results.append(result)
 
-    def _repeat(self, task: _Task, child: InspectorChild, *, anyway: bool = False) -> bool:
-        """Queue a file once more, if that may help."""
-        if task.again or not (anyway or child.had_others):
+    def _repeat(self, task: _Task, child: InspectorChild, reason: SyncError) -> bool:
+        """Queue a file once more, if that may help; the time of one killed from outside is new."""
+        killed = not reason.permanent
+        if task.again or not (killed or child.had_others):
             return False
-        left = self._seconds if anyway else (child.deadline or 0.0) - time.monotonic()
-        self._queue.appendleft(_Task(task.job, max(left, _LEAST_SECONDS), again=True))
+        until = None if killed else child.deadline
+        self._queue.appendleft(_Task(task.job, again=True, until=until, reason=reason))
         return True
+
+    def _give_up_overdue(self, now: float) -> None:
+        """Answer for files whose second try could not begin in time."""
+        for task in [task for task in self._queue if task.until is not None and task.until <= now]:
+            self._queue.remove(task)
+            if task.reason is not None:
+                self._fail(task.job, task.reason)
 
     def _end_overdue(self, child: InspectorChild) -> None:
         """A file that computed all the time is hostile; one that was kept waiting is not."""
         task = self._tasks.pop(child.fileno(), None)
         if task is not None:
-            busy = child.computed >= task.seconds * _BUSY_SHARE
             error = SyncError("FILE_HOSTILE", detail=f"{self._seconds:g} s")
-            if not busy:
+            if child.computed < self._seconds * _BUSY_SHARE:
                 detail = f"the check was kept waiting, {self._seconds:g} s"
                 error = SyncError("INTERNAL", detail=detail)
-            self._fail(task.job, error)
+            self._fail(task.job, task.reason or error)
         self._retire(child)
 
     def _retire(self, child: InspectorChild) -> None:
@@ -172,10 +189,9 @@ class InspectorPool:
         del self._children[child.fileno()]
         how = child.end()
         if task is not None:
-            killed = how == KILLED
-            if not self._repeat(task, child, anyway=killed):
-                code = "INTERNAL" if killed else "FILE_HOSTILE"
-                self._fail(task.job, SyncError(code, detail=how))
+            error = SyncError("INTERNAL" if how == KILLED else "FILE_HOSTILE", detail=how)
+            if not self._repeat(task, child, error):
+                self._fail(task.job, error)
         elif not child.ready and self._queue:
             error = SyncError("INTERNAL", detail=f"the inspector does not start: {how}")
             self._fail(self._queue.popleft().job, error)
@@ -187,7 +203,7 @@ class InspectorPool:
                 return
             task = self._queue[0]
             try:
-                child.give(task.job, now + task.seconds)
+                child.give(task.job, task.until or now + self._seconds)
             except BrokenPipeError:
                 self._retire(child)
             else:

@@ -83,11 +83,11 @@ def test_memory_is_bounded(tmp_path: Path, good: Path) -> None:
 
 def test_file_over_time_is_hostile_and_its_child_replaced(tmp_path: Path, good: Path) -> None:
     path = write(tmp_path, "computes.tif", hostile.bomb_tiff())
-    with InspectorPool(1, seconds=1) as pool:
+    with InspectorPool(1, seconds=2) as pool:
         results = check(pool, samples.job(path), samples.job(good))
     error = results["computes.tif"].error
     assert error is not None
-    assert (error.code, error.params) == ("FILE_HOSTILE", {"detail": "1 s"})
+    assert (error.code, error.params) == ("FILE_HOSTILE", {"detail": "2 s"})
     assert code(results["good.jpg"]) is None
 
 
