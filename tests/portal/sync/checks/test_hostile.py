@@ -12,6 +12,9 @@ from portal.sync.checks.pool import InspectorPool
 from tests.portal.sync.checks.hostile_samples import HOSTILE, Hostile
 from tests.portal.sync.checks.measured_checks import Measured, measured
 
+# All files are checked while the first test is set up.
+pytestmark = pytest.mark.timeout(600)
+
 SECONDS, BYTES = 5, 300_000_000
 #: Where a library gave up before anything could be told of the file.
 LATE = {"forms.pdf", "flate.pdf", "content.pdf"}

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from portal.errors import PortalError, SyncError
 from portal.sync.checks.sniff import sniff
 from portal.sync.viewing.painter_child import PaintOrder, paint
@@ -59,6 +61,7 @@ def main() -> None:
         os.wait()
 
 
+@pytest.mark.timeout(600)
 def test_painter_ends_in_time_and_memory_whatever_it_is_given(tmp_path: Path) -> None:
     files = {file.name: file.make() for file in HOSTILE}
     shown = {name for name, body in files.items() if sniff(body[:4096]) in SHOWN_KINDS}
