@@ -433,8 +433,11 @@ _CATALOGUE = (
         "FILE_PIXELS_HIGH",
         "图像 {width}×{height} 像素，超过上限 {limit} 像素",
         "picture of {width}×{height} pixels, the limit is {limit}",
-        "疑似异常文件；确认正常后请管理员调高上限。",
-        "Possibly hostile; if it is genuine have the limit raised.",
+        "疑似异常文件；确认正常后请管理员调高上限。"
+        "上限低于规则中的 max_pixels 时，是该格式的内存上限，"
+        "请在源系统改存为 JPEG（非渐进式）、PNG 或分条的 TIFF。",
+        "Possibly hostile; if it is genuine have the limit raised. A limit below max_pixels is "
+        "what fits the memory in that format: store it as baseline JPEG, PNG or TIFF in strips.",
         permanent=True,
     ),
     Problem(

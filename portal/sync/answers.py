@@ -41,7 +41,10 @@ _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _KEY_END = re.compile(r"\s*:\s*")
 _VALUE_END = re.compile(r"\s*,\s*")
 _ABSENT = object()
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
+#: For a class of a regular expression, characters that belong in no text to be shown: controls,
+#: what turns the direction of writing (a name then looks like another), halves of characters.
+CONTROLS = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_UNPRINTABLE = re.compile(rf"[{CONTROLS}\s]+")
 _BY_STATUS = {
     401: "SRC_UNAUTHORIZED",
     403: "SRC_FORBIDDEN",

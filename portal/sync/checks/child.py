@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import IO, Any, cast
 
-from portal.sync.checks.inspection import InspectionJob
+from portal.sync.checks.inspection import OUT_OF_MEMORY, InspectionJob
 
 #: How a process ends that was refused memory outside of Python: a library gives up.
 _OUT_OF_MEMORY = frozenset({signal.SIGABRT, signal.SIGTRAP, signal.SIGILL})
@@ -34,6 +35,8 @@ class InspectorChild:
         self.deadline: float | None = deadline
         self.ready = False
         self._unread = b""
+        self._given = 0
+        self._computed_before = 0.0
         self._process = subprocess.Popen(  # noqa: S603 - our own program and process id
             [sys.executable, "-m", "portal.sync.checks.inspector", str(os.getpid())],
             stdin=subprocess.PIPE,
@@ -48,6 +51,11 @@ class InspectorChild:
         """Whether it can be given a file."""
         return self.ready and self.job is None
 
+    @property
+    def had_others(self) -> bool:
+        """Whether it was given files before the last one."""
+        return self._given > 1
+
     def fileno(self) -> int:
         """Readable when it has said something or has died."""
         return self._answers.fileno()
@@ -59,6 +67,13 @@ class InspectorChild:
         """
         self._jobs.write(json.dumps(job.to_mapping()).encode() + b"\n")
         self.job, self.deadline = job, deadline
+        self._given += 1
+        self._computed_before = self._computed()
+
+    @property
+    def computed(self) -> float:
+        """Seconds of computing that the file in hand has taken so far."""
+        return self._computed() - self._computed_before
 
     def hear(self) -> dict[str, Any] | None:
         """The next message if it is complete, when :meth:`fileno` is readable.
@@ -82,5 +97,14 @@ class InspectorChild:
         self._jobs.close()
         self._answers.close()
         if -code in _OUT_OF_MEMORY:
-            return "memory"
+            return OUT_OF_MEMORY
         return f"signal {-code}" if code < 0 else f"exit {code}"
+
+    def _computed(self) -> float:
+        """Seconds of computing since it was started (proc(5): utime and stime); 0 if it is dead."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/stat").read_text("ascii", "replace")
+        except OSError:
+            return 0.0
+        ticks = status.rpartition(")")[2].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")

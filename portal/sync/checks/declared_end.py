@@ -1,13 +1,11 @@
-"""Whether a BMP, GIF or WebP reaches as far as its own header says."""
+"""Whether a BMP or WebP reaches as far as its own header says."""
 
 from __future__ import annotations
 
 import os
-from typing import BinaryIO
 
 from portal.errors import SyncError
 
-_GIF_TRAILER = b";"
 _UNCOMPRESSED = frozenset({0, 3})
 
 
@@ -15,20 +13,12 @@ def check(path: str, kind: str) -> None:
     """:raises SyncError: FILE_CORRUPT if the end is missing."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        if kind == "gif":
-            whole = _gif_ends(file, size)
-        elif kind == "webp":
+        if kind == "webp":
             whole = 8 + int.from_bytes(file.read(8)[4:], "little") <= size
         else:
             whole = _bitmap_end(file.read(34)) <= size
     if not whole:
         raise SyncError("FILE_CORRUPT", detail=f"{kind}: the end is missing")
-
-
-def _gif_ends(file: BinaryIO, size: int) -> bool:
-    """Some programs pad a GIF with zeros after its trailer."""
-    file.seek(max(size - 4096, 0))
-    return file.read().rstrip(b"\0").endswith(_GIF_TRAILER)
 
 
 def _bitmap_end(header: bytes) -> int:

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from PIL import Image
 
+from portal.sync.checks.tiff_bands import Bands
+
+#: Bytes for each dot: two canvases, the copy handed over, and the picture.
+WEBP_DOT = 16
 _MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "LA": 4}
 _BITS, _COMPRESSION, _SAMPLES, _ROWS_PER_STRIP = 258, 259, 277, 278
 _NO_COMPRESSION = 1
+
+
+def checking_bytes(image: Image.Image, kind: str) -> int:
+    """An upper estimate for a check of the current frame, which need not be whole at any time."""
+    if kind == "tiff" and (bands := Bands(image)).can_check:
+        return bands.memory
+    return 0 if is_plain_bitmap(image, kind) else frame_bytes(image, kind)
+
+
+def is_plain_bitmap(image: Image.Image, kind: str) -> bool:
+    """Whether any bytes are a picture, so that there is nothing to decode."""
+    return kind == "bmp" and all(tile[0] == "raw" for tile in getattr(image, "tile", ()))
 
 
 def frame_bytes(image: Image.Image, kind: str) -> int:
@@ -19,9 +35,9 @@ def frame_bytes(image: Image.Image, kind: str) -> int:
         kept = _coefficients(image) * 2 if "progressive" in image.info else 0
         return pixels // 16 + kept
     if kind == "webp":
-        return pixels * 16  # two canvases, the copy handed over, and the picture
+        return pixels * WEBP_DOT
     if kind == "gif":
-        return pixels * 12  # frame, canvas, and what is to be put back
+        return pixels * 16  # frame, canvas, their copies, and what is to be put back
     picture = pixels * _MODE_BYTES.get(image.mode, 4)
     return picture + _strip_bytes(image) if kind == "tiff" else picture
 

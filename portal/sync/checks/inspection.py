@@ -9,6 +9,9 @@ from typing import Any
 from portal.errors import SyncError
 from portal.sync.checks.rules import CompatibilityRules
 
+#: The detail of FILE_HOSTILE where a file wanted more memory than a child has.
+OUT_OF_MEMORY = "memory"
+
 
 @dataclass(frozen=True)
 class InspectionJob:
@@ -60,6 +63,11 @@ class Inspection:
     id: int | str
     facts: FileFacts | None
     error: SyncError | None
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether there was too little memory, for which files before this one may be to blame."""
+        return self.error is not None and self.error.params.get("detail") == OUT_OF_MEMORY
 
     def to_mapping(self) -> dict[str, Any]:
         """The result as plain JSON values."""

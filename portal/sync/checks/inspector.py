@@ -2,8 +2,8 @@
 
 It says ``{"ready": true}`` when it can work, then reads one JSON line per file on standard input
 (:class:`InspectionJob`) and answers each with one JSON line (:class:`Inspection`) until its input
-ends. A file that exhausts the memory is answered too, but marked ``"last": true``: the child then
-ends, to leave its place to a clean one.
+ends. An answer marked ``"last": true`` is its last one: a file has exhausted the memory, or left
+too much of it behind, and the child ends, to leave its place to a clean one.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ import traceback
 from typing import Any, BinaryIO
 
 from portal.errors import SyncError
+from portal.sync.answers import one_line
 from portal.sync.checks.examine import examine
-from portal.sync.checks.inspection import Inspection, InspectionJob
-from portal.sync.checks.limits import limit_self
+from portal.sync.checks.inspection import OUT_OF_MEMORY, Inspection, InspectionJob
+from portal.sync.checks.limits import is_worn, limit_self
+
+#: Longest text of a reason, in characters; some of it comes from the file.
+_TEXT_AT_MOST = 120
 
 
 def inspect(job: InspectionJob) -> Inspection:
@@ -25,9 +29,9 @@ def inspect(job: InspectionJob) -> Inspection:
     try:
         return Inspection(job.id, examine(job), None)
     except SyncError as error:
-        return Inspection(job.id, None, error)
+        return Inspection(job.id, None, _printable(error))
     except MemoryError:
-        return Inspection(job.id, None, SyncError("FILE_HOSTILE", detail="memory"))
+        return Inspection(job.id, None, SyncError("FILE_HOSTILE", detail=OUT_OF_MEMORY))
     except Exception as error:
         # Not the file's fault as far as is known (a vanished file, a missing library, a bug of
         # ours): the catalogue's INTERNAL is tried again.
@@ -36,14 +40,23 @@ def inspect(job: InspectionJob) -> Inspection:
         return Inspection(job.id, None, internal)
 
 
+def _printable(error: SyncError) -> SyncError:
+    """The error without what a file may have put into its texts: control characters, length."""
+    params: dict[str, Any] = {
+        name: one_line(value, _TEXT_AT_MOST) if isinstance(value, str) else value
+        for name, value in error.params.items()
+    }
+    return SyncError(error.code, **params)
+
+
 def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
-    """Answer jobs until there are no more, or one has exhausted the memory."""
+    """Answer jobs until there are no more, or the memory is used up."""
     _send(answers, {"ready": True})
     for line in jobs:
         result = inspect(InspectionJob.from_mapping(json.loads(line)))
-        exhausted = result.error is not None and result.error.params.get("detail") == "memory"
-        _send(answers, {**result.to_mapping(), "trace": _trace(result), "last": exhausted})
-        if exhausted:
+        last = result.is_out_of_memory or is_worn()
+        _send(answers, {**result.to_mapping(), "trace": _trace(result), "last": last})
+        if last:
             return
 
 
@@ -63,9 +76,11 @@ def _send(answers: BinaryIO, message: dict[str, Any]) -> None:
 def main() -> None:
     """Run as a child of the process whose id is the only argument."""
     limit_self(int(sys.argv[1]))
-    # Libraries that chat on standard output must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    # What libraries chat about a file must not get between the answers, nor into a log.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     with answers:
         serve(sys.stdin.buffer, answers)
 

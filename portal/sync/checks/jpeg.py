@@ -7,10 +7,16 @@ from typing import BinaryIO
 
 from portal.errors import SyncError
 
+_SOI = b"\xff\xd8"
 _EOI, _SOS = 0xD9, 0xDA
 #: A marker that ends entropy-coded data: not a stuffed zero, a restart or a fill byte.
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _PIECE = 256 * 1024
+#: A picture in the finest of steps has a scan for each bit of each coefficient: hundreds. Each
+#: goes over the whole picture again.
+_SCANS_AT_MOST = 500
+#: Of 64 KiB each: more than any file may have.
+_SEGMENTS_AT_MOST = 10_000
 
 
 def check_structure(path: str) -> None:
@@ -18,11 +24,19 @@ def check_structure(path: str) -> None:
 
     Embedded thumbnails do not deceive this, nor does what cameras append after EOI.
 
-    :raises SyncError: FILE_CORRUPT
+    :raises SyncError: FILE_CORRUPT, or FILE_HOSTILE for very many scans or segments
     """
+    scans = segments = 0
     with open(path, "rb") as file:
-        file.seek(2)
+        if file.read(2) != _SOI:
+            raise SyncError("FILE_CORRUPT", detail="no readable jpeg header")
         while (marker := _marker(file)) != _EOI:
+            scans += marker == _SOS
+            segments += 1
+            if scans > _SCANS_AT_MOST:
+                raise SyncError("FILE_HOSTILE", detail="jpeg: too many scans")
+            if segments > _SEGMENTS_AT_MOST:
+                raise SyncError("FILE_HOSTILE", detail="jpeg: too many segments")
             length = int.from_bytes(_exactly(file, 2))
             if length < 2:
                 raise SyncError("FILE_CORRUPT", detail="jpeg: broken segment")

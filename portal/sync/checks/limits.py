@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
+from pathlib import Path
 
 from portal.processes import die_with_parent
 
@@ -13,6 +15,12 @@ ADDRESS_SPACE = 272 * 1024 * 1024
 
 #: What one decoded frame may take, bytes: the rest after interpreter, libraries and buffers.
 FRAME_BYTES = 208 * 1024 * 1024
+
+
+def is_worn() -> bool:
+    """Whether this process has kept so much that a frame of the largest size no longer fits."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    return pages * os.sysconf("SC_PAGE_SIZE") > ADDRESS_SPACE - FRAME_BYTES
 
 
 def limit_self(parent: int) -> None:

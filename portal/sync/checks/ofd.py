@@ -18,33 +18,37 @@ _ROOT = "OFD.xml"
 
 
 def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
-    """Check that every page is there and, with ``rules.deep``, that every member is whole.
+    """Check that every page is there and, with ``rules.deep``, what lies in the members.
 
     :raises SyncError: FILE_CORRUPT, FILE_HOSTILE or FILE_PAGES_HIGH
     """
     with open_zip(path) as archive:
-        pages = _page_members(archive)
-        if len(pages) > rules.max_pages:
-            raise SyncError("FILE_PAGES_HIGH", actual=len(pages), limit=rules.max_pages)
+        pages = _page_members(archive, rules.max_pages)
         if not pages:
             raise SyncError("FILE_CORRUPT", detail="ofd: no pages")
-        for page in pages:
+        for page in dict.fromkeys(pages):
             _elements(archive, page)
         if rules.deep:
             check_contents(archive)
     return FileFacts(kind, len(pages))
 
 
-def _page_members(archive: zipfile.ZipFile) -> list[str]:
-    """The member of each page's content, in the order of the documents in the package."""
+def _page_members(archive: zipfile.ZipFile, limit: int) -> list[str]:
+    """The member of each page's content, in the order of the documents in the package.
+
+    :raises SyncError: FILE_PAGES_HIGH beyond ``limit``
+    """
     roots = [element.text for element in _elements(archive, _ROOT, "DocRoot")]
-    documents = [_resolve(_ROOT, root) for root in roots]
-    return [
-        _resolve(document, page.attributes["BaseLoc"])
-        for document in documents
-        for page in _elements(archive, document, "Page")
-        if "BaseLoc" in page.attributes
-    ]
+    pages: list[str] = []
+    for document in (_resolve(_ROOT, root) for root in roots):
+        pages += [
+            _resolve(document, page.attributes["BaseLoc"])
+            for page in _elements(archive, document, "Page")
+            if "BaseLoc" in page.attributes
+        ]
+        if len(pages) > limit:
+            raise SyncError("FILE_PAGES_HIGH", actual=len(pages), limit=limit)
+    return pages
 
 
 def _resolve(base: str, location: str) -> str:

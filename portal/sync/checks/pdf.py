@@ -7,7 +7,9 @@ import os
 import pypdfium2 as pdfium
 
 from portal.errors import SyncError
+from portal.sync.checks.budget import Budget
 from portal.sync.checks.inspection import FileFacts
+from portal.sync.checks.pdf_objects import PdfObjects
 from portal.sync.checks.rules import CompatibilityRules
 
 #: ISO 32000-1, annex H: readers accept the end marker within the last kilobyte; some writers pad.
@@ -17,11 +19,15 @@ _PASSWORD_ERROR = 4
 
 
 def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
-    """Open, count and, with ``rules.deep``, load every page and draw the first one very small.
+    """Open, count and, with ``rules.deep``, load the pages and draw the first one very small.
 
-    :raises SyncError: FILE_CORRUPT or FILE_PAGES_HIGH
+    In a very long document pages are loaded as long as there is time for it.
+
+    :raises SyncError: FILE_CORRUPT, FILE_HOSTILE, FILE_PAGES_HIGH or FILE_PIXELS_HIGH
     """
+    budget = Budget()
     _check_end(path)
+    objects = PdfObjects(path, rules)
     try:
         with pdfium.PdfDocument(path) as document:
             pages = len(document)
@@ -29,8 +35,9 @@ def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
                 raise SyncError("FILE_PAGES_HIGH", actual=pages, limit=rules.max_pages)
             if pages < 1:
                 raise SyncError("FILE_CORRUPT", detail="pdf: no pages")
+            objects.check_pages(pages)
             if rules.deep:
-                _load_pages(document, pages)
+                _load_pages(document, pages, budget)
     except pdfium.PdfiumError as error:
         locked = getattr(error, "err_code", None) == _PASSWORD_ERROR
         detail = "pdf: a password is needed" if locked else "pdf: does not open"
@@ -46,8 +53,10 @@ def _check_end(path: str) -> None:
             raise SyncError("FILE_CORRUPT", detail="pdf: the end is missing")
 
 
-def _load_pages(document: pdfium.PdfDocument, pages: int) -> None:
+def _load_pages(document: pdfium.PdfDocument, pages: int, budget: Budget) -> None:
     for number in range(pages):
+        if budget.spent:
+            return
         try:
             page = document[number]
         except pdfium.PdfiumError as error:

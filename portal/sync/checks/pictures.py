@@ -1,12 +1,13 @@
 """Pictures: JPEG, PNG, TIFF, BMP, GIF and WebP, read with Pillow.
 
 Sizes are judged from the headers before anything is decoded. Pillow's ``verify()`` misses most
-damage, so with ``rules.deep`` every frame is decoded. Where the structure of the file tells that
-its end is missing, that is looked at in any case.
+damage, so with ``rules.deep`` every frame is decoded, as far as there is time for it. Where the
+structure of the file tells that its end is missing, that is looked at in any case.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +15,12 @@ from contextlib import contextmanager
 from PIL import Image, UnidentifiedImageError
 
 from portal.errors import SyncError
-from portal.sync.checks import declared_end, jpeg, png, tiff
-from portal.sync.checks.frame_memory import frame_bytes
+from portal.sync.checks import declared_end, frame_memory, gif, jpeg, png, tiff, webp
+from portal.sync.checks.budget import Budget
 from portal.sync.checks.inspection import FileFacts
 from portal.sync.checks.limits import FRAME_BYTES
 from portal.sync.checks.rules import CompatibilityRules
+from portal.sync.checks.tiff_bands import Bands
 
 
 def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
@@ -27,41 +29,72 @@ def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
     :raises SyncError: FILE_CORRUPT, FILE_HOSTILE, FILE_RESOLUTION_LOW, FILE_PIXELS_HIGH or
         FILE_PAGES_HIGH
     """
-    with _pillow(kind), Image.open(path, formats=[kind]) as image:
-        pages = tiff.count_pages(path) if kind == "tiff" else 1
-        facts = FileFacts(kind, pages, image.width, image.height, _dpi(image))
-        frames = pages if kind == "tiff" else _frame_count(image, kind)
-        if frames > rules.max_pages:
-            raise SyncError("FILE_PAGES_HIGH", actual=frames, limit=rules.max_pages)
-        _check_size(image, kind, rules)
-        _check_structure(path, kind, rules)
-        # The first header was judged; from here Pillow watches what the frames add to it.
-        Image.MAX_IMAGE_PIXELS = rules.max_pixels
-        for frame in range(frames):
-            image.seek(frame)
-            _check_frame(image, path, kind, rules)
+    with _pillow(kind):
+        if kind == "jpeg":
+            jpeg.check_structure(path)  # Pillow and libjpeg go through whatever there is
+        elif kind == "webp":
+            _check_pixels(*webp.size(path), FRAME_BYTES // frame_memory.WEBP_DOT, rules)
+        with Image.open(path, formats=[kind]) as image:
+            return _read(image, path, kind, rules)
+
+
+def _read(image: Image.Image, path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
+    pages = tiff.count_pages(path) if kind == "tiff" else 1
+    facts = FileFacts(kind, pages, image.width, image.height, _dpi(image))
+    _check_size(image, kind, rules)
+    frames = pages if kind == "tiff" else _frame_count(image, path, kind, rules.max_pages)
+    if frames > rules.max_pages:
+        raise SyncError("FILE_PAGES_HIGH", actual=frames, limit=rules.max_pages)
+    if kind == "png":
+        png.check_structure(path, decode=rules.deep)
+    elif kind in {"bmp", "webp"}:
+        declared_end.check(path, kind)
+    if kind == "tiff":
+        _check_tiff(image, path, pages, rules)
+    elif kind != "png":  # a PNG's structure is its decoding
+        _check_frames(image, path, kind, frames, rules)
     return facts
 
 
-def _check_structure(path: str, kind: str, rules: CompatibilityRules) -> None:
-    if kind == "jpeg":
-        jpeg.check_structure(path)
-    elif kind == "png":
-        png.check_structure(path, decode=rules.deep)
-    elif kind != "tiff":
-        declared_end.check(path, kind)
-
-
-def _check_frame(image: Image.Image, path: str, kind: str, rules: CompatibilityRules) -> None:
-    _check_size(image, kind, rules)
-    if kind == "tiff":
+def _check_tiff(image: Image.Image, path: str, pages: int, rules: CompatibilityRules) -> None:
+    budget = Budget()
+    unpacked, left = 0, False
+    for page in range(pages):
+        image.seek(page)
+        _check_size(image, "tiff", rules)
         tiff.check_data_present(image, path)
-    if not rules.deep or kind == "png":  # a PNG's structure is its decoding
-        return
-    if kind == "jpeg":
-        # One eighth of the size: the whole stream is read, but hardly anything computed.
-        image.draft("L", (max(image.width // 8, 1), max(image.height // 8, 1)))
-    image.load()
+        bands = Bands(image)
+        unpacked += bands.unpacked
+        if not rules.deep or left:
+            continue
+        if bands.can_check:
+            left = not bands.check(path, budget)
+        elif budget.spent:
+            left = True
+        else:
+            image.load()
+    if left:
+        budget.leave(unpacked, os.path.getsize(path))
+
+
+def _check_frames(
+    image: Image.Image, path: str, kind: str, frames: int, rules: CompatibilityRules
+) -> None:
+    # The first header was judged; from here Pillow watches what the frames add to it.
+    Image.MAX_IMAGE_PIXELS = rules.max_pixels
+    budget = Budget()
+    for frame in range(frames):
+        if budget.spent:
+            budget.leave(image.width * image.height * frames, os.path.getsize(path))
+            return
+        image.seek(frame)
+        _check_size(image, kind, rules)
+        if not rules.deep or frame_memory.is_plain_bitmap(image, kind):
+            continue
+        if kind == "jpeg":
+            # One eighth of the size: the whole stream is read, but hardly anything computed.
+            image.draft("L", (max(image.width // 8, 1), max(image.height // 8, 1)))
+        image.load()
 
 
 def _check_size(image: Image.Image, kind: str, rules: CompatibilityRules) -> None:
@@ -70,17 +103,23 @@ def _check_size(image: Image.Image, kind: str, rules: CompatibilityRules) -> Non
         raise SyncError(
             "FILE_RESOLUTION_LOW", width=width, height=height, minimum=rules.min_short_side
         )
-    limit = rules.max_pixels
-    needed = frame_bytes(image, kind)
-    if needed > FRAME_BYTES:  # what fits the child's memory is the limit then
-        limit = min(limit, width * height * FRAME_BYTES // needed)
+    needed = frame_memory.checking_bytes(image, kind)
+    fits = width * height * FRAME_BYTES // needed if needed > FRAME_BYTES else rules.max_pixels
+    _check_pixels(width, height, fits, rules)
+
+
+def _check_pixels(width: int, height: int, fits: int, rules: CompatibilityRules) -> None:
+    """``fits`` is how many the child's memory has room for."""
+    limit = min(fits, rules.max_pixels)
     if width * height > limit:
         raise SyncError("FILE_PIXELS_HIGH", width=width, height=height, limit=limit)
 
 
-def _frame_count(image: Image.Image, kind: str) -> int:
+def _frame_count(image: Image.Image, path: str, kind: str, most: int) -> int:
     """How many frames an animation has; a JPEG's further pictures are not looked at."""
-    frames: int = getattr(image, "n_frames", 1) if kind in {"gif", "webp"} else 1
+    if kind == "gif":
+        return gif.count_frames(path, most)
+    frames: int = getattr(image, "n_frames", 1) if kind == "webp" else 1
     return frames
 
 

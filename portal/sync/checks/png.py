@@ -6,10 +6,12 @@ chunks are read here (PNG specification, third edition, sections 5 and 7).
 
 from __future__ import annotations
 
+import os
 import zlib
 from typing import BinaryIO
 
 from portal.errors import SyncError
+from portal.sync.checks.budget import Budget
 
 _SIGNATURE_BYTES = 8
 _PIECE = 256 * 1024
@@ -30,7 +32,9 @@ _LAST_FILTER = 4
 def check_structure(path: str, *, decode: bool) -> None:
     """Check every chunk up to IEND and, with ``decode``, that the image data is all there.
 
-    :raises SyncError: FILE_CORRUPT
+    A picture that takes too long to unpack is then checked by its checksums alone.
+
+    :raises SyncError: FILE_CORRUPT; FILE_HOSTILE for a bomb
     """
     rows: _Rows | None = None
     with open(path, "rb") as file:
@@ -40,7 +44,8 @@ def check_structure(path: str, *, decode: bool) -> None:
             length, name = _chunk_header(file)
             if name == b"IHDR":
                 header = _checked(file, length, name, None)
-                rows = _Rows(header) if decode else None
+                size = os.fstat(file.fileno()).st_size
+                rows = _Rows(header, size) if decode else None
             else:
                 _checked(file, length, name, rows if name == b"IDAT" else None)
     if rows is not None:
@@ -76,7 +81,10 @@ def _checked(file: BinaryIO, length: int, name: bytes, rows: _Rows | None) -> by
 class _Rows:
     """Inflates the image data and counts it off against what the header promises."""
 
-    def __init__(self, header: bytes) -> None:
+    def __init__(self, header: bytes, packed: int) -> None:
+        self._packed = packed
+        self._budget = Budget()
+        self._left = False
         width, height = int.from_bytes(header[:4]), int.from_bytes(header[4:8])
         bits = header[8] * _CHANNELS[header[9]]
         self._row = (width * bits + 7) // 8 + 1
@@ -92,7 +100,7 @@ class _Rows:
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the compressed stream; what follows the last row is ignored."""
-        while data and self._seen < self._wanted:
+        while data and self._seen < self._wanted and not self._leaves():
             try:
                 rows = self._inflater.decompress(data, _PIECE)
             except zlib.error as error:
@@ -104,10 +112,19 @@ class _Rows:
 
     def finish(self) -> None:
         """Say whether all rows came."""
+        if self._left:
+            return
         while self._seen < self._wanted and (rows := self._inflater.decompress(b"", _PIECE)):
             self._seen += len(rows)
         if self._seen < self._wanted:
             raise SyncError("FILE_CORRUPT", detail="png: rows are missing")
+
+    def _leaves(self) -> bool:
+        """Whether the rest is left as it is, for want of time."""
+        if not self._left and self._budget.spent:
+            self._budget.leave(self._wanted, self._packed)
+            self._left = True
+        return self._left
 
     def _check_filters(self, rows: bytes) -> None:
         filters = rows[-self._seen % self._row :: self._row]

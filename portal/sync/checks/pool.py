@@ -11,6 +11,7 @@ import logging
 import select
 import time
 from collections import deque
+from dataclasses import dataclass
 from types import TracebackType
 
 from portal.errors import SyncError
@@ -21,6 +22,24 @@ _log = logging.getLogger(__name__)
 
 #: Seconds a new child may take until it can work; generous, as no file is to blame for it.
 _START_SECONDS = 60.0
+#: A file that computed for less than this share of its time was kept waiting: by a machine that
+#: is busy otherwise, or a disk that stalls.
+_BUSY_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A file to check.
+
+    :ivar again: whether this is its second try
+    :ivar until: monotonic seconds by which a second try must have ended, start of a child included
+    :ivar reason: how the first try ended, to be said if the second one brings no result
+    """
+
+    job: InspectionJob
+    again: bool = False
+    until: float | None = None
+    reason: SyncError | None = None
 
 
 class InspectorPool:
@@ -28,13 +47,17 @@ class InspectorPool:
 
     Children are started when there is work for them, serve many files, and are replaced when they
     die or run out of time. The clock of a file starts when a child takes it, not while it queues.
+    A file is never judged by what another one did to the child they shared: when a child dies, or
+    has no memory left, and had other files before, the file in its hand is tried in a fresh one,
+    within the time that is left to it.
     """
 
-    def __init__(self, size: int, seconds: float = 5.0) -> None:
+    def __init__(self, size: int, seconds: float = 4.5) -> None:
         self._size = size
         self._seconds = seconds
         self._children: dict[int, InspectorChild] = {}
-        self._queue: deque[InspectionJob] = deque()
+        self._tasks: dict[int, _Task] = {}
+        self._queue: deque[_Task] = deque()
         self._results: list[Inspection] = []
         self._epoll = select.epoll()
 
@@ -52,8 +75,7 @@ class InspectorPool:
     @property
     def waiting(self) -> int:
         """Files submitted whose results were not collected yet."""
-        in_hand = sum(child.job is not None for child in self._children.values())
-        return len(self._queue) + in_hand + len(self._results)
+        return len(self._queue) + len(self._tasks) + len(self._results)
 
     def fileno(self) -> int:
         """An epoll descriptor, readable when :meth:`collect` may have something to do."""
@@ -61,7 +83,7 @@ class InspectorPool:
 
     def submit(self, job: InspectionJob) -> None:
         """Queue a file; it is handed over at once if a child is free. Never waits for a child."""
-        self._queue.append(job)
+        self._queue.append(_Task(job))
         self._hand_over(time.monotonic())
 
     def collect(self, now: float | None = None) -> list[Inspection]:
@@ -74,7 +96,8 @@ class InspectorPool:
         now = time.monotonic() if now is None else now
         for child in list(self._children.values()):
             if child.deadline is not None and child.deadline <= now:
-                self._retire(child, f"{self._seconds:g} s")
+                self._end_overdue(child)
+        self._give_up_overdue(now)
         self._hand_over(now)
         results, self._results = self._results, []
         return results
@@ -84,6 +107,7 @@ class InspectorPool:
         if self._results:
             return time.monotonic()
         deadlines = [child.deadline for child in self._children.values()]
+        deadlines += [task.until for task in self._queue]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def close(self) -> None:
@@ -91,6 +115,7 @@ class InspectorPool:
         for child in self._children.values():
             child.end()
         self._children.clear()
+        self._tasks.clear()
         self._queue.clear()
         self._results.clear()
         self._epoll.close()
@@ -103,45 +128,86 @@ class InspectorPool:
             return
         if message is None:
             return
-        if child.job is None:
+        task = self._tasks.pop(child.fileno(), None)
+        if task is None:
             child.ready = True
         else:
-            self._results.append(Inspection.from_mapping({**message, "id": child.job.id}))
+            self._take(task, child, Inspection.from_mapping({**message, "id": task.job.id}))
         child.job = child.deadline = None
         if message.get("trace"):
             _log.error("unexpected error while checking a file:\n%s", message["trace"])
         if message.get("last"):
             self._retire(child)
 
-    def _retire(self, child: InspectorChild, detail: str | None = None) -> None:
-        """Remove a child that failed; the file in its hand is answered for.
+    def _take(self, task: _Task, child: InspectorChild, result: Inspection) -> None:
+        """Keep a result, unless files before may be to blame for it."""
+        if not (
+            result.error is not None
+            and result.is_out_of_memory
+            and self._repeat(task, child, result.error)
+        ):
+            self._results.append(result)
 
-        It is not to blame for a child that was killed from outside: INTERNAL is tried again.
+    def _repeat(self, task: _Task, child: InspectorChild, reason: SyncError) -> bool:
+        """Queue a file once more, if that may help; the time of one killed from outside is new."""
+        killed = not reason.permanent
+        if task.again or not (killed or child.had_others):
+            return False
+        until = None if killed else child.deadline
+        self._queue.appendleft(_Task(task.job, again=True, until=until, reason=reason))
+        return True
+
+    def _give_up_overdue(self, now: float) -> None:
+        """Answer for files whose second try could not begin in time."""
+        for task in [task for task in self._queue if task.until is not None and task.until <= now]:
+            self._queue.remove(task)
+            if task.reason is not None:
+                self._fail(task.job, task.reason)
+
+    def _end_overdue(self, child: InspectorChild) -> None:
+        """A file that computed all the time is hostile; one that was kept waiting is not."""
+        task = self._tasks.pop(child.fileno(), None)
+        if task is not None:
+            error = SyncError("FILE_HOSTILE", detail=f"{self._seconds:g} s")
+            if child.computed < self._seconds * _BUSY_SHARE:
+                detail = f"the check was kept waiting, {self._seconds:g} s"
+                error = SyncError("INTERNAL", detail=detail)
+            self._fail(task.job, task.reason or error)
+        self._retire(child)
+
+    def _retire(self, child: InspectorChild) -> None:
+        """Remove a child; the file in its hand is tried again or answered for.
+
+        It is not to blame for a child that was killed from outside, twice: INTERNAL is tried again
+        later.
 
         A child that dies before it was ever ready says that the installation is broken, not the
         file: one file is given back as INTERNAL, which is tried again later.
         """
+        task = self._tasks.pop(child.fileno(), None)
         self._epoll.unregister(child)
         del self._children[child.fileno()]
         how = child.end()
-        if child.job is not None:
-            code = "INTERNAL" if detail is None and how == KILLED else "FILE_HOSTILE"
-            self._fail(child.job, SyncError(code, detail=detail or how))
+        if task is not None:
+            error = SyncError("INTERNAL" if how == KILLED else "FILE_HOSTILE", detail=how)
+            if not self._repeat(task, child, error):
+                self._fail(task.job, error)
         elif not child.ready and self._queue:
             error = SyncError("INTERNAL", detail=f"the inspector does not start: {how}")
-            self._fail(self._queue.popleft(), error)
+            self._fail(self._queue.popleft().job, error)
 
     def _hand_over(self, now: float) -> None:
         """Give queued files to idle children, starting children as far as they are wanted."""
         for child in [child for child in self._children.values() if child.idle]:
             if not self._queue:
                 return
+            task = self._queue[0]
             try:
-                child.give(self._queue[0], now + self._seconds)
+                child.give(task.job, task.until or now + self._seconds)
             except BrokenPipeError:
                 self._retire(child)
             else:
-                self._queue.popleft()
+                self._tasks[child.fileno()] = self._queue.popleft()
         starting = sum(not child.ready for child in self._children.values())
         wanted = min(len(self._queue) - starting, self._size - len(self._children))
         for _ in range(wanted):
@@ -154,7 +220,7 @@ class InspectorPool:
             # With other children alive the file just waits for one of them.
             if not self._children:
                 detail = f"the inspector does not start: {error.strerror}"
-                self._fail(self._queue.popleft(), SyncError("INTERNAL", detail=detail))
+                self._fail(self._queue.popleft().job, SyncError("INTERNAL", detail=detail))
             return
         self._children[child.fileno()] = child
         self._epoll.register(child, select.EPOLLIN)

@@ -47,14 +47,14 @@ def parse_row(row: object, profile: ConnectorProfile) -> SourceDocument:
     document = SourceDocument(
         image_no=_image_no(read, row, profile, problems),
         bill_no=read.text(names.bill_no, _NAME_LENGTH),
-        bill_type_code=read.identifier(names.bill_type_code, _NAME_LENGTH, required=True),
+        bill_type_code=read.text(names.bill_type_code, _NAME_LENGTH, required=True),
         bill_type_name=read.text(names.bill_type_name, _NAME_LENGTH),
-        org_code=read.identifier(names.org_code, _NAME_LENGTH, required=True),
+        org_code=read.text(names.org_code, _NAME_LENGTH, required=True),
         org_name=read.text(names.org_name, _NAME_LENGTH),
         applicant=read.text(names.applicant, _NAME_LENGTH),
         collected_at=read.instant(names.collected_at, local=profile.time_format == "local"),
         amount=read.amount(names.amount),
-        resource=read.identifier(names.resource, _RESOURCE_LENGTH),
+        resource=read.text(names.resource, _RESOURCE_LENGTH),
         files=_files(read, at(fields, names.files), profile, problems),
         extra=_extra(fields, profile),
         problem=None,
@@ -114,13 +114,13 @@ def _files(
 
 def _file(read: FieldReader, position: int, profile: ConnectorProfile) -> SourceFile | None:
     names = profile.file
-    file_id = read.identifier(names.file_id, _FILE_ID_LENGTH, required=True)
+    file_id = read.text(names.file_id, _FILE_ID_LENGTH, required=True)
     word = read.text(names.category, _NAME_LENGTH, required=True)
     category = profile.categories.get(word)
     if word and category is None:
         read.note(SyncError("META_BAD_CATEGORY", value=one_line(word, 80)))
     seq = read.whole(names.seq, _MAX_INT)
-    name = read.text(names.name, _NAME_LENGTH, required=True)
+    name = read.file_name(names.name, _NAME_LENGTH)
     suffix = read.pattern(names.suffix, _SUFFIX).removeprefix(".")
     file = SourceFile(
         file_id=file_id,

@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal.errors import SyncError
-from portal.sync.answers import one_line
+from portal.sync.answers import CONTROLS, one_line
 from portal.sync.lookup import at
 
 #: The zone of times that carry no offset (source contract).
@@ -24,7 +24,9 @@ SOURCE_ZONE = ZoneInfo("Asia/Shanghai")
 _VALUE_LENGTH = 80
 _LEVELS = 32
 _MAX_AMOUNT = Decimal(10) ** 16  # what fits the ledger's NUMERIC(18, 2)
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSAFE = re.compile(rf"[{CONTROLS}]")
+#: A path that is not just a name, in the ways of any system: it leads up, or begins at a root.
+_PATH = re.compile(r"^[/\\]|^[A-Za-z]:[/\\]|(^|[/\\])\.\.([/\\]|$)")
 _WHOLE = re.compile(r"\d{1,19}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 _LOCAL_ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
@@ -39,18 +41,22 @@ class FieldReader:
         self._problems = problems
 
     def text(self, field: str, limit: int, *, required: bool = False) -> str:
-        """A stripped text, cut to ``limit`` characters; controls and surrogates become spaces."""
-        text = self._raw_text(field, required=required)
-        if len(text) > limit:
-            self.bad(field, text)
-        return _UNSAFE.sub(" ", text[:limit]).strip()
+        """A stripped text; one that is too long or unsafe is a problem.
 
-    def identifier(self, field: str, limit: int, *, required: bool = False) -> str:
-        """What :meth:`text` gives of a code or an id, where an unsafe character is a problem."""
+        What is returned is fit to be stored and shown in any case: cut to ``limit`` characters,
+        with spaces for controls, marks of direction and surrogates.
+        """
         text = self._raw_text(field, required=required)
         if len(text) > limit or _UNSAFE.search(text):
             self.bad(field, text)
         return _UNSAFE.sub(" ", text[:limit]).strip()
+
+    def file_name(self, field: str, limit: int) -> str:
+        """What :meth:`text` gives of a required name of a file; a path is a problem."""
+        text = self.text(field, limit, required=True)
+        if _PATH.search(text):
+            self.bad(field, text)
+        return text
 
     def exact(self, field: str, limit: int) -> str:
         """A text that is of no use unless it is as the source wrote it; empty if it is unfit."""

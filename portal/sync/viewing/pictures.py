@@ -7,7 +7,8 @@ import warnings
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from portal.errors import SyncError
-from portal.sync.checks import tiff
+from portal.sync.checks import jpeg, tiff, webp
+from portal.sync.checks.frame_memory import WEBP_DOT
 from portal.sync.checks.limits import FRAME_BYTES
 from portal.sync.viewing.drawing import packed, scale_to_fit
 from portal.sync.viewing.painter_child import PaintOrder
@@ -39,6 +40,7 @@ def draw(path: str, order: PaintOrder) -> Rendition:
     Image.MAX_IMAGE_PIXELS = None
     warnings.simplefilter("ignore")
     try:
+        _check_before_opening(path, order.kind)
         with Image.open(path, formats=[order.kind]) as image:
             pages = tiff.count_pages(path) if order.kind == "tiff" else 1
             if not 1 <= order.page <= pages:
@@ -53,6 +55,16 @@ def draw(path: str, order: PaintOrder) -> Rendition:
         detail = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise SyncError("FILE_CORRUPT", detail=f"{order.kind}: {detail[:80]}") from error
     return Rendition(media_type, body, pages)
+
+
+def _check_before_opening(path: str, kind: str) -> None:
+    """Refuse what costs time or memory before anything can be asked of it."""
+    if kind == "jpeg":
+        jpeg.check_structure(path)
+    elif kind == "webp":
+        width, height = webp.size(path)
+        if width * height * WEBP_DOT > FRAME_BYTES:
+            raise TooLargeToShow(width=width, height=height)
 
 
 def _drawn(image: Image.Image, order: PaintOrder) -> Image.Image:

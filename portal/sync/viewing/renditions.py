@@ -33,7 +33,7 @@ def rendition(
     cache: RenditionCache,
     sha256: str | None = None,
     patience: float = 5.0,
-    seconds: float = 10.0,
+    seconds: float = 4.5,
 ) -> Rendition:
     """The picture of a page of an archived file; safe to call from many threads.
 

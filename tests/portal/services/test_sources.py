@@ -65,6 +65,7 @@ def test_secrets_are_stored_closed_and_never_shown(scene: Scene, form: sources.S
         connection = sources.connection_of(source, BOX)
     shown = f"{row} {detail} {source!r} {form!r} {connection!r}"
     assert not [secret for secret in SECRETS if secret in shown]
+    assert detail is not None
     assert {name: detail[name] for name in ("base_url", "proxy", "private_ca")} == {
         "base_url": [None, "https://imaging.example/影像//"],
         "proxy": [None, "http://proxy.corp:3128"],

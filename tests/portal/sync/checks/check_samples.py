@@ -100,9 +100,57 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
 
 def png_header(width: int, height: int, data: bytes = b"") -> bytes:
     """A grey PNG of the declared size with the given image data, checksums right."""
+    return png_stream(width, height, zlib.compress(data))
+
+
+def png_stream(width: int, height: int, packed: bytes) -> bytes:
+    """A grey PNG of the declared size whose rows are packed already."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"IEND", b"")]
+    chunks = [(b"IHDR", header), (b"IDAT", packed), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(name, body) for name, body in chunks)
+
+
+def tiff_strip(
+    width: int,
+    height: int,
+    packed: bytes,
+    *,
+    compression: int,
+    samples: int = 1,
+    pages: int = 1,
+    rows: int | None = None,
+    counts: list[int] | None = None,
+) -> bytes:
+    """Pages that share the same packed strips, which lie one behind the other in ``packed``.
+
+    :param rows: of each strip; all by default
+    :param counts: bytes of each strip, if there are several
+    """
+    counts = counts or [len(packed)]
+    offsets = [8 + sum(counts[:number]) for number in range(len(counts))]
+    data = packed + b"\0" * (len(packed) % 2)
+    tables = struct.pack(f"<{2 * len(counts)}I", *offsets, *counts) if len(counts) > 1 else b""
+    bits = struct.pack(f"<{samples}H", *[8] * samples) if samples > 2 else b""
+    tables_at = 8 + len(data)
+    first = tables_at + len(tables) + len(bits)
+    entries = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, samples, tables_at + len(tables) if bits else 8),
+        (259, 4, 1, compression),
+        (262, 4, 1, 2 if samples > 2 else 1),
+        (273, 4, len(counts), tables_at if tables else offsets[0]),
+        (277, 4, 1, samples),
+        (278, 4, 1, rows or height),
+        (279, 4, len(counts), tables_at + 4 * len(counts) if tables else counts[0]),
+    ]
+    body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    size = 2 + len(body) + 4
+    out = [struct.pack("<2sHI", b"II", 42, first), data, tables, bits]
+    for page in range(pages):
+        follow = first + (page + 1) * size if page + 1 < pages else 0
+        out.append(struct.pack("<H", len(entries)) + body + struct.pack("<I", follow))
+    return b"".join(out)
 
 
 def pdf(pages: int = 1, *, kids: str | None = None, count: int | None = None) -> bytes:

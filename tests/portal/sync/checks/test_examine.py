@@ -253,7 +253,7 @@ def test_pictures_behind_the_first_of_a_camera_are_no_pages(tmp_path: Path) -> N
 
 def test_picture_that_does_not_fit_the_memory_has_too_many_pixels(tmp_path: Path) -> None:
     rules = replace(samples.RULES, max_pixels=10_000_000_000)
-    path = write(tmp_path, "a.tif", samples.tiff_header(20_000, 20_000))
+    path = write(tmp_path, "a.tif", samples.tiff_strip(20_000, 20_000, b"0" * 99, compression=5))
     error = failure(path, rules=rules)
     assert error.code == "FILE_PIXELS_HIGH"
     assert error.params["limit"] < 400_000_000

@@ -183,6 +183,67 @@ def test_invalid_value_of_a_file(row: Row, field: str, value: object) -> None:
     assert file.download_url is None
 
 
+UNSAFE = ("a\0b", "a\nb", "a\u202egpj.exe", "a\ud800b", "a\u2066b", "长" * 5_000)
+TEXTS_OF_A_ROW = (
+    "billNo",
+    "fbillTypeCode",
+    "fbillTypeDes",
+    "fapplyOrganizationCode",
+    "fapplyOrganizationName",
+    "fapplyUserName",
+    "resource",
+)
+
+
+@pytest.mark.parametrize("text", UNSAFE, ids=ascii)
+@pytest.mark.parametrize("field", TEXTS_OF_A_ROW)
+def test_unsafe_text_of_a_row_is_refused_and_not_shown(row: Row, field: str, text: str) -> None:
+    row[field] = text
+    assert_refused(row, field)
+
+
+@pytest.mark.parametrize("text", UNSAFE, ids=ascii)
+@pytest.mark.parametrize("field", ["fileId", "fileType", "fileName", "fileSuffix", "downloadUrl"])
+def test_unsafe_text_of_a_file_is_refused_and_not_shown(row: Row, field: str, text: str) -> None:
+    row["files"][0][field] = text
+    assert_refused(row, field)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../a.jpg",
+        "a/../../b.jpg",
+        "..\\a.jpg",
+        "/etc/a.jpg",
+        "C:\\a.jpg",
+        "\\\\server\\a.jpg",
+        "..",
+    ],
+)
+def test_path_for_a_name_is_refused(row: Row, name: str) -> None:
+    row["files"][0]["fileName"] = name
+    assert_refused(row, "fileName")
+
+
+@pytest.mark.parametrize("name", ["1/2.jpg", "..a.jpg", "a..jpg", "发票:1.jpg", "a\\b.jpg"])
+def test_name_that_only_looks_a_little_like_a_path_is_kept(row: Row, name: str) -> None:
+    row["files"][0]["fileName"] = name
+    document = parse_row(row, CONTRACT)
+    assert document.problem is None
+    assert document.files[0].name == name
+
+
+def assert_refused(row: Row, field: str) -> None:
+    document = parse_row(row, CONTRACT)
+    assert document.problem is not None
+    assert (document.problem.code, document.problem.params["field"]) == ("META_BAD_VALUE", field)
+    kept = asdict(replace(document, problem=None, collected_at=None, amount=None))
+    for text in texts([kept, document.problem.params]):
+        assert text.isprintable()
+        assert len(text) <= 255
+
+
 @pytest.mark.parametrize(
     ("text", "instant"),
     [
