@@ -23,7 +23,7 @@ def _render(kind: str, thing: Any, autogen: AutogenContext) -> str | Literal[Fal
         autogen.imports.add("from sqlalchemy.dialects import mysql")
         return "sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), 'mysql', 'mariadb')"
     if isinstance(thing, StatusType):
-        return "sa.String(length=16)"
+        return f"sa.String(length={thing.impl_instance.length})"
     if isinstance(thing, Instant):
         return "sa.BigInteger()"
     return False

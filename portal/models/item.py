@@ -18,6 +18,9 @@ class BatchItem(Base):
     ``next_try_at`` is when anybody may claim it: while ``lease_owner`` is set, the end of that
     lease; otherwise the end of a back-off. So what is due is one range of one index.
     ``error_code`` of a pending item is its last transient error.
+    ``tried_digest`` is the listing digest under which a failed one failed. ``description`` is what
+    the source says of a document that is archived, or being moved, under another description (see
+    :mod:`portal.services.descriptions`).
     """
 
     __tablename__ = "batch_items"
@@ -40,3 +43,5 @@ class BatchItem(Base):
     error_params: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     failed_file_id: Mapped[str | None] = mapped_column(String(128))
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tried_digest: Mapped[str | None] = mapped_column(String(64))
+    description: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

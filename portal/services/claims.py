@@ -10,14 +10,20 @@ from typing import Any, cast
 from sqlalchemy import Row, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
-from portal.models import Batch, BatchItem, DataSource, Document, File, Slice, table_of
+from portal.models import Batch, BatchItem, DataSource, Document, File, Overlap, Slice, table_of
 from portal.services.leases import LEASE
 from portal.services.outcomes import record_failures, record_skips
+from portal.services.rechecks import (
+    described_files,
+    description_of,
+    rechecks,
+    without_kept_folders,
+)
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.archive.names import document_folder
 from portal.sync.sources.rows import Category, SourceFile
 from portal.sync.transfer.retry import MAX_ATTEMPTS
-from portal.sync.transfer.work import Claim
+from portal.sync.transfer.work import Claim, Recheck
 
 AnyRow = Row[*tuple[Any, ...]]
 _MANY = 500
@@ -30,8 +36,9 @@ def claim(session: Session, batch_id: int, *, owner: str, limit: int, now: datet
     """Lease up to ``limit`` due documents of a running batch.
 
     Every claim raises the document's fence, so that anything an earlier claim still tries to
-    record is refused. A document that meanwhile was archived by another batch becomes skipped;
-    one whose every try ended with the death of its worker becomes failed.
+    record is refused. A document that meanwhile was archived by another batch becomes skipped,
+    unless the batch is to look at archived ones again; one whose every try ended with the death
+    of its worker becomes failed.
     """
     batch = session.get_one(Batch, batch_id)
     if batch.run_status is not RunStatus.RUNNING:
@@ -39,7 +46,7 @@ def claim(session: Session, batch_id: int, *, owner: str, limit: int, now: datet
     taken: Sequence[AnyRow] = ()
     rows = _due(session, batch_id, limit, now)
     for _ in range(_MOST_ROUNDS):
-        taken = _decide(session, rows, owner, now)[:limit]
+        taken = _decide(session, rows, batch.overlap, owner, now)[:limit]
         if taken or not rows:
             break
         # Nothing but what another batch has archived: go through it quickly.
@@ -49,15 +56,19 @@ def claim(session: Session, batch_id: int, *, owner: str, limit: int, now: datet
     _lease(session, taken, owner, now)
     files = _files(session, [row.document_id for row in taken])
     source = session.get_one(DataSource, batch.data_source_id).name
-    return [_claim(row, source, files[row.document_id]) for row in taken]
+    again = rechecks(session, taken)
+    return [
+        _claim(row, source, files[row.document_id], again.get(row.document_id)) for row in taken
+    ]
 
 
 def _decide(
-    session: Session, rows: Sequence[AnyRow], owner: str, now: datetime
+    session: Session, rows: Sequence[AnyRow], overlap: Overlap, owner: str, now: datetime
 ) -> Sequence[AnyRow]:
     """Settle what needs no transfer; the rest."""
-    archived = [row.id for row in rows if row.archived_at is not None]
-    worn_out = [row.id for row in rows if row.archived_at is None and row.attempts >= MAX_ATTEMPTS]
+    skips = overlap is not Overlap.ALL
+    archived = [row.id for row in rows if skips and row.archived_at is not None]
+    worn_out = [row.id for row in rows if row.id not in archived and row.attempts >= MAX_ATTEMPTS]
     record_skips(session, archived, by=owner, now=now)
     record_failures(session, worn_out, "INTERNAL", {"detail": "worker lost"}, by=owner, now=now)
     decided = {*archived, *worn_out}
@@ -82,6 +93,10 @@ def _due(session: Session, batch_id: int, limit: int, now: datetime) -> Sequence
             Document.resource,
             Document.image_no,
             Document.archived_at,
+            Document.folder,
+            Document.listing_digest,
+            Document.described_at,
+            BatchItem.description,
         )
         .join(Document, Document.id == BatchItem.document_id)
         .join(Slice, Slice.id == BatchItem.slice_id)
@@ -133,7 +148,7 @@ def _files(session: Session, document_ids: Sequence[int]) -> dict[int, list[Sour
     return files
 
 
-def _claim(row: AnyRow, source: str, files: list[SourceFile]) -> Claim:
+def _claim(row: AnyRow, source: str, files: list[SourceFile], recheck: Recheck | None) -> Claim:
     def folder(fence: int) -> str:
         return document_folder(
             source=source,
@@ -144,14 +159,16 @@ def _claim(row: AnyRow, source: str, files: list[SourceFile]) -> Claim:
         )
 
     fence = row.fence + 1
+    description = description_of(row)
     return Claim(
         item_id=row.id,
         document_id=row.document_id,
         fence=fence,
         attempt=row.attempts + 1,
         folder=folder(fence),
-        files=tuple(files),
-        leftovers=tuple(folder(earlier) for earlier in range(1, fence)),
+        files=tuple(described_files(description) if description else files),
+        leftovers=without_kept_folders([folder(earlier) for earlier in range(1, fence)], recheck),
+        recheck=recheck,
     )
 
 

@@ -21,6 +21,7 @@ from portal.sync.sources.base import Source
 from portal.sync.transfer.committer import Committer
 from portal.sync.transfer.document import DocumentTransfer
 from portal.sync.transfer.flights import Flights
+from portal.sync.transfer.rechecker import Rechecker
 from portal.sync.transfer.work import Control, Desk, Result
 
 GROUP_SECONDS = 0.5
@@ -78,6 +79,7 @@ class Stint:
             level=options.level,
         )
         self._committer = Committer(desk, archive)
+        self._rechecker = Rechecker(archive)
         self._held: dict[int, DocumentTransfer] = {}
         self._waiting: deque[DocumentTransfer] = deque()
         self._group: list[Result] = []
@@ -93,7 +95,7 @@ class Stint:
 
     def run(self) -> int:
         """Work until there is nothing due, others wait, or a stop; the number of results."""
-        with self._committer:
+        with self._committer, self._rechecker:
             try:
                 while not self._is_over():
                     self._step()
@@ -107,13 +109,15 @@ class Stint:
         self._listen()
         self._refill()
         self._start_downloads()
-        landed = self._flights.wait(self._next_moment(), time.monotonic(), also=self._committer)
+        bells = (self._committer, self._rechecker)
+        landed = self._flights.wait(self._next_moment(), time.monotonic(), also=bells)
         for file in landed:
             if file.error is not None:
                 self._fail(file.document, file.error, file.position)
             elif file.document.is_whole and not file.document.handed_over:
                 file.document.handed_over = True
                 self._add_to_group(file.document.result())
+        self._take_rechecked()
         self._hand_over()
         self._forget(self._committer.collect())
 
@@ -148,7 +152,7 @@ class Stint:
                 self._drop(self._held[item_id])
 
     def _refill(self) -> None:
-        if self._no_more or self._waiting:
+        if self._no_more or self._waiting or len(self._rechecker) >= self._options.level:
             return
         claims = self._desk.claim(self._options.level)
         self._no_more = not claims
@@ -157,7 +161,22 @@ class Stint:
                 self._archive.remove(folder)
             document = DocumentTransfer(claim)
             self._held[claim.item_id] = document
-            if claim.files:
+            if claim.recheck is not None and not claim.recheck.redescribed:
+                self._rechecker.submit(document)
+            elif claim.files:
+                self._waiting.append(document)
+            else:
+                self._fail(document, SyncError("META_NO_FILES"), None)
+
+    def _take_rechecked(self) -> None:
+        """Archived documents that were read again: sound ones are done, others are fetched."""
+        for document in self._rechecker.collect():
+            recheck = document.claim.recheck
+            if document.failed or recheck is None:
+                continue
+            if document.damage is None and recheck.declared:
+                self._add_to_group(Result(document.claim))
+            elif document.claim.files:
                 self._waiting.append(document)
             else:
                 self._fail(document, SyncError("META_NO_FILES"), None)
@@ -204,7 +223,7 @@ class Stint:
         if not self._group:
             return
         waited = time.monotonic() - self._group_since >= GROUP_SECONDS
-        idle = self._flights.is_empty and not self._waiting
+        idle = self._flights.is_empty and not self._waiting and not self._rechecker
         if waited or idle or len(self._group) >= GROUP_SIZE:
             self._commit_group()
 

@@ -12,6 +12,31 @@ from portal.sync.sources.rows import SourceFile
 
 
 @dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """A file as the ledger says it is archived."""
+
+    file_id: str
+    storage_key: str | None
+    size: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """An archived document that is to be looked at again.
+
+    Unless the source describes it anew, its files are read first: sound ones are enough where the
+    source declares a digest of each, anything else is fetched. ``folders`` are the document's that
+    the ledger names, earlier versions included.
+    """
+
+    files: tuple[ArchivedFile, ...]
+    redescribed: bool
+    declared: bool
+    folders: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A document this worker holds the lease of, under the fencing token ``fence``.
 
@@ -25,6 +50,7 @@ class Claim:
     folder: str
     files: tuple[SourceFile, ...]
     leftovers: tuple[str, ...] = ()
+    recheck: Recheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +70,18 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a claimed document came out: its files, or the error and the file that had it."""
+    """How a claimed document came out: its files, or the error and the file that had it.
+
+    Neither means that the archived ones are sound. ``damage`` is the code with which they were
+    found not to be.
+    """
 
     claim: Claim
     files: tuple[StoredFile, ...] = ()
     stage: Stage | None = None
     error: SyncError | None = None
     failed_file_id: str | None = None
+    damage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
