@@ -35,7 +35,8 @@ def earlier_failures(
     """The failures, by document, of those whose latest passage through another batch failed.
 
     A passage that nothing was decided about, as in a cancelled batch, is the latest one all the
-    same: such a document is to be tried. So is one of which it is not known what was tried.
+    same: such a document is to be tried. So is one of which it is not known what was tried, and one
+    that failed for its data: whether that is in order now, the listing itself says.
     """
     if not document_ids:
         return {}
@@ -57,6 +58,7 @@ def earlier_failures(
         .where(
             BatchItem.id.in_(latest),
             BatchItem.status == ItemStatus.FAILED,
+            BatchItem.error_code.not_like("META\\_%", escape="\\"),
             BatchItem.tried_digest.is_not(None),
         )
     )

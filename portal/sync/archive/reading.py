@@ -11,7 +11,7 @@ from portal.sync.archive.base import Archive
 _CHUNK = 1 << 20
 
 
-class Stopped(Exception):  # noqa: N818 - nothing went wrong
+class Stopped(Exception):
     """Reading was given up because it was asked to stop."""
 
 
