@@ -136,6 +136,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["document_id"], ["documents.id"], name=op.f("fk_document_versions_document_id")
         ),
+        sa.Column("reason", sa.String(length=16), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_document_versions")),
     )
     with op.batch_alter_table("document_versions", schema=None) as batch_op:

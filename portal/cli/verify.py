@@ -95,7 +95,9 @@ def command(
 
 def _perform(portal: Portal, run_id: int, bar: ProgressBar) -> Verification:
     def show(now: Verification) -> None:
-        bar.show(now.looked_at, max(now.total, now.looked_at), f"{now.step} {now.bytes / 1e6:.0f} MB")
+        bar.show(
+            now.looked_at, max(now.total, now.looked_at), f"{now.step} {now.bytes / 1e6:.0f} MB"
+        )
 
     zone = portal.settings.timezone
     verifier = Verifier(portal.ledger, portal.archive, run_id, zone=zone, progress=show)

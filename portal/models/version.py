@@ -16,7 +16,8 @@ class DocumentVersion(Base):
     """A document as it was archived before ``replaced_at``, with the source's words of that time.
 
     Its folder stays in the archive. Written in the commit that puts the newer version in force
-    and never changed afterwards.
+    and never changed afterwards. ``reason`` is why it was replaced: ``redescribed`` or
+    ``rewritten`` at the source, or ``damaged``, which a verification then does not blame again.
     """
 
     __tablename__ = "document_versions"
@@ -43,6 +44,7 @@ class DocumentVersion(Base):
     archived_by_item_id: Mapped[int | None] = mapped_column(BigId)
     replaced_at: Mapped[datetime] = mapped_column(UtcDateTime)
     replaced_by_item_id: Mapped[int] = mapped_column(BigId)
+    reason: Mapped[str] = mapped_column(String(16))
 
 
 class VersionFile(Base):

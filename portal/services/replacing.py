@@ -17,7 +17,7 @@ from portal.services.descriptions import Description
 
 _DOCUMENTS = table_of(Document)
 _VERSIONS = table_of(DocumentVersion)
-_OWN = frozenset({"id", "document_id", "replaced_at", "replaced_by_item_id"})
+_OWN = frozenset({"id", "document_id", "replaced_at", "replaced_by_item_id", "reason"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,10 @@ def _keep(session: Session, replacement: Replacement, now: datetime) -> None:
         _DOCUMENTS.c.id,
         literal(now, _VERSIONS.c.replaced_at.type),
         literal(replacement.item_id, BigId),
+        literal(replacement.why),
         *(_DOCUMENTS.c[name] for name in same),
     ).where(_DOCUMENTS.c.id == replacement.document_id)
-    names = ["document_id", "replaced_at", "replaced_by_item_id", *same]
+    names = ["document_id", "replaced_at", "replaced_by_item_id", "reason", *same]
     session.execute(insert(_VERSIONS).from_select(names, version))
     files, kept = table_of(File), table_of(VersionFile)
     columns = [column.name for column in kept.columns if column.name not in ("id", "version_id")]

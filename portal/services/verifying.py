@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, false, select
 
 from portal.ledger import Ledger
 from portal.models import (
@@ -31,6 +31,7 @@ from portal.models import (
 from portal.services import verification
 from portal.services.counters import differences
 from portal.services.extra_files import extra_files
+from portal.services.rechecks import Verdict
 from portal.services.verification import Seen
 from portal.services.verification_scope import documents_after, is_chosen, versions_after
 from portal.sync.archive.base import Archive
@@ -159,7 +160,7 @@ class Verifier:
             if code is None:
                 seen.files += 1
                 seen.bytes += row.size
-            else:
+            elif not row.is_known_damaged:
                 place = row.storage_key or row.folder or ""
                 seen.findings.append(self._finding(code, place, row.document_id, row.image_no))
         seen.documents += step is VerificationStep.DOCUMENTS and bool(rows) and not any(codes)
@@ -247,6 +248,7 @@ def _document_files(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             File.storage_key,
             File.size,
             File.sha256,
+            false().label("is_known_damaged"),
         )
         .outerjoin(File, File.document_id == Document.id)
         .where(Document.id.in_(ids), Document.archived_at.is_not(None))
@@ -264,6 +266,7 @@ def _version_files(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             VersionFile.storage_key,
             VersionFile.size,
             VersionFile.sha256,
+            (DocumentVersion.reason == Verdict.DAMAGED).label("is_known_damaged"),
         )
         .join(Document, Document.id == DocumentVersion.document_id)
         .outerjoin(VersionFile, VersionFile.version_id == DocumentVersion.id)
