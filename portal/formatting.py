@@ -12,7 +12,8 @@ from jinja2 import StrictUndefined
 
 from portal.errors import action, reason
 from portal.language import language
-from portal.models import Role
+from portal.models import Overlap, Role
+from portal.models.overlap import overlap_label
 from portal.runtime import current_portal
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
 
@@ -67,6 +68,8 @@ _ACTIONS = {
     "slice.listing": ("清点月份", "month listed"),
     "item.status": ("状态变更", "status changed"),
     "item.relist": ("重新清点", "listed again"),
+    "document.replace": ("替换归档版本", "archived version replaced"),
+    "document.damaged": ("归档损坏未能替换", "damaged and not replaced"),
 }
 
 _DETAILS = {
@@ -76,6 +79,8 @@ _DETAILS = {
     "total": ("总数", "total"),
     "done": ("已同步", "synced"),
     "failed": ("失败", "failed"),
+    "old_folder": ("旧版本", "old version"),
+    "new_folder": ("新版本", "new version"),
 }
 
 
@@ -86,6 +91,7 @@ def init_app(app: Flask) -> None:
         number=number,
         size=size,
         percent=percent,
+        overlap=overlap,
         status=status,
         badge=badge,
         role=role_name,
@@ -127,6 +133,11 @@ def size(value: int | None) -> str:
 def percent(done: int, total: int) -> int:
     """Whole percent, never above 100, and 100 only when nothing is left; 0 of 0 is 0."""
     return min(100, done * 100 // total) if total else 0
+
+
+def overlap(value: Overlap) -> str:
+    """The word for a batch's 重叠策略."""
+    return overlap_label(value, language())
 
 
 def status(value: Status | SyncStatus) -> str:
