@@ -325,7 +325,7 @@ def _result(claim: Claim, outcome: str) -> Result:
 
 # `HYPOTHESIS_PROFILE=long` takes ten thousand steps.
 settings.register_profile("ledger-short", max_examples=20, stateful_step_count=25)
-settings.register_profile("ledger-long", max_examples=200, stateful_step_count=50)
+settings.register_profile("ledger-long", max_examples=240, stateful_step_count=50)
 LENGTH = "ledger-long" if os.environ.get("HYPOTHESIS_PROFILE") == "long" else "ledger-short"
 
 
