@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from flask import current_app
-from sqlalchemy import Engine
+from sqlalchemy import Engine, String
 
 from executor.models import Base as ExecutorBase
 from executor.models import Instant
@@ -23,7 +23,7 @@ def _render(kind: str, thing: Any, autogen: AutogenContext) -> str | Literal[Fal
         autogen.imports.add("from sqlalchemy.dialects import mysql")
         return "sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), 'mysql', 'mariadb')"
     if isinstance(thing, StatusType):
-        return "sa.String(length=16)"
+        return f"sa.String(length={cast(String, thing.impl_instance).length})"
     if isinstance(thing, Instant):
         return "sa.BigInteger()"
     return False

@@ -47,6 +47,7 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "documents.show": ALL,
     "documents.picture": ALL,
     "documents.download": ALL,
+    "documents.download_version": ALL,
     "documents.retry": OPERATORS,
     "jobs.index": ALL,
     "jobs.show": ALL,

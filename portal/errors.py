@@ -610,6 +610,14 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "LEDGER_COUNT",
+        "账本中登记的数量 {kept} 与逐行清点的 {counted} 不符",
+        "the ledger carries a count of {kept}, its rows come to {counted}",
+        "单据本身不受影响；把这次核对的结果和日志交给技术支持。",
+        "No document is affected; give the outcome of this verification and the log to support.",
+        permanent=True,
+    ),
+    Problem(
         "INTERNAL",
         "系统内部错误（{detail}）",
         "internal error ({detail})",

@@ -13,7 +13,8 @@ from jinja2 import StrictUndefined
 
 from portal.errors import action, reason
 from portal.language import language
-from portal.models import Role
+from portal.models import Overlap, Role
+from portal.models.overlap import overlap_label
 from portal.runtime import current_portal
 from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
@@ -82,6 +83,8 @@ AUDIT_ACTIONS = {
     "job.end": ("任务结束", "job ended"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
+    "document.replace": ("替换归档版本", "archived version replaced"),
+    "document.damaged": ("归档损坏未能替换", "damaged and not replaced"),
 }
 
 _DETAILS = {
@@ -116,6 +119,8 @@ _DETAILS = {
     "windows": ("时间窗口", "time windows"),
     "proxy": ("代理", "proxy"),
     "private_ca": ("私有证书", "private CA"),
+    "old_folder": ("旧版本", "old version"),
+    "new_folder": ("新版本", "new version"),
 }
 _SOUND = {"sound": ("完好", "sound"), "unsound": ("有问题", "unsound")}
 
@@ -127,6 +132,7 @@ def init_app(app: Flask) -> None:
         number=number,
         size=size,
         percent=percent,
+        overlap=overlap,
         status=status,
         badge=badge,
         role=role_name,
@@ -174,6 +180,11 @@ def size(value: int | None) -> str:
 def percent(done: int, total: int) -> int:
     """Whole percent, never above 100, and 100 only when nothing is left; 0 of 0 is 0."""
     return min(100, done * 100 // total) if total else 0
+
+
+def overlap(value: Overlap) -> str:
+    """The word for a batch's 重叠策略."""
+    return overlap_label(value, language())
 
 
 def status(value: Status | SyncStatus) -> str:

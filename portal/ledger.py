@@ -60,6 +60,10 @@ class Ledger:
         self._reading = engine
         self._writing = engine.execution_options(ledger_write=True)
         self.origin: Callable[[], str] = this_host
+        # SQLite's transactions are snapshots anyway.
+        sqlite = engine.dialect.name == "sqlite"
+        level = {} if sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._snapshots = engine.execution_options(**level)
 
     def close(self) -> None:
         """Close the idle connections; the next use opens new ones."""
@@ -73,6 +77,12 @@ class Ledger:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A consistent view that is thrown away at the end."""
+        """A view that is thrown away at the end; each of its statements is consistent in itself."""
         with Session(self._reading, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A view of one moment, whatever others commit between its statements."""
+        with Session(self._snapshots, expire_on_commit=False) as session:
             yield session

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from portal.cli.opening import actor, as_json, opened, say, say_json
 from portal.cli.progress import watch_batch
 from portal.errors import action, reason
-from portal.models import Batch, utc_now
+from portal.models import Batch, Overlap, utc_now
+from portal.models.overlap import overlap_label
 from portal.services import batches, reports, retrying, sources
 from portal.services.standing import standing
 from portal.statuses import label
@@ -32,6 +33,14 @@ def command() -> None:
 @click.option("--to", "last", type=DAY, required=True, help="采集结束日（含） Last day, inclusive.")
 @click.option("--org", "orgs", multiple=True, help="组织代码，可多次 Organisation code.")
 @click.option("--type", "types", multiple=True, help="单据类型代码，可多次 Document type code.")
+@click.option(
+    "--overlap",
+    type=click.Choice([word.value for word in Overlap]),
+    default=Overlap.MISSING.value,
+    show_default=True,
+    help="重叠策略 What to do with documents that earlier batches dealt with: "
+    "missing 只补缺失 · missing_and_failed 并重试失败 · all 全部重查.",
+)
 @click.option("--run", is_flag=True, help="立即运行，否则等待 DataSyncTask Run now.")
 @as_json
 def create(
@@ -41,6 +50,7 @@ def create(
     last: datetime,
     orgs: tuple[str, ...],
     types: tuple[str, ...],
+    overlap: str,
     run: bool,
     as_json: bool,
 ) -> None:
@@ -53,6 +63,7 @@ def create(
                 date_to=last.date(),
                 org_codes=orgs,
                 bill_type_codes=types,
+                overlap=Overlap(overlap),
             )
             zone = portal.settings.timezone
             batch = batches.create(session, scope, by=actor(), now=utc_now(), zone=zone)
@@ -108,6 +119,7 @@ def show(batch_no: str, as_json: bool) -> None:
         say_json({**report, "failures": failures})
         return
     say(_line(report))
+    say(f"  重叠策略 overlap: {overlap_label(report['overlap'], 'zh')} {report['overlap']}")
     for line in now.lines("zh", portal.settings.timezone):
         say(f"  {line}")
     for hold in now.holds:

@@ -31,10 +31,11 @@ from portal.cli.running import parent_option, require_free
 from portal.cli.trigger import AdminTrigger
 from portal.cli.up import prepare, programs, tell_login
 from portal.errors import PortalError, action, reason
-from portal.models import utc_now
+from portal.models import Verification, utc_now
 from portal.runtime import Portal
-from portal.services import batches, reports, sources
-from portal.services.verification import Verification, extra_files, verify
+from portal.services import batches, reports, sources, verification
+from portal.services.extra_files import extra_files
+from portal.services.verifying import Verifier
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.supervisor import Program, StopSignals, Supervisor
 
@@ -246,15 +247,18 @@ class _Demo:
             return batches.find(session, batch_no).is_finished
 
     def _verify(self, batch_no: str) -> Verification:
-        with self._portal.ledger.read() as session:
-            batch_id = batches.find(session, batch_no).id
-        seen = verify(
+        ledger, archive, zone = (
             self._portal.ledger,
             self._portal.archive,
-            batch_id=batch_id,
-            progress=lambda _: self._look_around(),
+            self._portal.settings.timezone,
         )
-        seen.findings += extra_files(self._portal.ledger, self._portal.archive)
+        with ledger.read() as session:
+            order = verification.Order(batch_id=batches.find(session, batch_no).id)
+        run_id = verification.start(ledger, order, by="demo", zone=zone, now=utc_now())
+        seen = Verifier(
+            ledger, archive, run_id, zone=zone, progress=lambda _: self._look_around()
+        ).run()
+        seen.findings += sum(len(keys) for keys in extra_files(ledger, archive))
         return seen
 
     def _judge(
@@ -276,7 +280,7 @@ class _Demo:
         healthy = expected["documents"] - len(expected["defects"])
         self._compare("已同步 synced", healthy, report["done"])
         self._compare("已核对 verified", report["done"], seen.documents)
-        self._compare("归档不符 findings", 0, len(seen.findings))
+        self._compare("归档不符 findings", 0, seen.findings)
         planted = sorted((d["imageNo"] or "ROW", d["code"]) for d in expected["defects"])
         found = sorted((_planted_name(image_no), code) for image_no, code in failures)
         self._compare("失败 failures", planted, found)

@@ -9,10 +9,12 @@ from datetime import date
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateField, SelectField, StringField
+from wtforms import BooleanField, DateField, RadioField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, ValidationError
 
-from portal.models import DataSource
+from portal.language import language
+from portal.models import DataSource, Overlap
+from portal.models.overlap import overlap_label
 from portal.services.batches import BatchScope
 
 _SEPARATORS = re.compile(r"[\s,，;；、]+")
@@ -28,10 +30,12 @@ class BatchForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     date_to = DateField(_l("采集范围.结束"), validators=[InputRequired(_l("请输入结束日期"))])
     orgs = StringField(_l("组织"), validators=[Length(max=_LONGEST_CODES)])
     types = StringField(_l("单据类型"), validators=[Length(max=_LONGEST_CODES)])
+    overlap = RadioField(_l("重叠策略"), coerce=str, default=Overlap.MISSING.value)
     run_now = BooleanField(_l("立即运行"))
 
     def offer(self, sources: Sequence[DataSource]) -> None:
-        """Fill the choice of data sources."""
+        """Fill the choices."""
+        self.overlap.choices = [(word.value, overlap_label(word, language())) for word in Overlap]
         self.source.choices = [(str(source.id), source.name) for source in sources]
 
     def validate_date_to(self, field: DateField) -> None:
@@ -57,6 +61,7 @@ class BatchForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
             date_to=self.date_to.data,
             org_codes=_codes(self.orgs.data),
             bill_type_codes=_codes(self.types.data),
+            overlap=Overlap(self.overlap.data),
         )
 
 

@@ -110,6 +110,7 @@ class _Order:
             date_to=order.date_to,
             org_codes=order.org_codes,
             bill_type_codes=order.bill_type_codes,
+            overlap=order.overlap,
         )
         created = select(Batch).where(Batch.id.in_(mine), Batch.scope_key == scope.key)
         if (batch := self._session.scalar(created.with_for_update())) is not None:

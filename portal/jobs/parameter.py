@@ -8,11 +8,13 @@ from datetime import date
 from typing import Any
 
 from executor import JobFailed
+from portal.models import Overlap
 
 FORM = (
     "参数应为空，或如下 JSON；the parameter is empty or this JSON: "
     '{"batch": "MB20240101-0001", "retry_failed": true, "create": {"source": "名称", '
-    '"from": "2024-01-01", "to": "2024-03-31", "org": [], "type": []}, "wait": true}'
+    '"from": "2024-01-01", "to": "2024-03-31", "org": [], "type": [], '
+    '"overlap": "missing | missing_and_failed | all"}, "wait": true}'
 )
 
 
@@ -25,6 +27,7 @@ class CreateOrder:
     date_to: date
     org_codes: tuple[str, ...]
     bill_type_codes: tuple[str, ...]
+    overlap: Overlap = Overlap.MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def parse_parameter(text: str) -> DataSyncParameter:
 def _create(value: Any) -> CreateOrder | None:
     if value is None:
         return None
-    given = _Fields(value, "source", "from", "to", "org", "type")
+    given = _Fields(value, "source", "from", "to", "org", "type", "overlap")
     source = given.text("source", "")
     if not source:
         raise ValueError("create.source 缺失 is missing")
@@ -72,6 +75,7 @@ def _create(value: Any) -> CreateOrder | None:
         date_to=given.day("to"),
         org_codes=given.texts("org"),
         bill_type_codes=given.texts("type"),
+        overlap=given.overlap(),
     )
 
 
@@ -110,6 +114,13 @@ class _Fields:
         if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
             raise ValueError(f"create.{key} 应为文本列表 must be a list of texts")
         return tuple(value)
+
+    def overlap(self) -> Overlap:
+        word = self.values.get("overlap", Overlap.MISSING)
+        if not isinstance(word, str) or word not in set(Overlap):
+            allowed = ", ".join(Overlap)
+            raise ValueError(f"create.overlap 应为其中之一 must be one of: {allowed}")
+        return Overlap(word)
 
 
 def _no_day() -> date:

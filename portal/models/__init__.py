@@ -9,9 +9,18 @@ from portal.models.hold import FailureStreak, Hold
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
+from portal.models.overlap import Overlap
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.models.user import Role, User
+from portal.models.verification import (
+    Verification,
+    VerificationFinding,
+    VerificationKind,
+    VerificationState,
+    VerificationStep,
+)
+from portal.models.version import DocumentVersion, VersionFile
 from portal.models.worker import Worker
 
 __all__ = [
@@ -25,14 +34,22 @@ __all__ = [
     "Counts",
     "DataSource",
     "Document",
+    "DocumentVersion",
     "FailureStreak",
     "File",
     "Hold",
     "JobBatch",
+    "Overlap",
     "Role",
     "Slice",
     "SourceLevel",
     "User",
+    "Verification",
+    "VerificationFinding",
+    "VerificationKind",
+    "VerificationState",
+    "VerificationStep",
+    "VersionFile",
     "Worker",
     "table_of",
     "utc_now",

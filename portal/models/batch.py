@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
 from portal.models.counts import Counts, derive_sync_status
 from portal.models.hold import Hold
+from portal.models.overlap import Overlap, OverlapType
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.statuses import RunStatus, SyncStatus
@@ -33,6 +34,7 @@ class Batch(Counts, Base):
     date_to: Mapped[date]
     org_codes: Mapped[list[str]] = mapped_column(JSON)
     bill_type_codes: Mapped[list[str]] = mapped_column(JSON)
+    overlap: Mapped[Overlap] = mapped_column(OverlapType(), default=Overlap.MISSING)
     scope_key: Mapped[str] = mapped_column(String(64))
     run_status: Mapped[RunStatus] = mapped_column(StatusType(RunStatus))
     run_no: Mapped[int] = mapped_column(default=0)

@@ -9,7 +9,11 @@ from portal.statuses import SyncStatus
 
 
 class Counts:
-    """Documents and bytes, changed in the transaction that changes the item (design section 3)."""
+    """Documents and bytes, changed in the transaction that changes the item (design section 3).
+
+    ``stored_files`` and ``stored_bytes`` are what this batch's synced items put into the archive,
+    also what a later batch has replaced since: an earlier version keeps who stored it.
+    """
 
     total: Mapped[int] = mapped_column(default=0)
     synced: Mapped[int] = mapped_column(default=0)

@@ -27,13 +27,14 @@ class Document(Base):
     It is in the archive when ``archived_at`` is set, in the folder ``folder``. ``fence`` counts
     the claims ever made on it; every claim writes to a folder of its own, so that a worker which
     lost its lease can never write into what another one published, and nothing that a claim with
-    an older number brings is recorded.
+    an older number brings is recorded. ``described_at`` is when the source said what stands here.
     """
 
     __tablename__ = "documents"
     __table_args__ = (
         UniqueConstraint("data_source_id", "resource", "image_no"),
         Index(None, "collected_at"),
+        Index(None, "archived_by_item_id"),
     )
 
     id: Mapped[RowId]
@@ -50,6 +51,7 @@ class Document(Base):
     amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
     source_metadata: Mapped[dict[str, Any]] = mapped_column(JSON)
     listing_digest: Mapped[str] = mapped_column(String(64))
+    described_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fence: Mapped[int] = mapped_column(default=0)
     folder: Mapped[str | None] = mapped_column(Text)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

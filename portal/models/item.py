@@ -19,6 +19,9 @@ class BatchItem(Base):
     lease; otherwise the end of a back-off. So what is due is one range of one index.
     ``error_code`` of a pending item is its last transient error. ``attempts`` counts tries that
     failed, ``losses`` claims in a row that ended with the death of their worker.
+    ``tried_digest`` is the listing digest under which a failed one failed. ``description`` is what
+    the source says of a document that is archived, or being moved, under another description (see
+    :mod:`portal.services.descriptions`).
     """
 
     __tablename__ = "batch_items"
@@ -42,3 +45,5 @@ class BatchItem(Base):
     error_params: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     failed_file_id: Mapped[str | None] = mapped_column(String(128))
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tried_digest: Mapped[str | None] = mapped_column(String(64))
+    description: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal import statuses
 from portal.errors import NotAllowed, NotFound
-from portal.models import Batch, DataSource, Slice
+from portal.models import Batch, DataSource, Overlap, Slice
 from portal.services import audit, holds
 from portal.services.batch_numbers import next_batch_no
 from portal.services.months import months_between
@@ -28,24 +29,32 @@ EARLIEST_DAY, LATEST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 
 @dataclass(frozen=True, slots=True)
 class BatchScope:
-    """What a batch covers; the days are inclusive, an empty list means all."""
+    """What a batch covers and what it looks at again; days are inclusive, no codes mean all."""
 
     source_id: int
     date_from: date
     date_to: date
     org_codes: tuple[str, ...] = ()
     bill_type_codes: tuple[str, ...] = ()
+    overlap: Overlap = Overlap.MISSING
 
     @property
     def key(self) -> str:
-        """A digest that is equal for equal scopes, whatever the order of the lists."""
-        parts = [
+        """A digest that is equal for equal scopes, whatever the order of the lists.
+
+        What is to be looked at again is part of it: an unfinished batch that skips everything
+        archived does not do what one of ``all`` was asked for. The default leaves no mark, so
+        that keys of batches from before there was a choice stay good.
+        """
+        parts: list[Any] = [
             self.source_id,
             self.date_from.isoformat(),
             self.date_to.isoformat(),
             sorted(set(self.org_codes)),
             sorted(set(self.bill_type_codes)),
         ]
+        if self.overlap is not Overlap.MISSING:
+            parts.append(self.overlap)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -77,6 +86,7 @@ def create(session: Session, scope: BatchScope, *, by: str, now: datetime, zone:
         date_to=scope.date_to,
         org_codes=sorted(set(scope.org_codes)),
         bill_type_codes=sorted(set(scope.bill_type_codes)),
+        overlap=scope.overlap,
         scope_key=scope.key,
         run_status=RunStatus.WAITING,
         created_by=by,

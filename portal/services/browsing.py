@@ -10,7 +10,18 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.errors import NotFound
-from portal.models import AuditEvent, Batch, BatchItem, DataSource, Document, File, Slice, Worker
+from portal.models import (
+    AuditEvent,
+    Batch,
+    BatchItem,
+    DataSource,
+    Document,
+    DocumentVersion,
+    File,
+    Slice,
+    VersionFile,
+    Worker,
+)
 from portal.services.leases import is_alive
 from portal.statuses import ItemStatus, RunStatus
 
@@ -152,6 +163,7 @@ class DocumentView:
     files: Mapping[str, Sequence[File]]
     items: Sequence[tuple[BatchItem, Batch]]
     events: Sequence[AuditEvent]
+    versions: Sequence[tuple[DocumentVersion, Sequence[VersionFile]]]
 
 
 def document_view(session: Session, document_id: int) -> DocumentView:
@@ -180,7 +192,43 @@ def document_view(session: Session, document_id: int) -> DocumentView:
         category: [file for file in files if file.category == category]
         for category in ("cover", "invoice", "attachment")
     }
-    return DocumentView(document, by_category, [(item, batch) for item, batch in items], events)
+    passages = [(item, batch) for item, batch in items]
+    return DocumentView(document, by_category, passages, events, _versions(session, document_id))
+
+
+def _versions(
+    session: Session, document_id: int
+) -> list[tuple[DocumentVersion, Sequence[VersionFile]]]:
+    """What was archived before, the newest first, each with its files."""
+    query = (
+        select(DocumentVersion)
+        .where(DocumentVersion.document_id == document_id)
+        .order_by(DocumentVersion.id.desc())
+    )
+    versions = session.scalars(query).all()
+    files = session.scalars(
+        select(VersionFile)
+        .where(VersionFile.version_id.in_([version.id for version in versions]))
+        .order_by(VersionFile.seq, VersionFile.id)
+    ).all()
+    return [
+        (version, [file for file in files if file.version_id == version.id]) for version in versions
+    ]
+
+
+def version_file(session: Session, file_id: int) -> tuple[VersionFile, int]:
+    """A file of an earlier version, and its document's id.
+
+    :raises NotFound: when there is none
+    """
+    row = session.execute(
+        select(VersionFile, DocumentVersion.document_id)
+        .join(DocumentVersion, DocumentVersion.id == VersionFile.version_id)
+        .where(VersionFile.id == file_id, VersionFile.storage_key.is_not(None))
+    ).one_or_none()
+    if row is None:
+        raise NotFound("没有这个文件", "there is no such file")
+    return row[0], row[1]
 
 
 def archived_file(session: Session, file_id: int) -> File:

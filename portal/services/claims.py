@@ -11,15 +11,31 @@ from typing import Any, cast
 from sqlalchemy import Row, Select, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from portal.models import Batch, BatchItem, DataSource, Document, File, Hold, Slice, table_of
+from portal.models import (
+    Batch,
+    BatchItem,
+    DataSource,
+    Document,
+    File,
+    Hold,
+    Overlap,
+    Slice,
+    table_of,
+)
 from portal.services import holds
 from portal.services.leases import LEASE
 from portal.services.outcomes import record_failures, record_skips
+from portal.services.rechecks import (
+    described_files,
+    description_of,
+    rechecks,
+    without_kept_folders,
+)
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.archive.names import document_folder
 from portal.sync.sources.rows import Category, SourceFile
 from portal.sync.transfer.retry import MAX_ATTEMPTS
-from portal.sync.transfer.work import Claim
+from portal.sync.transfer.work import Claim, Recheck
 
 AnyRow = Row[*tuple[Any, ...]]
 # Claims in a row that ended with the death of their worker: from then on one is moved alone, so
@@ -43,7 +59,8 @@ def claim(
     """Lease up to ``limit`` due documents of a running batch.
 
     Every claim raises the document's fence, so that anything an earlier claim still tries to
-    record is refused. A document that meanwhile was archived by another batch becomes skipped.
+    record is refused. A document that meanwhile was archived by another batch becomes skipped,
+    unless the batch is to look at archived ones again.
     One under which workers died again and again is claimed alone, and at last becomes failed.
     Of what is held only a probe is claimed, when one is due.
 
@@ -57,7 +74,7 @@ def claim(
         return []
     for hold in held:
         if holds.take_probe(session, hold, now=now):
-            probe = _probe_of(session, batch_id, hold, now)
+            probe = _probe_of(session, batch, hold, now)
             if probe:
                 return _claims(session, batch, probe, owner, now, probe_of=hold.id)
     if any(hold.org_code is None for hold in held):
@@ -66,7 +83,7 @@ def claim(
     taken: Sequence[AnyRow] = ()
     rows = _due(session, batch_id, limit, now, alone_too=alone_too)
     for _ in range(_MOST_ROUNDS):
-        taken = _decide(session, rows, held_orgs, owner, now)[:limit]
+        taken = _decide(session, rows, batch.overlap, held_orgs, owner=owner, now=now)[:limit]
         if taken or not rows:
             break
         # Nothing but what another batch has archived, or what is held: go through it quickly.
@@ -90,8 +107,13 @@ def _claims(
     _lease(session, rows, owner, now)
     files = _files(session, [row.document_id for row in rows])
     source = session.get_one(DataSource, batch.data_source_id).name
+    again = rechecks(session, rows)
     return [
-        replace(_claim(row, source, files[row.document_id]), probe_of=probe_of, is_alone=is_alone)
+        replace(
+            _claim(row, source, files[row.document_id], again.get(row.document_id)),
+            probe_of=probe_of,
+            is_alone=is_alone,
+        )
         for row in rows
     ]
 
@@ -99,13 +121,16 @@ def _claims(
 def _decide(
     session: Session,
     rows: Sequence[AnyRow],
+    overlap: Overlap,
     held_orgs: Collection[str],
+    *,
     owner: str,
     now: datetime,
 ) -> Sequence[AnyRow]:
     """Settle what needs no transfer, defer what is held; the rest."""
-    archived = [row.id for row in rows if row.archived_at is not None]
-    worn_out = [row.id for row in rows if row.archived_at is None and row.losses >= MOST_LOSSES]
+    skips = overlap is not Overlap.ALL
+    archived = [row.id for row in rows if skips and row.archived_at is not None]
+    worn_out = [row.id for row in rows if row.id not in archived and row.losses >= MOST_LOSSES]
     record_skips(session, archived, by=owner, now=now)
     record_failures(session, worn_out, "INTERNAL", {"detail": "worker lost"}, by=owner, now=now)
     decided = {*archived, *worn_out}
@@ -117,12 +142,12 @@ def _decide(
     return [row for row in rows if row.id not in decided]
 
 
-def _probe_of(session: Session, batch_id: int, hold: Hold, now: datetime) -> Sequence[AnyRow]:
+def _probe_of(session: Session, batch: Batch, hold: Hold, now: datetime) -> Sequence[AnyRow]:
     """One document that the hold holds, and not the same one again and again."""
     is_free = or_(BatchItem.lease_owner.is_(None), BatchItem.next_try_at <= now)
-    query = _pending(batch_id).where(
-        is_free, BatchItem.attempts < MAX_ATTEMPTS, Document.archived_at.is_(None)
-    )
+    query = _pending(batch.id).where(is_free, BatchItem.attempts < MAX_ATTEMPTS)
+    if batch.overlap is not Overlap.ALL:
+        query = query.where(Document.archived_at.is_(None))
     if hold.org_code is None:
         query = query.order_by(BatchItem.next_try_at, BatchItem.id)
     else:
@@ -146,6 +171,10 @@ def _pending(batch_id: int) -> Select[*tuple[Any, ...]]:
             Document.image_no,
             Document.org_code,
             Document.archived_at,
+            Document.folder,
+            Document.listing_digest,
+            Document.described_at,
+            BatchItem.description,
         )
         .join(Document, Document.id == BatchItem.document_id)
         .join(Slice, Slice.id == BatchItem.slice_id)
@@ -213,7 +242,7 @@ def _files(session: Session, document_ids: Sequence[int]) -> dict[int, list[Sour
     return files
 
 
-def _claim(row: AnyRow, source: str, files: list[SourceFile]) -> Claim:
+def _claim(row: AnyRow, source: str, files: list[SourceFile], recheck: Recheck | None) -> Claim:
     def folder(fence: int) -> str:
         return document_folder(
             source=source,
@@ -224,14 +253,16 @@ def _claim(row: AnyRow, source: str, files: list[SourceFile]) -> Claim:
         )
 
     fence = row.fence + 1
+    description = description_of(row)
     return Claim(
         item_id=row.id,
         document_id=row.document_id,
         fence=fence,
         attempt=row.attempts + 1,
         folder=folder(fence),
-        files=tuple(files),
-        leftovers=tuple(folder(earlier) for earlier in range(1, fence)),
+        files=tuple(described_files(description) if description else files),
+        leftovers=without_kept_folders([folder(earlier) for earlier in range(1, fence)], recheck),
+        recheck=recheck,
     )
 
 

@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.orm import Session
 
-from portal.errors import SyncError
-from portal.models import BatchItem, Slice, table_of
+from portal.models import BatchItem, Overlap, Slice, table_of
 from portal.services import audit
+from portal.services.carried_over import EarlierFailure, earlier_failures
+from portal.services.descriptions import listing_digest
+from portal.services.relisting import redescribe
 from portal.statuses import ItemStatus
 from portal.sync.sources.rows import SourceDocument
 
@@ -38,31 +40,41 @@ def record_items(
     known: Mapping[Key, AnyRow],
     listed: Mapping[Key, SourceDocument],
     *,
+    overlap: Overlap,
+    apart: Mapping[int, dict[str, Any]],
     by: str,
     now: datetime,
 ) -> Tally:
     """Give every listed document its item, and mended ones another chance; idempotent.
 
     :param known: the documents' rows by identity
+    :param apart: by document, the newest description of those whose row keeps an older one
     """
     items = _items_of(session, part.batch_id, [row.id for row in known.values()])
+    earlier = _earlier_failures(session, part, overlap, known, items)
     tally = Tally()
     new: list[dict[str, Any]] = []
-    changes: list[tuple[int, ItemStatus, ItemStatus, SyncError | None]] = []
+    changes: list[tuple[int, ItemStatus, ItemStatus, str | None]] = []
+    relisted: dict[int, dict[str, Any] | None] = {}
     for key, row in known.items():
         problem = listed[key].problem
         item = items.get(row.id)
         if item is None:
-            values = _new_item(part, row, problem, now)
-            new.append(values)
+            values, why = _new_item(overlap, row, listed[key], earlier.get(row.id), now)
+            values |= {"batch_id": part.batch_id, "slice_id": part.id, "document_id": row.id}
+            new.append(values | {"description": apart.get(row.id)})
             tally.total += 1
             tally.skipped += values["status"] is ItemStatus.SKIPPED
             tally.failed += values["status"] is ItemStatus.FAILED
-            changes.append((row.id, ItemStatus.PENDING, values["status"], problem))
-        elif problem is None and item.slice_id == part.id and _failed_for_its_data(item):
+            changes.append((row.id, ItemStatus.PENDING, values["status"], why))
+            continue
+        if problem is None and overlap is Overlap.ALL:
+            relisted[item.id] = apart.get(row.id)
+        if problem is None and item.slice_id == part.id and _failed_for_its_data(item):
             session.execute(update(_ITEMS).where(_ITEMS.c.id == item.id).values(pending_again(now)))
             tally.failed -= 1
             changes.append((row.id, ItemStatus.FAILED, ItemStatus.PENDING, None))
+    redescribe(session, relisted)
     if new:
         session.execute(insert(_ITEMS), new)
     audit.record_items(
@@ -75,9 +87,9 @@ def record_items(
                 document_id=document_id,
                 old=old,
                 new=status,
-                reason=problem.code if problem else None,
+                reason=why,
             )
-            for document_id, old, status, problem in changes
+            for document_id, old, status, why in changes
             if status is not old
         ],
     )
@@ -95,25 +107,56 @@ def _items_of(session: Session, batch_id: int, document_ids: Sequence[int]) -> M
     return {row.document_id: row for row in session.execute(query)}
 
 
-def _new_item(part: Slice, row: AnyRow, problem: SyncError | None, now: datetime) -> dict[str, Any]:
-    if row.archived_at is not None:
-        status = ItemStatus.SKIPPED
-    elif problem is not None:
-        status = ItemStatus.FAILED
-    else:
-        status = ItemStatus.PENDING
-    error = problem if status is ItemStatus.FAILED else None
-    return {
-        "batch_id": part.batch_id,
-        "slice_id": part.id,
-        "document_id": row.id,
-        "status": status,
+def _earlier_failures(
+    session: Session,
+    part: Slice,
+    overlap: Overlap,
+    known: Mapping[Key, AnyRow],
+    items: Mapping[int, AnyRow],
+) -> Mapping[int, EarlierFailure]:
+    if overlap is not Overlap.MISSING:
+        return {}
+    open_ = [row.id for row in known.values() if row.id not in items and row.archived_at is None]
+    return earlier_failures(session, part.batch_id, open_)
+
+
+def _new_item(
+    overlap: Overlap,
+    row: AnyRow,
+    document: SourceDocument,
+    earlier: EarlierFailure | None,
+    now: datetime,
+) -> tuple[dict[str, Any], str | None]:
+    """The item's columns as its batch's policy has them, and why it is decided already."""
+    values: dict[str, Any] = {
+        "status": ItemStatus.PENDING,
         "attempts": 0,
         "next_try_at": now,
-        "error_code": error.code if error else None,
-        "error_params": error.params if error else None,
-        "finished_at": None if status is ItemStatus.PENDING else now,
+        "error_code": None,
+        "error_params": None,
+        "failed_file_id": None,
+        "tried_digest": None,
+        "finished_at": None,
     }
+    if row.archived_at is not None and overlap is not Overlap.ALL:
+        return values | {"status": ItemStatus.SKIPPED, "finished_at": now}, None
+    problem = document.problem
+    if problem is None and (earlier is None or earlier.digest != listing_digest(document)):
+        return values, None
+    values |= {
+        "status": ItemStatus.FAILED,
+        "finished_at": now,
+        "tried_digest": listing_digest(document),
+    }
+    if problem is not None:
+        return values | {"error_code": problem.code, "error_params": problem.params}, problem.code
+    assert earlier is not None  # noqa: S101 - or it would be pending
+    values |= {
+        "error_code": earlier.code,
+        "error_params": earlier.params,
+        "failed_file_id": earlier.file_id,
+    }
+    return values, earlier.reason
 
 
 def _failed_for_its_data(item: AnyRow) -> bool:
@@ -129,6 +172,7 @@ def pending_again(now: datetime) -> dict[str, Any]:
         "error_code": None,
         "error_params": None,
         "failed_file_id": None,
+        "tried_digest": None,
         "finished_at": None,
     }
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from portal.models import Batch, BatchItem, Document, File, Slice, table_of
+from portal.models import Batch, BatchItem, Document, File, Overlap, Slice, table_of
+from portal.services.descriptions import (
+    document_values,
+    file_values,
+    listing_digest,
+    to_json,
+)
 from portal.services.listed_items import record_items
 from portal.sync.sources.rows import SourceDocument
 
@@ -26,21 +29,25 @@ def record_documents(
 ) -> None:
     """Upsert a page's documents, files and items, and count them; idempotent.
 
-    A document that is archived is skipped (overlap ``missing``); one whose data is wrong fails
-    at once; one that had failed for its data and was mended at the source becomes pending again.
+    What becomes of a document that is archived or has failed before is the batch's overlap
+    policy. One whose data is wrong fails at once; one that had failed for its data and was mended
+    at the source becomes pending again.
     """
     batch = session.get_one(Batch, part.batch_id)
     listed: dict[Key, SourceDocument] = {}
     for document in documents:
         listed.setdefault(_key(document), document)
     known = _known_documents(session, batch.data_source_id, listed)
-    _update_changed(session, known, listed, now)
+    taken_over = _update_changed(session, known, listed, now)
+    apart = _described_apart(batch, known, listed, taken_over, now)
     new = [document for key, document in listed.items() if key not in known]
-    _insert_documents(session, batch.data_source_id, new)
+    _insert_documents(session, batch.data_source_id, new, now)
     if new:
         known = _known_documents(session, batch.data_source_id, listed)
         _insert_files(session, ((known[_key(document)].id, document) for document in new))
-    tally = record_items(session, part, known, listed, by=by, now=now)
+    tally = record_items(
+        session, part, known, listed, overlap=batch.overlap, apart=apart, by=by, now=now
+    )
     for table in (Slice, Batch):
         session.execute(
             update(table)
@@ -52,16 +59,6 @@ def record_documents(
             )
             .execution_options(synchronize_session=False)
         )
-
-
-def listing_digest(document: SourceDocument) -> str:
-    """A digest of all that the source says of a document, to see whether it changed."""
-    plain = replace(document, problem=None)
-    fields = {name: getattr(plain, name) for name in plain.__slots__}
-    fields["files"] = [
-        {name: getattr(file, name) for name in file.__slots__} for file in document.files
-    ]
-    return hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _key(document: SourceDocument) -> Key:
@@ -85,23 +82,27 @@ def _known_documents(
     return {key: rows[key] for key in listed if key in rows}
 
 
-def _document_values(document: SourceDocument) -> dict[str, Any]:
+def _described_apart(
+    batch: Batch,
+    known: dict[Key, AnyRow],
+    listed: dict[Key, SourceDocument],
+    taken_over: Collection[int],
+    now: datetime,
+) -> dict[int, dict[str, Any]]:
+    """For a batch of overlap ``all``: the new words for documents whose row keeps the old ones."""
+    if batch.overlap is not Overlap.ALL:
+        return {}
     return {
-        "bill_no": document.bill_no[:255],
-        "bill_type_code": document.bill_type_code[:255],
-        "bill_type_name": document.bill_type_name[:255],
-        "org_code": document.org_code[:255],
-        "org_name": document.org_name[:255],
-        "applicant": document.applicant[:255],
-        "collected_at": document.collected_at,
-        "amount": document.amount,
-        "source_metadata": document.extra,
-        "listing_digest": listing_digest(document),
+        row.id: to_json(listed[key], now)
+        for key, row in known.items()
+        if row.id not in taken_over
+        and listed[key].problem is None
+        and row.listing_digest != listing_digest(listed[key])
     }
 
 
 def _insert_documents(
-    session: Session, source_id: int, documents: Iterable[SourceDocument]
+    session: Session, source_id: int, documents: Iterable[SourceDocument], now: datetime
 ) -> None:
     rows = [
         {
@@ -109,7 +110,7 @@ def _insert_documents(
             "resource": document.resource,
             "image_no": document.image_no,
             "fence": 0,
-            **_document_values(document),
+            **document_values(document, now),
         }
         for document in documents
     ]
@@ -119,21 +120,9 @@ def _insert_documents(
 
 def _insert_files(session: Session, documents: Iterable[tuple[int, SourceDocument]]) -> None:
     rows = [
-        {
-            "document_id": document_id,
-            "file_id": file.file_id,
-            "category": file.category,
-            "seq": file.seq,
-            "name": file.name,
-            "suffix": file.suffix[:32],
-            "declared_size": file.size,
-            "declared_sha256": file.sha256,
-            "declared_md5": file.md5,
-            "declared_pages": file.page_count,
-            "download_url": file.download_url,
-        }
+        {"document_id": document_id, **values}
         for document_id, document in documents
-        for file in {file.file_id: file for file in document.files}.values()
+        for values in file_values(document)
     ]
     if rows:
         session.execute(insert(table_of(File)), rows)
@@ -141,11 +130,13 @@ def _insert_files(session: Session, documents: Iterable[tuple[int, SourceDocumen
 
 def _update_changed(
     session: Session, known: dict[Key, AnyRow], listed: dict[Key, SourceDocument], now: datetime
-) -> None:
+) -> frozenset[int]:
     """Take over what changed at the source, unless it is archived or somebody moves it just now.
 
     Nor is a row with a problem taken over: it may lack files, and another batch may be about to
     move the document as it was described whole.
+
+    :return: the ids of the documents that were taken over
     """
     changed = {
         row.id: listed[key]
@@ -155,19 +146,20 @@ def _update_changed(
         and row.listing_digest != listing_digest(listed[key])
     }
     if not changed:
-        return
+        return frozenset()
     free = _lock_free(session, changed, now)
     if not free:
-        return
+        return frozenset()
     # A new fence: who held the document until its lease ran out has the old files.
     session.execute(
         update(_DOCUMENTS)
         .where(_DOCUMENTS.c.id == bindparam("key"))
         .values(fence=_DOCUMENTS.c.fence + 1),
-        [{"key": key, **_document_values(changed[key])} for key in free],
+        [{"key": key, **document_values(changed[key], now)} for key in free],
     )
     session.execute(delete(File).where(File.document_id.in_(free)))
     _insert_files(session, ((key, changed[key]) for key in free))
+    return frozenset(free)
 
 
 def _lock_free(session: Session, ids: Collection[int], now: datetime) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.models import Document, File
+from portal.models import Document, DocumentVersion, File
 
 
 def named_folders(session: Session, document_ids: Collection[int]) -> set[str]:
@@ -23,4 +23,9 @@ def named_folders(session: Session, document_ids: Collection[int]) -> set[str]:
             File.document_id.in_(document_ids), File.storage_key.is_not(None)
         )
     )
-    return {str(folder) for folder in folders} | {str(key).rpartition("/")[0] for key in keys}
+    versions = session.scalars(
+        select(DocumentVersion.folder).where(DocumentVersion.document_id.in_(document_ids))
+    )
+    return {str(folder) for folder in (*folders, *versions)} | {
+        str(key).rpartition("/")[0] for key in keys
+    }

@@ -15,6 +15,8 @@ from portal import statuses
 from portal.errors import SyncError
 from portal.models import Batch, BatchItem, Document, File, Slice, table_of
 from portal.services import audit, holds, streaks
+from portal.services.rechecks import Verdict, description_of, judge
+from portal.services.replacing import Replacement, make_way
 from portal.services.settling import end_if_settled
 from portal.statuses import ItemStatus
 from portal.sync.transfer.retry import delay_before, is_final
@@ -22,6 +24,7 @@ from portal.sync.transfer.work import Result
 
 AnyRow = Row[*tuple[Any, ...]]
 _ITEMS = table_of(BatchItem)
+_DONE = (ItemStatus.SYNCED, ItemStatus.SKIPPED)
 _chance = random.SystemRandom()
 
 
@@ -47,14 +50,15 @@ def settle(
                 if result.claim.probe_of is None:
                     tried.append((item.org_code, result.error))
                 changes.fail(item, result, probed=_probed(session, result, now=now))
-        elif item.archived_at is not None:
+        elif item.archived_at is not None and judge(result) is Verdict.KEEP:
             changes.skip(item)
-            refused.append(result)
+            if result.files:
+                refused.append(result)
         else:
             tried.append((item.org_code, None))
             changes.sync(item, result)
-            if result.claim.probe_of is not None:
-                holds.lift(session, result.claim.probe_of, by=by, now=now)
+        if result.error is None and result.claim.probe_of is not None:
+            holds.lift(session, result.claim.probe_of, by=by, now=now)
     changes.write(session, batch_id)
     streaks.note(session, batch_id, tried, by=by, now=now)
     return refused
@@ -111,6 +115,9 @@ def _locked_items(session: Session, item_ids: Collection[int]) -> dict[int, AnyR
             Document.fence,
             Document.archived_at,
             Document.folder,
+            Document.listing_digest,
+            Document.described_at,
+            BatchItem.description,
         )
         .join(Document, Document.id == BatchItem.document_id)
         .where(BatchItem.id.in_(item_ids))
@@ -129,12 +136,15 @@ class _Changes:
         self._items: list[dict[str, Any]] = []
         self._documents: list[dict[str, Any]] = []
         self._files: list[dict[str, Any]] = []
+        self._replacements: list[Replacement] = []
+        self._damaged: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
         self._counts: dict[int, Counter[str]] = defaultdict(Counter)
 
     def sync(self, item: AnyRow, result: Result) -> None:
         self._end(item, ItemStatus.SYNCED)
         self._items[-1]["attempts"] += 1
+        self._replace(item, result)
         self._documents.append(
             {
                 "key": item.document_id,
@@ -163,6 +173,30 @@ class _Changes:
                 }
             )
 
+    def _replace(self, item: AnyRow, result: Result) -> None:
+        """Have what is in force make way, and the row say what the source said of these files."""
+        description = description_of(item)
+        if item.archived_at is None and description is None:
+            return
+        self._replacements.append(
+            Replacement(
+                document_id=item.document_id,
+                batch_id=item.batch_id,
+                item_id=item.id,
+                old_folder=item.folder if item.archived_at is not None else None,
+                new_folder=result.claim.folder,
+                why=judge(result),
+                description=description,
+            )
+        )
+
+    def _note_damage(self, item: AnyRow, result: Result) -> None:
+        """A copy that is not sound and could not be fetched anew stays; the trail tells of it."""
+        if result.damage is not None:
+            event = {"at": self._now, "actor": self._by, "action": "document.damaged"}
+            ids = {"batch_id": item.batch_id, "document_id": item.document_id}
+            self._damaged.append(event | ids | {"reason": result.damage})
+
     def skip(self, item: AnyRow) -> None:
         self._end(item, ItemStatus.SKIPPED)
 
@@ -176,6 +210,7 @@ class _Changes:
         attempt = item.attempts + 1
         if is_final(attempt, error) and not probed:
             self.end_failed(item, error.code, error.params, result.failed_file_id)
+            self._note_damage(item, result)
             return
         delay = timedelta() if probed else delay_before(attempt, error, _chance)
         self._items.append(
@@ -190,6 +225,7 @@ class _Changes:
         self._items[-1]["attempts"] += 1
 
     def write(self, session: Session, batch_id: int) -> None:
+        make_way(session, self._replacements, by=self._by, now=self._now)
         connection = session.connection()
         for table, where, rows in (
             (_ITEMS, {"id": "key"}, self._items),
@@ -203,6 +239,7 @@ class _Changes:
                 }
                 connection.execute(update(table).where(*matches).values(columns), rows)
         audit.record_items(session, self._events)
+        audit.record_items(session, self._damaged)
         self._count(session, batch_id)
         if self._counts:
             end_if_settled(session, batch_id, by=self._by, now=self._now)
@@ -250,6 +287,8 @@ class _Changes:
             "error_code": code,
             "error_params": None if params is None else dict(params),
             "failed_file_id": file_id,
+            "tried_digest": _tried(item) if status is ItemStatus.FAILED else None,
+            "description": None if status in _DONE else item.description,
         }
 
     def _count(self, session: Session, batch_id: int) -> None:
@@ -259,6 +298,12 @@ class _Changes:
             _add(session, Slice, slice_id, counts)
         if whole:
             _add(session, Batch, batch_id, whole)
+
+
+def _tried(item: AnyRow) -> str:
+    """The listing digest of what was to be fetched."""
+    description = description_of(item)
+    return str(item.listing_digest if description is None else description.digest)
 
 
 def _add(

@@ -36,6 +36,7 @@ def batch_report(batch: Batch, standing: Standing = _FREE) -> dict[str, Any]:
         "to": batch.date_to,
         "org": batch.org_codes,
         "type": batch.bill_type_codes,
+        "overlap": batch.overlap,
         "run_status": batch.run_status,
         "sync_status": batch.sync_status,
         "paused_by": batch.paused_by,

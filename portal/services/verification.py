@@ -1,168 +1,233 @@
-"""Verification: re-reading the archive and comparing it with the ledger."""
+"""核对: verifications as the ledger keeps them: begun, under way, interrupted, resumed, ended."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
 
-from portal.errors import SyncError
+from portal.errors import NotAllowed, NotFound
 from portal.ledger import Ledger
-from portal.models import BatchItem, Document, File
-from portal.statuses import ItemStatus
-from portal.sync.archive.base import Archive
+from portal.models import (
+    Verification,
+    VerificationFinding,
+    VerificationKind,
+    VerificationState,
+    VerificationStep,
+)
+from portal.services.runners import is_gone, this_runner
+from portal.services.verification_scope import (
+    count_batches,
+    count_documents,
+    count_versions,
+    sample_size,
+)
 
-AnyRow = Row[*tuple[Any, ...]]
 _PAGE = 500
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One file that is not as the ledger says: ARCHIVE_MISSING, ARCHIVE_DAMAGED, or extra.
+class Order:
+    """What to verify: everything, unless narrowed.
 
-    Where the ledger itself names no file, ``storage_key`` is the document's folder.
+    :param month: of the documents' collection, ``2024-03``
+    :param percent: of the documents, chosen by chance; ``seed`` repeats a choice
+    :param part: (n, t): the n-th of t parts, from 1; every document is in exactly one
+    :param counters: recompute the counts instead of reading files
     """
 
-    code: str
-    storage_key: str
-    image_no: str | None = None
-    document_id: int | None = None
+    batch_id: int | None = None
+    month: str | None = None
+    percent: float | None = None
+    seed: int | None = None
+    part: tuple[int, int] | None = None
+    counters: bool = False
+
+    @property
+    def kind(self) -> VerificationKind:
+        """What the verification is called."""
+        if self.counters:
+            return VerificationKind.COUNTERS
+        if self.percent is not None:
+            return VerificationKind.SAMPLE
+        if self.batch_id is not None:
+            return VerificationKind.BATCH
+        return VerificationKind.ALL if self.month is None else VerificationKind.MONTH
 
 
 @dataclass(slots=True)
-class Verification:
-    """What a verification saw; ``documents`` are those whose every file matched."""
+class Seen:
+    """What was seen since the last commit, or, as a whole, since the beginning."""
 
+    cursor: int = 0
+    passed: int = 0
+    looked_at: int = 0
     documents: int = 0
     files: int = 0
     bytes: int = 0
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether ledger and archive agree in everything that was looked at."""
-        return not self.findings
+    findings: list[VerificationFinding] = field(default_factory=list)
 
 
-def verify(
-    ledger: Ledger,
-    archive: Archive,
-    *,
-    batch_id: int | None = None,
-    progress: Callable[[Verification], None] = lambda _: None,
-) -> Verification:
-    """Re-read every archived file, of a batch or of all; over all also look for extra files.
+def start(ledger: Ledger, order: Order, *, by: str, zone: ZoneInfo, now: datetime) -> int:
+    """Record a verification as running by this process; its id."""
+    run = Verification(
+        kind=order.kind,
+        batch_id=order.batch_id,
+        month=order.month,
+        percent=order.percent,
+        seed=_seed(order),
+        part_no=order.part[0] if order.part else None,
+        part_total=order.part[1] if order.part else None,
+        state=VerificationState.RUNNING,
+        step=VerificationStep.COUNTERS if order.counters else VerificationStep.DOCUMENTS,
+        runner=this_runner(),
+        started_by=by,
+        started_at=now,
+        seen_at=now,
+    )
+    with ledger.read() as session:  # counting takes its time: nobody waits for it
+        if order.counters:
+            run.total = count_batches(session, run)
+        else:
+            run.population = count_documents(session, run, zone)
+            run.total = sample_size(run)
+        if run.kind is VerificationKind.ALL:
+            run.total += count_versions(session, run)
+    with ledger.write() as session:
+        notice_dead(session, now=now)
+        session.add(run)
+        session.flush()
+        return run.id
 
-    A batch's documents are those it holds as synced or skipped, wherever they came from. Only a
-    look over everything can tell which files in the archive nobody knows.
+
+def _seed(order: Order) -> int | None:
+    if order.percent is None:
+        return None
+    return secrets.randbelow(1 << 31) if order.seed is None else order.seed
+
+
+def resume(ledger: Ledger, *, now: datetime) -> int:
+    """Take over the latest verification that was interrupted; its id.
+
+    :raises NotFound: when there is none
     """
-    seen = Verification()
-    for files in _documents(ledger, batch_id):
-        sound = [_check(archive, file, seen) for file in files]
-        seen.documents += all(sound)
-        progress(seen)
-    if batch_id is None:
-        seen.findings += extra_files(ledger, archive)
-        progress(seen)
-    return seen
+    with ledger.write() as session:
+        notice_dead(session, now=now)
+        run = session.scalar(
+            select(Verification)
+            .where(Verification.state == VerificationState.INTERRUPTED)
+            .order_by(Verification.id.desc())
+            .limit(1)
+            .with_for_update()
+        )
+        if run is None:
+            raise NotFound("没有中断的核对可继续", "there is no interrupted verification")
+        run.state = VerificationState.RUNNING
+        run.runner = this_runner()
+        run.seen_at = now
+        return run.id
 
 
-def _check(archive: Archive, file: AnyRow, seen: Verification) -> bool:
-    if file.storage_key is None:
-        key = file.folder or ""
-        seen.findings.append(Finding("ARCHIVE_MISSING", key, file.image_no, file.document_id))
-        return False
-    code = None
-    digest = hashlib.sha256()
-    size = 0
-    try:
-        with archive.open(file.storage_key) as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        if size != file.size or digest.hexdigest() != file.sha256:
-            code = "ARCHIVE_DAMAGED"
-    except SyncError as error:
-        code = error.code
-    except OSError:
-        code = "ARCHIVE_DAMAGED"
-    if code:
-        seen.findings.append(Finding(code, file.storage_key, file.image_no, file.document_id))
-        return False
-    seen.files += 1
-    seen.bytes += size
-    return True
+def notice_dead(session: Session, *, now: datetime) -> None:
+    """Mark as interrupted what no living process runs."""
+    running = select(Verification).where(Verification.state == VerificationState.RUNNING)
+    for run in session.scalars(running.with_for_update()):
+        if is_gone(run.runner, run.seen_at, now):
+            run.state = VerificationState.INTERRUPTED
 
 
-def _documents(ledger: Ledger, batch_id: int | None) -> Iterator[list[AnyRow]]:
-    """The files of each archived document, a page of documents at a time.
+def keep(ledger: Ledger, run: Verification, seen: Seen, *, now: datetime) -> None:
+    """Commit how far the verification is, with what it saw; ``run`` then says the same.
 
-    A document without files is one row without a key, so that it is looked at too.
+    :raises NotAllowed: when another process has taken it over
     """
+    values = {
+        "step": run.step,
+        "cursor": seen.cursor,
+        "passed": run.passed + seen.passed,
+        "looked_at": run.looked_at + seen.looked_at,
+        "documents": run.documents + seen.documents,
+        "files": run.files + seen.files,
+        "bytes": run.bytes + seen.bytes,
+        "findings": run.findings + len(seen.findings),
+        "seen_at": now,
+    }
+    with ledger.write() as session:
+        _store(session, run, values)
+        session.add_all(seen.findings)
+    _say(run, values)
+
+
+def forget_findings(ledger: Ledger, run: Verification, code: str) -> None:
+    """Forget the findings of a step that begins again.
+
+    :raises NotAllowed: when another process has taken it over
+    """
+    mine = (VerificationFinding.verification_id == run.id, VerificationFinding.code == code)
+    with ledger.write() as session:
+        known = session.scalar(select(func.count()).select_from(VerificationFinding).where(*mine))
+        session.execute(delete(VerificationFinding).where(*mine))
+        values = {"findings": run.findings - (known or 0)}
+        _store(session, run, values)
+    _say(run, values)
+
+
+def finish(ledger: Ledger, run: Verification, state: VerificationState, *, now: datetime) -> None:
+    """Record that this process no longer runs it; what was not kept counts as not seen.
+
+    :raises NotAllowed: when another process has taken it over
+    """
+    ended_at = now if state is VerificationState.ENDED else None
+    values = {"state": state, "seen_at": now, "ended_at": ended_at}
+    with ledger.write() as session:
+        _store(session, run, values)
+    _say(run, values)
+
+
+def _store(session: Session, run: Verification, values: Mapping[str, Any]) -> None:
+    ours = session.execute(
+        update(Verification)
+        .where(
+            Verification.id == run.id,
+            Verification.runner == run.runner,
+            Verification.state == VerificationState.RUNNING,
+        )
+        .values(values)
+        .returning(Verification.id)
+        .execution_options(synchronize_session=False)
+    )
+    if ours.one_or_none() is None:
+        raise NotAllowed(
+            "这次核对已由另一个进程接手", "another process has taken this verification over"
+        )
+
+
+def _say(run: Verification, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(run, name, value)
+
+
+def findings(ledger: Ledger, verification_id: int) -> Iterator[VerificationFinding]:
+    """What was found, in the order it was, a page at a time."""
     last = 0
     while True:
         with ledger.read() as session:
-            ids = list(session.scalars(_archived(batch_id, last)))
-            rows = session.execute(
-                select(
-                    Document.id.label("document_id"),
-                    Document.image_no,
-                    Document.folder,
-                    File.storage_key,
-                    File.size,
-                    File.sha256,
+            page: Sequence[VerificationFinding] = session.scalars(
+                select(VerificationFinding)
+                .where(
+                    VerificationFinding.verification_id == verification_id,
+                    VerificationFinding.id > last,
                 )
-                .outerjoin(File, File.document_id == Document.id)
-                .where(Document.id.in_(ids))
-                .order_by(Document.id, File.seq, File.id)
+                .order_by(VerificationFinding.id)
+                .limit(_PAGE)
             ).all()
-        if not ids:
+        yield from page
+        if len(page) < _PAGE:
             return
-        by_document: dict[int, list[AnyRow]] = {document_id: [] for document_id in ids}
-        for row in rows:
-            by_document[row.document_id].append(row)
-        yield from by_document.values()
-        last = ids[-1]
-
-
-def _archived(batch_id: int | None, after: int) -> Select[int]:
-    query = (
-        select(Document.id)
-        .where(Document.archived_at.is_not(None), Document.id > after)
-        .order_by(Document.id)
-        .limit(_PAGE)
-    )
-    if batch_id is None:
-        return query
-    here = (ItemStatus.SYNCED, ItemStatus.SKIPPED)
-    return query.join(BatchItem, BatchItem.document_id == Document.id).where(
-        BatchItem.batch_id == batch_id, BatchItem.status.in_(here)
-    )
-
-
-def extra_files(ledger: Ledger, archive: Archive) -> Iterator[Finding]:
-    """Files in the archive that the ledger does not name."""
-    keys: list[str] = []
-    for key, _ in archive.walk():
-        keys.append(key)
-        if len(keys) == _PAGE:
-            yield from _unknown(ledger, keys)
-            keys = []
-    yield from _unknown(ledger, keys)
-
-
-def _unknown(ledger: Ledger, keys: list[str]) -> Iterator[Finding]:
-    with ledger.read() as session:
-        known = set(session.scalars(select(File.storage_key).where(File.storage_key.in_(keys))))
-    yield from (Finding("ARCHIVE_EXTRA", key) for key in keys if key not in known)
-
-
-def archived_documents(ledger: Ledger) -> int:
-    """How many documents a verification of everything will read."""
-    with ledger.read() as session:
-        query = select(func.count()).select_from(Document).where(Document.archived_at.is_not(None))
-        return session.scalar(query) or 0
+        last = page[-1].id

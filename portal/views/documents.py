@@ -13,7 +13,7 @@ from flask_login import current_user
 from portal.browser import FOREIGN_POLICY
 from portal.errors import NotAllowed, SyncError, reason
 from portal.language import language
-from portal.models import utc_now
+from portal.models import File, VersionFile, utc_now
 from portal.runtime import current_portal
 from portal.services import batches, browsing, retrying
 from portal.sync.viewing.cache import RenditionCache
@@ -93,14 +93,25 @@ def picture(file_id: int) -> ResponseReturnValue:
 @bp.get(f"/files/<{ID}:file_id>/download")
 def download(file_id: int) -> ResponseReturnValue:
     """The archived bytes under the file's original name, to be saved and never run."""
-    portal = current_portal()
-    with portal.ledger.read() as session:
+    with current_portal().ledger.read() as session:
         file = browsing.archived_file(session, file_id)
+    return _saved(file, file.document_id)
+
+
+@bp.get(f"/versions/files/<{ID}:file_id>/download")
+def download_version(file_id: int) -> ResponseReturnValue:
+    """The same of a file that was archived before its document was replaced."""
+    with current_portal().ledger.read() as session:
+        file, document_id = browsing.version_file(session, file_id)
+    return _saved(file, document_id)
+
+
+def _saved(file: File | VersionFile, document_id: int) -> ResponseReturnValue:
     try:
-        stream = portal.archive.open(str(file.storage_key))
+        stream = current_portal().archive.open(str(file.storage_key))
     except SyncError as error:
         flash(_("文件无法读取：%(code)s", code=error.code), "danger")
-        return redirect(url_for("documents.show", document_id=file.document_id), code=303)
+        return redirect(url_for("documents.show", document_id=document_id), code=303)
     response = Response(iter(lambda: stream.read(_CHUNK), b""), mimetype="application/octet-stream")
     response.call_on_close(stream.close)
     response.content_length = file.size or 0

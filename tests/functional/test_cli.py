@@ -142,7 +142,13 @@ def test_a_batch_from_its_creation_to_its_deletion(
     source = start_source("--documents=24", "--months=1", "--mean-size=40000")
     site.add_source(source)
     batch = site.create_batch("2024-01-01", "2024-01-31")
+    other = site.json("batch", "create", *scope_of_january(), "--overlap", "all")["batch_no"]
+    assert site.show(other)["overlap"] == "all"
+    assert "全部重查" in site.run("batch", "show", other).out
+    assert_refused(site.run("batch", "create", *scope_of_january(), "--overlap", "some"), "missing")
+    assert site.run("batch", "delete", other).code == 0
     shown = site.show(batch)
+    assert shown["overlap"] == "missing"
     assert (shown["run_status"], shown["sync_status"], shown["total"]) == ("waiting", "pending", 0)
     assert site.run("batch", "run", batch).code == 0
     assert_refused(site.run("batch", "delete", batch), batch)
@@ -162,6 +168,10 @@ def test_a_batch_from_its_creation_to_its_deletion(
     assert_refused(site.run("batch", "show", batch), batch)
     assert site.run("verify").code == 0
     assert_verify_finds_what_was_done_to_the_archive(site)
+
+
+def scope_of_january() -> tuple[str, ...]:
+    return ("--source", SOURCE, "--from", "2024-01-01", "--to", "2024-01-31")
 
 
 def assert_verify_finds_what_was_done_to_the_archive(site: Installation) -> None:

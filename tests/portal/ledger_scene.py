@@ -12,7 +12,18 @@ from sqlalchemy import Engine, create_engine, event, select
 
 from portal.errors import SyncError
 from portal.ledger import Ledger, prepare_engine
-from portal.models import AuditEvent, Batch, BatchItem, DataSource, Document, File, Slice
+from portal.models import (
+    AuditEvent,
+    Batch,
+    BatchItem,
+    DataSource,
+    Document,
+    DocumentVersion,
+    File,
+    Overlap,
+    Slice,
+    VersionFile,
+)
 from portal.services import batches, claims, outcomes
 from portal.services.discovery import Discovery
 from portal.services.reports import batch_report
@@ -76,18 +87,26 @@ class Scene:
             session.flush()
             return source.id
 
-    def scope(self, first: str = "2024-01-01", last: str = "2024-01-31") -> batches.BatchScope:
-        return batches.BatchScope(
-            self.source_id, date.fromisoformat(first), date.fromisoformat(last)
-        )
+    def scope(
+        self,
+        first: str = "2024-01-01",
+        last: str = "2024-01-31",
+        overlap: Overlap = Overlap.MISSING,
+    ) -> batches.BatchScope:
+        days = (date.fromisoformat(first), date.fromisoformat(last))
+        return batches.BatchScope(self.source_id, *days, overlap=overlap)
 
     def add_batch(
-        self, first: str = "2024-01-01", last: str = "2024-01-31", *, start: bool = True
+        self,
+        first: str = "2024-01-01",
+        last: str = "2024-01-31",
+        *,
+        start: bool = True,
+        overlap: Overlap = Overlap.MISSING,
     ) -> int:
+        scope = self.scope(first, last, overlap)
         with self.ledger.write() as session:
-            batch = batches.create(
-                session, self.scope(first, last), by=BY, now=self.now, zone=SHANGHAI
-            )
+            batch = batches.create(session, scope, by=BY, now=self.now, zone=SHANGHAI)
             if start:
                 batches.start(session, batch, by=BY, now=self.now)
             return batch.id
@@ -118,8 +137,10 @@ class Scene:
             self.discovery(source, owner="lister").list_slice(part.id)
         return source
 
-    def listed_batch(self, documents: Sequence[SourceDocument]) -> int:
-        batch_id = self.add_batch()
+    def listed_batch(
+        self, documents: Sequence[SourceDocument], overlap: Overlap = Overlap.MISSING
+    ) -> int:
+        batch_id = self.add_batch(overlap=overlap)
         self.list_all(batch_id, documents)
         return batch_id
 
@@ -202,6 +223,22 @@ class Scene:
             query = select(File).where(File.document_id == document_id).order_by(File.seq)
             return session.scalars(query).all()
 
+    def versions(self, document_id: int) -> list[tuple[DocumentVersion, Sequence[VersionFile]]]:
+        """The document's earlier versions with their files, the oldest first."""
+        with self.ledger.read() as session:
+            query = select(DocumentVersion).where(DocumentVersion.document_id == document_id)
+            return [
+                (
+                    version,
+                    session.scalars(
+                        select(VersionFile)
+                        .where(VersionFile.version_id == version.id)
+                        .order_by(VersionFile.seq)
+                    ).all(),
+                )
+                for version in session.scalars(query.order_by(DocumentVersion.id))
+            ]
+
     def events(self, batch_id: int, action: str | None = None) -> list[AuditEvent]:
         with self.ledger.read() as session:
             query = select(AuditEvent).where(AuditEvent.batch_id == batch_id)
@@ -210,14 +247,14 @@ class Scene:
             return list(session.scalars(query.order_by(AuditEvent.id)))
 
 
-def stored(claim: Claim) -> Result:
+def stored(claim: Claim, *, sha256: str = "0" * 64, damage: str | None = None) -> Result:
     """The claim as a worker settles it when every file arrived."""
     files = tuple(
         StoredFile(
             file_id=file.file_id,
             storage_key=f"{claim.folder}/{file.seq:02d}-attachment.txt",
             size=100,
-            sha256="0" * 64,
+            sha256=sha256,
             kind="txt",
             pages=None,
             width=None,
@@ -226,7 +263,7 @@ def stored(claim: Claim) -> Result:
         )
         for file in claim.files
     )
-    return Result(claim, files=files)
+    return Result(claim, files=files, damage=damage)
 
 
 def failed(claim: Claim, code: str, **words: Any) -> Result:

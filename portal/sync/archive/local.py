@@ -91,14 +91,11 @@ class LocalArchive:
             raise SyncError("ARCHIVE_MISSING") from None
 
     def walk(self) -> Iterator[tuple[str, int]]:
-        """Every published file; what vanishes while we look is not reported."""
-        for folder, subfolders, names in os.walk(self._root):
-            with contextlib.suppress(ValueError):
-                subfolders.remove(INCOMING)
-            for name in names:
-                path = Path(folder, name)
-                with contextlib.suppress(FileNotFoundError):
-                    yield path.relative_to(self._root).as_posix(), path.stat().st_size
+        """Every published file, also one in a place no document has.
+
+        What vanishes while we look is not reported. No folder's list of names is ever held.
+        """
+        yield from _files_below(self._root, "")
 
     def sweep(self, owner: str) -> int:
         """Remove what this slot left in ``.incoming``."""
@@ -163,6 +160,21 @@ class LocalArchive:
         for place in dict.fromkeys([*inside, *(place.parent for place in missing)]):
             _fsync(place)
         self._known_parents.add(parent)
+
+
+def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
+    try:
+        entries = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if prefix or entry.name != INCOMING:
+                    yield from _files_below(folder / entry.name, f"{prefix}{entry.name}/")
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=False).st_size
 
 
 def _fsync(path: Path) -> None:

@@ -21,6 +21,7 @@ class DocumentTransfer:
         self.checking = 0
         self.failed = False
         self.handed_over = False
+        self.damage: str | None = None
         self._stage: Stage | None = None
         self._stored: dict[int, StoredFile] = {}
 
@@ -60,13 +61,13 @@ class DocumentTransfer:
     def result(self) -> Result:
         """The whole document, ready to be published."""
         files = tuple(self._stored[position] for position in sorted(self._stored))
-        return Result(self.claim, files=files, stage=self._stage)
+        return Result(self.claim, files=files, stage=self._stage, damage=self.damage)
 
     def failure(self, error: SyncError, position: int | None) -> Result:
         """The document as failed; what was received of it is thrown away."""
         self.discard()
         file = None if position is None else self.claim.files[position].file_id
-        return Result(self.claim, error=error, failed_file_id=file)
+        return Result(self.claim, error=error, failed_file_id=file, damage=self.damage)
 
     def discard(self) -> None:
         """Give the document up; what was received is thrown away when nobody reads it any more."""

@@ -105,14 +105,14 @@ class Flights:
         )
         self._download(_Flight(document, position, target, incoming))
 
-    def wait(self, until: float, now: float, *, also: HasFileno) -> list[Landed]:
-        """Let things move until a file landed, ``also`` is readable, or the moment ``until``."""
+    def wait(self, until: float, now: float, *, also: Sequence[HasFileno]) -> list[Landed]:
+        """Let things move until a file landed, any of ``also`` is readable, or ``until`` comes."""
         deadline = self._inspectors.next_deadline()
         if deadline is not None:
             until = min(until, deadline)
         patience = max(0.0, until - now)
         landed: list[Landed] = []
-        for ended in self._downloader.wait(patience, also=(self._inspectors, also)):
+        for ended in self._downloader.wait(patience, also=(self._inspectors, *also)):
             landed += self._on_downloaded(ended)
         for inspection in self._inspectors.collect():
             landed += self._on_inspected(inspection)

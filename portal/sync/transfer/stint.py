@@ -24,6 +24,7 @@ from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.committer import Committer
 from portal.sync.transfer.document import DocumentTransfer
 from portal.sync.transfer.flights import Flights, Landed
+from portal.sync.transfer.rechecker import Rechecker
 from portal.sync.transfer.work import Control, Desk, Result
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Stint:
             pace=self._pace,
         )
         self._committer = Committer(desk, archive, blame, stopping=stopping)
+        self._rechecker = Rechecker(archive)
         self._held: dict[int, DocumentTransfer] = {}
         self._waiting: deque[DocumentTransfer] = deque()
         self._group: list[Result] = []
@@ -102,7 +104,7 @@ class Stint:
 
     def run(self) -> int:
         """Work until there is nothing due, others wait, or a stop; the number of results."""
-        with self._committer:
+        with self._committer, self._rechecker:
             try:
                 self._exchange()
                 while not self._is_over():
@@ -117,7 +119,8 @@ class Stint:
         self._listen()
         self._refill()
         self._start_downloads()
-        landed = self._flights.wait(self._next_moment(), time.monotonic(), also=self._committer)
+        bells = (self._committer, self._rechecker)
+        landed = self._flights.wait(self._next_moment(), time.monotonic(), also=bells)
         for file in landed:
             if file.error is not None and file.error.code == "SRC_THROTTLED":
                 self._put_back(file)
@@ -126,6 +129,7 @@ class Stint:
             elif file.document.is_whole and not file.document.handed_over:
                 file.document.handed_over = True
                 self._add_to_group(file.document.result())
+        self._take_rechecked()
         self._hand_over()
         self._forget(self._committer.collect())
 
@@ -186,7 +190,7 @@ class Stint:
             self._stop_by = time.monotonic() + STOP_GRACE_SECONDS
 
     def _refill(self) -> None:
-        if self._no_more or self._waiting:
+        if self._no_more or self._waiting or len(self._rechecker) >= max(self._pace.window, 1):
             return
         try:
             claims = self._desk.claim(max(self._pace.window, 1))
@@ -198,7 +202,22 @@ class Stint:
                 self._archive.remove(folder)
             document = DocumentTransfer(claim)
             self._held[claim.item_id] = document
-            if claim.files:
+            if claim.recheck is not None and not claim.recheck.redescribed:
+                self._rechecker.submit(document)
+            elif claim.files:
+                self._waiting.append(document)
+            else:
+                self._fail(document, SyncError("META_NO_FILES"), None)
+
+    def _take_rechecked(self) -> None:
+        """Archived documents that were read again: sound ones are done, others are fetched."""
+        for document in self._rechecker.collect():
+            recheck = document.claim.recheck
+            if document.failed or recheck is None:
+                continue
+            if document.damage is None and recheck.declared:
+                self._add_to_group(Result(document.claim))
+            elif document.claim.files:
                 self._waiting.append(document)
             else:
                 self._fail(document, SyncError("META_NO_FILES"), None)
@@ -256,7 +275,7 @@ class Stint:
         if not self._group:
             return
         waited = time.monotonic() - self._group_since >= GROUP_SECONDS
-        idle = self._flights.is_empty and not self._waiting
+        idle = self._flights.is_empty and not self._waiting and not self._rechecker
         if waited or idle or len(self._group) >= GROUP_SIZE:
             self._commit_group()
 

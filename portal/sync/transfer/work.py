@@ -13,6 +13,31 @@ from portal.sync.throttle.level import Report, Share
 
 
 @dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """A file as the ledger says it is archived."""
+
+    file_id: str
+    storage_key: str | None
+    size: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """An archived document that is to be looked at again.
+
+    Unless the source describes it anew, its files are read first: sound ones are enough where the
+    source declares a digest of each, anything else is fetched. ``folders`` are the document's that
+    the ledger names, earlier versions included.
+    """
+
+    files: tuple[ArchivedFile, ...]
+    redescribed: bool
+    declared: bool
+    folders: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A document this worker holds the lease of, under the fencing token ``fence``.
 
@@ -30,6 +55,7 @@ class Claim:
     leftovers: tuple[str, ...] = ()
     probe_of: int | None = None
     is_alone: bool = False
+    recheck: Recheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +75,18 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a claimed document came out: its files, or the error and the file that had it."""
+    """How a claimed document came out: its files, or the error and the file that had it.
+
+    Neither means that the archived ones are sound. ``damage`` is the code with which they were
+    found not to be.
+    """
 
     claim: Claim
     files: tuple[StoredFile, ...] = ()
     stage: Stage | None = None
     error: SyncError | None = None
     failed_file_id: str | None = None
+    damage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from executor.models import ExecutorRun
 from executor.statuses import RunStatus as JobStatus
 from portal.errors import SyncError
 from portal.jobs import Following
-from portal.models import Batch
+from portal.models import Batch, Overlap
 from portal.runtime import Portal
 from portal.services import batches
 from portal.statuses import ListingStatus, RunStatus
@@ -173,6 +173,15 @@ def test_create_again_joins_the_unfinished_batch(rig: JobRig, scene: Scene) -> N
     assert rig.result(1)[0] == rig.result(2)[0] == 200
     rig.run(3, {"create": CREATE})
     assert number_of_batches(rig) == 2
+
+
+def test_create_joins_no_batch_of_another_policy(rig: JobRig, scene: Scene) -> None:
+    rig.run(1, {"create": CREATE})
+    rig.run(2, {"create": {**CREATE, "overlap": "all"}}, jobId=8)
+    rig.run(3, {"create": {**CREATE, "overlap": "missing"}}, jobId=9)
+    assert rig.followed(1) == rig.followed(3) != rig.followed(2)
+    (batch_id,) = rig.followed(2)
+    assert scene.batch(batch_id).overlap is Overlap.ALL
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from executor import JobFailed
 from portal.jobs.parameter import FORM, CreateOrder, DataSyncParameter, parse_parameter
+from portal.models import Overlap
 
 CREATE = {"source": "影像系统", "from": "2024-01-01", "to": "2024-03-31"}
 
@@ -32,6 +33,14 @@ def test_an_order_to_create_is_read() -> None:
     short = parse_parameter(json.dumps({"create": CREATE})).create
     assert short is not None
     assert (short.org_codes, short.bill_type_codes) == ((), ())
+    assert short.overlap is Overlap.MISSING
+
+
+@pytest.mark.parametrize("overlap", Overlap)
+def test_a_policy_is_read(overlap: Overlap) -> None:
+    create = parse_parameter(json.dumps({"create": {**CREATE, "overlap": overlap}})).create
+    assert create is not None
+    assert create.overlap is overlap
 
 
 def refusal(value: Any) -> str:
@@ -58,6 +67,9 @@ def refusal(value: Any) -> str:
         ({"create": {**CREATE, "until": "2024-01-01"}}, "'until'"),
         ({"create": {**CREATE, "to": "2024-02-30"}}, "create.to"),
         ({"create": {**CREATE, "from": 20240101}}, "create.from"),
+        ({"create": {**CREATE, "overlap": "some"}}, "missing_and_failed"),
+        ({"create": {**CREATE, "overlap": ["all"]}}, "missing_and_failed"),
+        ({"create": {**CREATE, "overlap": None}}, "missing_and_failed"),
         ({"create": {"source": "x", "from": "2024-01-01"}}, "create.to"),
         ({"create": {**CREATE, "org": "1001"}}, "create.org"),
         ({"create": {**CREATE, "type": [1]}}, "create.type"),

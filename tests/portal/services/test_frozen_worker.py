@@ -12,7 +12,6 @@ import pytest
 from portal.services.desk import LedgerDesk
 from portal.services.leases import LEASE_SECONDS
 from portal.services.sweeping import sweep_documents
-from portal.services.verification import verify
 from portal.sync.archive.local import LocalArchive, LocalStage
 from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.committer import Committer
@@ -20,6 +19,7 @@ from portal.sync.transfer.incoming import Incoming
 from portal.sync.transfer.work import Claim, Result
 from tests.portal.fake_source import FakeSource, make_document
 from tests.portal.ledger_scene import SHANGHAI, Scene, stored
+from tests.portal.services.archive_scene import Checking
 
 DOCUMENTS = 100
 PARTS = (b"first half, ", b"second half\n")
@@ -134,7 +134,7 @@ def test_what_a_woken_worker_writes_is_refused_100_times_of_100(
     assert len(scene.events(batch_id, "item.status")) == DOCUMENTS
     folders = {key.rpartition("/")[0] for key, _ in archive.walk()}
     assert folders == {claim.folder for claim in taken}
-    seen = verify(scene.ledger, archive)
-    assert (seen.documents, seen.files, seen.findings) == (DOCUMENTS, 2 * DOCUMENTS, [])
+    seen = Checking(scene, archive).run()
+    assert (seen.documents, seen.files, seen.is_clean) == (DOCUMENTS, 2 * DOCUMENTS, True)
     digest = hashlib.sha256(b"".join(PARTS)).hexdigest()
     assert {file.sha256 for file in scene.files(taken[0].document_id)} == {digest}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,11 +27,23 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from portal.errors import NotAllowed, SyncError
-from portal.models import AuditEvent, Batch, BatchItem, Document
+from portal.formatting import percent
+from portal.models import (
+    AuditEvent,
+    Batch,
+    BatchItem,
+    Document,
+    DocumentVersion,
+    File,
+    Overlap,
+    VersionFile,
+)
 from portal.services import batches, leases, retrying
+from portal.services.counters import differences
 from portal.services.leases import LEASE_SECONDS
 from portal.statuses import ItemStatus, RunStatus
-from portal.sync.transfer.work import Claim
+from portal.sync.sources.rows import SourceDocument
+from portal.sync.transfer.work import Claim, Result
 from tests.portal.fake_source import FakeSource, make_document
 from tests.portal.ledger_scene import Scene, failed, opened_ledger, stored
 
@@ -53,23 +68,25 @@ class LedgerMachine(RuleBasedStateMachine):
         self.source = FakeSource()
         self.batches: list[int] = []
         self.finals: dict[int, ItemStatus] = {}
+        self.counted: dict[int, tuple[int, int, int]] = {}
 
     def teardown(self) -> None:
         self.cleanup.close()
 
     @initialize()
     def begin(self) -> None:
-        self.source.documents = [make_document(number) for number in range(DOCUMENTS - 1)]
+        self.source.documents = [self._document(number) for number in range(DOCUMENTS - 1)]
         self.source.documents.append(make_document(DOCUMENTS - 1, problem=PROBLEM))
         self.batches.append(self.scene.add_batch(last="2024-02-29"))
         self.scene.discovery(self.source).list_slice(self.scene.slices(self.batches[0])[0].id)
 
     # People.
 
-    @rule(start=st.booleans())
-    def create(self, start: bool) -> None:
+    @rule(start=st.booleans(), overlap=st.sampled_from(Overlap))
+    def create(self, start: bool, overlap: Overlap) -> None:
         if len(self.batches) < 3:
-            self.batches.append(self.scene.add_batch(last="2024-02-29", start=start))
+            batch_id = self.scene.add_batch(last="2024-02-29", start=start, overlap=overlap)
+            self.batches.append(batch_id)
 
     @rule(
         which=st.integers(0, 2),
@@ -97,8 +114,20 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, DOCUMENTS - 1))
     def change(self, number: int) -> None:
-        changed = make_document(number, bill_no=f"changed at {self.scene.now}")
+        changed = self._document(number, bill_no=f"changed at {self.scene.now}")
         self.source.documents[number] = changed
+
+    @rule(number=st.integers(0, DOCUMENTS - 1))
+    def spoil(self, number: int) -> None:
+        self.source.documents[number] = make_document(number, problem=PROBLEM)
+
+    def _document(self, number: int, **changes: Any) -> SourceDocument:
+        """Every other one is declared with digests."""
+        document = make_document(number, **changes)
+        if number % 2:
+            return document
+        files = tuple(replace(file, sha256="0" * 64) for file in document.files)
+        return replace(document, files=files)
 
     # Workers.
 
@@ -114,16 +143,16 @@ class LedgerMachine(RuleBasedStateMachine):
         taken = self.scene.claim(batch_id, owner=worker, limit=limit)
         return multiple(*((batch_id, worker, one) for one in taken))
 
-    @rule(held=claims, outcome=st.sampled_from(["ok", "ok", "SRC_TIMEOUT", "FILE_CORRUPT"]))
+    @rule(
+        held=claims,
+        outcome=st.sampled_from(
+            ["ok", "ok", "other", "sound", "damaged", "SRC_TIMEOUT", "FILE_CORRUPT"]
+        ),
+    )
     def settle(self, held: tuple[int, str, Claim], outcome: str) -> None:
         """Any claim, also one that was settled, given back or overtaken long ago."""
         batch_id, worker, claim = held
-        words: dict[str, dict[str, Any]] = {
-            "SRC_TIMEOUT": {"seconds": 60},
-            "FILE_CORRUPT": {"detail": "-"},
-        }
-        result = stored(claim) if outcome == "ok" else failed(claim, outcome, **words[outcome])
-        self.scene.settle(batch_id, result, owner=worker)
+        self.scene.settle(batch_id, _result(claim, outcome), owner=worker)
 
     @rule(held=consumes(claims))
     def release(self, held: tuple[int, str, Claim]) -> None:
@@ -169,6 +198,50 @@ class LedgerMachine(RuleBasedStateMachine):
             assert not batch.total or batch.done * 100 // batch.total <= 100
 
     @invariant()
+    def counting_again_finds_no_difference(self) -> None:
+        for batch_id in self.batches:
+            assert differences(self.scene.ledger, batch_id) == []
+
+    @invariant()
+    def the_percentage_never_falls_while_it_is_shown(self) -> None:
+        """What was done stays done; what had failed is open again only after a retry."""
+        now: dict[int, tuple[int, int, int]] = {}
+        for batch_id in self.batches:
+            batch = self.scene.batch(batch_id)
+            if not all(part.is_counted for part in self.scene.slices(batch_id)):
+                continue
+            done = percent(batch.done, batch.total)
+            decided = percent(batch.done + batch.failed, batch.total)
+            assert 0 <= done <= decided <= 100
+            run_no, done_before, decided_before = self.counted.get(batch_id, (0, 0, 0))
+            assert done >= done_before
+            if batch.run_no == run_no:
+                assert decided >= decided_before
+            now[batch_id] = batch.run_no, done, decided
+        self.counted = now
+
+    @invariant()
+    def what_is_in_force_has_its_files_and_what_was_replaced_is_kept(self) -> None:
+        with self.scene.ledger.read() as session:
+            in_force = session.execute(
+                select(Document.folder, File.storage_key)
+                .outerjoin(File, File.document_id == Document.id)
+                .where(Document.archived_at.is_not(None))
+            ).all()
+            kept = session.execute(
+                select(DocumentVersion.folder, VersionFile.storage_key).outerjoin(
+                    VersionFile, VersionFile.version_id == DocumentVersion.id
+                )
+            ).all()
+            replaced = select(AuditEvent).where(AuditEvent.action == "document.replace")
+            told = [event.detail["old_folder"] for event in session.scalars(replaced)]  # type: ignore[index]
+        for folder, key in [*in_force, *kept]:
+            assert str(key).startswith(f"{folder}/")
+        folders = [folder for folder, _ in in_force] + [folder for folder, _ in kept]
+        assert len(folders) == len(set(folders))  # each document has one file
+        assert sorted(told) == sorted(folder for folder, _ in kept)
+
+    @invariant()
     def what_is_synced_or_skipped_stays_so(self) -> None:
         with self.scene.ledger.read() as session:
             items = session.execute(select(BatchItem.id, BatchItem.status))
@@ -190,8 +263,10 @@ class LedgerMachine(RuleBasedStateMachine):
             archived = select(Document.id, Document.archived_by_item_id).where(
                 Document.archived_at.is_not(None)
             )
+            before = select(DocumentVersion.document_id, DocumentVersion.archived_by_item_id)
             rows = [tuple(row) for row in session.execute(synced)]
-            assert sorted(rows) == sorted(tuple(row) for row in session.execute(archived))
+            versions = [*session.execute(archived), *session.execute(before)]
+            assert sorted(rows) == sorted(tuple(row) for row in versions)
 
     @invariant()
     def every_change_of_an_item_has_its_event(self) -> None:
@@ -230,13 +305,36 @@ class LedgerMachine(RuleBasedStateMachine):
                     assert settled
 
 
+def _result(claim: Claim, outcome: str) -> Result:
+    """How a worker may find that a claim came out; only archived files can be sound or not."""
+    reads = claim.recheck is not None and not claim.recheck.redescribed
+    match outcome:
+        case "SRC_TIMEOUT":
+            return failed(claim, outcome, seconds=60)
+        case "FILE_CORRUPT":
+            return failed(claim, outcome, detail="-")
+        case "sound" if reads:
+            return Result(claim)
+        case "damaged" if reads:
+            return stored(claim, damage="ARCHIVE_DAMAGED")
+        case "other" if not any(file.sha256 for file in claim.files):
+            return stored(claim, sha256="1" * 64)
+    return stored(claim)
+
+
+# `HYPOTHESIS_PROFILE=long` takes ten thousand steps.
+settings.register_profile("ledger-short", max_examples=20, stateful_step_count=25)
+settings.register_profile("ledger-long", max_examples=240, stateful_step_count=50)
+LENGTH = "ledger-long" if os.environ.get("HYPOTHESIS_PROFILE") == "long" else "ledger-short"
+
+
+@pytest.mark.timeout(3600)
 def test_the_books_always_balance(empty_sqlite: Path) -> None:
     LedgerMachine.empty = empty_sqlite
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
-            max_examples=25,
-            stateful_step_count=30,
+            settings.get_profile(LENGTH),
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

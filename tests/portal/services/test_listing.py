@@ -7,8 +7,9 @@ from sqlalchemy.orm import ORMExecuteState
 
 from portal.errors import SyncError
 from portal.models import Document, Slice, table_of
+from portal.services.descriptions import listing_digest
 from portal.services.leases import LEASE_SECONDS
-from portal.services.listing import listing_digest, record_documents
+from portal.services.listing import record_documents
 from portal.statuses import ItemStatus
 from portal.sync.sources.parse import parse_row
 from portal.sync.sources.profile import ConnectorProfile

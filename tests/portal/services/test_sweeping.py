@@ -9,13 +9,13 @@ from portal.models import Document, File
 from portal.services import batches
 from portal.services.leases import LEASE_SECONDS, free_slot
 from portal.services.sweeping import suspects, sweep_documents
-from portal.services.verification import verify
 from portal.statuses import ItemStatus
 from portal.sync.archive.local import LocalArchive
 from portal.sync.transfer.work import Claim
 from tests.portal.fake_source import make_document
 from tests.portal.ledger_scene import Scene
 from tests.portal.publishing import published
+from tests.portal.services.archive_scene import Checking
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_folder_that_its_dead_worker_never_recorded_goes(
     (claim,) = scene.claim(batch_id, owner="w2")
     assert scene.settle(batch_id, published(archive, claim), owner="w2") == []
     assert sweep(scene, archive) == 0
-    assert verify(scene.ledger, archive).is_clean
+    assert Checking(scene, archive).run().is_clean
 
 
 def test_so_does_one_of_a_batch_that_nobody_works_on_any_more(
@@ -97,7 +97,7 @@ def test_a_folder_published_late_by_an_overtaken_claim_goes_and_the_archived_one
     assert folders(archive) == {frozen.folder, new.folder}
     assert sweep(scene, archive) == 1
     assert folders(archive) == {new.folder}
-    assert verify(scene.ledger, archive).is_clean
+    assert Checking(scene, archive).run().is_clean
 
 
 def test_an_older_folder_goes_while_a_newer_claim_is_at_work(
@@ -140,7 +140,8 @@ def test_a_folder_of_a_document_nobody_knows_is_reported_and_not_removed(
     archive.publish([stage])
     sweep(scene, archive)
     assert folders(archive) == {"影像系统/2024-01/STRANGE"}
-    assert [finding.code for finding in verify(scene.ledger, archive).findings] == ["ARCHIVE_EXTRA"]
+    checking = Checking(scene, archive)
+    assert [finding.code for finding in checking.found(checking.run())] == ["ARCHIVE_EXTRA"]
 
 
 def test_suspects_are_looked_through_in_stretches_and_only_those_that_may_have_left_something(

@@ -12,9 +12,10 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from executor.statuses import RunStatus as JobStatus
-from portal.models import Batch, Document, File, Role, User, utc_now
+from portal.models import Batch, Document, File, Overlap, Role, User, utc_now
 from portal.runtime import Portal
 from portal.services import batches
+from portal.sync.sources.rows import SourceFile
 from portal.sync.transfer.work import Claim, Result, StoredFile
 from tests.portal.fake_source import make_document, make_file
 from tests.portal.ledger_scene import Scene, failed, stored
@@ -51,7 +52,9 @@ class PageScene:
     def running(self, documents: int = 3) -> str:
         """Listed, with its last document still to be done."""
         scene = self.ledger_scene
-        batch_id = scene.listed_batch([make_document(n) for n in range(documents)])
+        batch_id = scene.listed_batch(
+            [make_document(n) for n in range(documents)], Overlap.MISSING_AND_FAILED
+        )
         scene.settle(batch_id, *map(stored, scene.claim(batch_id)[:-1]))
         return self._number(batch_id)
 
@@ -69,7 +72,7 @@ class PageScene:
         """Ended, with one failed document for each code."""
         scene = self.ledger_scene
         documents = [make_document(n) for n in range(synced + len(codes))]
-        batch_id = scene.listed_batch(documents)
+        batch_id = scene.listed_batch(documents, Overlap.MISSING_AND_FAILED)
         claims = scene.claim(batch_id)
         broken = [failed(claim, code) for claim, code in zip(claims, codes, strict=False)]
         scene.settle(batch_id, *broken, *map(stored, claims[len(codes) :]))
@@ -96,15 +99,22 @@ class PageScene:
 
     def archived(self, *contents: Content, image_no: str = "FYBX90001") -> Document:
         """A document whose files lie in the archive, in a batch that has ended."""
-        files = tuple(
-            make_file(9, n, name=content.name, category=content.category)
-            for n, content in enumerate(contents, start=1)
-        )
+        files = _declared(contents)
         scene = self.ledger_scene
         batch_id = scene.listed_batch([replace(make_document(0, image_no=image_no), files=files)])
         (claim,) = scene.claim(batch_id)
         scene.settle(batch_id, self._brought(claim, contents))
         return scene.document(image_no)
+
+    def replaced(self, document: Document, *contents: Content) -> Document:
+        """The same document after the source described it anew, in a batch of overlap ``all``."""
+        scene = self.ledger_scene
+        row = make_document(0, image_no=document.image_no, bill_no="FY-NEW")
+        anew = replace(row, files=_declared(contents))
+        batch_id = scene.listed_batch([anew], Overlap.ALL)
+        (claim,) = scene.claim(batch_id)
+        scene.settle(batch_id, self._brought(claim, contents))
+        return scene.document(document.image_no)
 
     def file(self, document: Document, position: int = 0) -> File:
         return self.ledger_scene.files(document.id)[position]
@@ -169,3 +179,10 @@ class PageScene:
         """Be the worker."""
         with app.app_context():
             self.portal.executor.perform(run_id, worker="w1")
+
+
+def _declared(contents: Sequence[Content]) -> tuple[SourceFile, ...]:
+    return tuple(
+        make_file(9, n, name=content.name, category=content.category)
+        for n, content in enumerate(contents, start=1)
+    )

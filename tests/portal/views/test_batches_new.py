@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from portal.models import Overlap
 from portal.statuses import RunStatus
 from tests.portal.views.page_rules import CHINESE
 from tests.portal.views.page_scene import PageScene
@@ -37,6 +38,21 @@ def test_a_new_batch_runs_now(scene: PageScene, operator: Visitor) -> None:
     assert scene.batch(number).run_status is RunStatus.RUNNING
     assert scene.portal.queue.waiting() == 1  # the workers were told
     assert "pause" in page.actions
+
+
+def test_the_default_policy_is_chosen_and_another_can_be(
+    scene: PageScene, operator: Visitor
+) -> None:
+    page = operator.get("/batches/new")
+    boxes = [node for node in page.root.walk() if node.get("name") == "overlap"]
+    assert [box.get("value") for box in boxes if "checked" in box.attributes] == ["missing"]
+    assert [box.get("value") for box in boxes] == list(Overlap)
+    made = operator.submit(page.form("/batches/new"), FINE)
+    assert scene.batch(made.path.rsplit("/", 1)[-1]).overlap is Overlap.MISSING
+    made = operator.submit(page.form("/batches/new"), {**FINE, "overlap": "all"})
+    assert scene.batch(made.path.rsplit("/", 1)[-1]).overlap is Overlap.ALL
+    assert "全部重查" in made.root.text
+    operator.submit(page.form("/batches/new"), {**FINE, "overlap": "none"}, status=422)
 
 
 WRONG = [

@@ -192,3 +192,25 @@ def test_what_does_not_exist_is_a_404_in_the_portals_look(
     operator.post("/documents/1/retry/MB20200101-0001", status=404)
     auditor_sees = operator.get("/documents/1?file=999999")
     assert "该单据还没有归档的文件" in auditor_sees.text
+
+
+def test_earlier_versions_are_listed_and_can_be_downloaded(
+    scene: PageScene, auditor: Visitor
+) -> None:
+    document = scene.archived(Content("发票.txt", b"first", "txt"))
+    assert auditor.get(f"/documents/{document.id}").root.all(id="versions") == []
+    scene.replaced(document, Content("发票.txt", b"second", "txt"))
+    page = auditor.get(f"/documents/{document.id}")
+    versions = page.root.one(id="versions")
+    assert "源端信息变化" in versions.text
+    (link,) = versions.all("a")
+    current = scene.file(scene.ledger_scene.document(document.image_no))
+    for address, body in (
+        (link.get("href"), b"first"),
+        (f"/files/{current.id}/download", b"second"),
+    ):
+        with auditor.raw(address) as response:
+            assert (response.status_code, response.data) == (200, body)
+    auditor.get("/versions/files/99/download", status=404)
+    auditor.speak_english()
+    assert "described anew" in auditor.get(f"/documents/{document.id}").root.one(id="versions").text

@@ -115,7 +115,8 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     looked_at = {adapter.match(path.split("?")[0], "GET")[0] for path in everything}
     gettable = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in ("live", "progress", "tail")}
-    files = {"static", "documents.picture", "documents.download", "health.healthz", "health.readyz"}
+    downloads = {"documents.download", "documents.download_version"}
+    files = {"static", "documents.picture", *downloads, "health.healthz", "health.readyz"}
     assert gettable - looked_at == parts | files
 
 
