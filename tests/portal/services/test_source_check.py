@@ -53,6 +53,7 @@ def check(tmp_path: Path) -> Iterator[Check]:
                 rules={},
                 concurrency_cap=None,
                 ca_pem=authority.pem,
+                windows=[],
             )
             home = tmp_path / "home"
             return check_source(source, BOX, home, scope, clock=lambda: utc_now() + ahead)
