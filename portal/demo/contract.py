@@ -75,6 +75,7 @@ class Contract:
         if call == "token":
             return
         if not self.gate.lets_through():
+            self.traffic.throttled()
             wait = faults.retry_after
             headers = {} if wait is None else {"Retry-After": str(wait)}
             raise RefusedError("429", "请求过于频繁", status=429, headers=headers)

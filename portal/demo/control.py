@@ -6,8 +6,8 @@ GET    ``/_demo/credentials`` ``{"clientId", "clientSecret"}``
 GET    ``/_demo/expected``    ``{"documents", "files", "bytes", "defects": [{"imageNo" (null when
                               the document has none), "defect", "code"}]}``: what a faultless
                               migration finds; the sums include the defective documents
-GET    ``/_demo/statistics``  ``{"calls": {"token", "count", "documents", "files"}, "bytesSent",
-                              "inFlight", "mostInFlight", "repeatedDownloads": {fileId: times}}``;
+GET    ``/_demo/statistics``  ``{"calls": {"token", "count", "documents", "files"}, "throttled",
+                              "bytesSent", "inFlight", "mostInFlight", "repeatedDownloads": {fileId: times}}``;
                               a download counts when file bytes are sent, requests in flight
                               include this one
 GET    ``/_demo/faults``      the faults in force

@@ -25,6 +25,7 @@ class Traffic:
         self._downloaded = bytearray(positions)
         self._repeated: Counter[int] = Counter()
         self._bytes_sent = 0
+        self._throttled = 0
         self._in_flight = 0
         self._most_in_flight = 0
 
@@ -32,6 +33,11 @@ class Traffic:
         """A call of the contract came in, whatever its answer will be."""
         with self._lock:
             self._calls[call] += 1
+
+    def throttled(self) -> None:
+        """A call was refused for the rate."""
+        with self._lock:
+            self._throttled += 1
 
     def downloading(self, position: int) -> None:
         """Bytes of a file are about to be sent."""
@@ -50,6 +56,7 @@ class Traffic:
         with self._lock:
             return {
                 "calls": dict(self._calls),
+                "throttled": self._throttled,
                 "bytesSent": self._bytes_sent,
                 "inFlight": self._in_flight,
                 "mostInFlight": self._most_in_flight,

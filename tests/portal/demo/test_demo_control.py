@@ -57,6 +57,7 @@ def test_statistics_count_calls_bytes_and_repeated_downloads(client: FlaskClient
 
     assert statistics == {
         "calls": {"token": 1, "count": 1, "documents": 1, "files": 5},
+        "throttled": 0,
         "bytesSent": sum(sizes),
         "inFlight": 1,  # this one
         "mostInFlight": 1,
