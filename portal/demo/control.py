@@ -7,9 +7,9 @@ GET    ``/_demo/expected``    ``{"documents", "files", "bytes", "defects": [{"im
                               the document has none), "defect", "code"}]}``: what a faultless
                               migration finds; the sums include the defective documents
 GET    ``/_demo/statistics``  ``{"calls": {"token", "count", "documents", "files"}, "throttled",
-                              "bytesSent", "inFlight", "mostInFlight", "repeatedDownloads": {fileId: times}}``;
-                              a download counts when file bytes are sent, requests in flight
-                              include this one
+                              "bytesSent", "inFlight", "mostInFlight",
+                              "repeatedDownloads": {fileId: times}}``; a download counts when file
+                              bytes are sent, requests in flight include this one
 GET    ``/_demo/faults``      the faults in force
 PUT    ``/_demo/faults``      a JSON object replaces them all: what it does not name is off, ``{}``
                               ends all faults; 400 and ``{"error"}`` when it makes no sense
