@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from portal.services import holds
 from portal.services.discovery import MOST_ATTEMPTS, MOST_ROUNDS
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.piaozone import PiaozoneSource
 from portal.sync.sources.profile import ConnectorProfile
-from tests.faults.fault_server import CLIENT_ID, CLIENT_SECRET, COUNT, FaultServer
+from tests.faults.fault_server import CLIENT_ID, CLIENT_SECRET, FaultServer
 from tests.faults.faulty_site import check_texts
 from tests.faults.listing_faults import DOCUMENTS, ListingFault, listing_faults
 from tests.faults.tenant import Tenant
@@ -133,9 +134,10 @@ def test_a_token_that_expires_in_mid_listing_is_renewed(listing: Listing) -> Non
     assert len(listing.server.tokens) == 2
 
 
-def test_a_source_that_takes_no_token_any_more_fails_the_month(listing: Listing) -> None:
+def test_a_source_that_takes_no_token_any_more_is_held(listing: Listing) -> None:
     listing.server.refusing_tokens = True
     listing.run()
     part = listing.scene.slice(listing.batch_id)
-    assert (part.listing_status, part.error_code) == ("failed", "SRC_UNAUTHORIZED")
-    assert len(listing.server.calls(COUNT)) == 2 * MOST_ATTEMPTS
+    assert (part.listing_status, part.error_code) == ("open", "SRC_UNAUTHORIZED")
+    with listing.scene.ledger.read() as session:
+        assert [hold.code for hold in holds.in_force(session)] == ["SRC_UNAUTHORIZED"]

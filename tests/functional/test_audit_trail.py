@@ -88,7 +88,7 @@ def test_an_anchor_that_is_none_is_refused(site: Installation, text: str) -> Non
 def test_an_agent_that_is_killed_again_and_again_seals_all(
     site: Installation, start_source: StartSource
 ) -> None:
-    source = start_source("--documents", "240", "--mean-size", "40000", "--fault=latency=0.05")
+    source = start_source("--documents", "240", "--mean-size", "40000", "--fault=latency=1")
     site.add_source(source)
     site.start_up()
     number = site.create_batch("2024-01-01", "2024-12-31")

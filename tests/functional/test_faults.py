@@ -66,20 +66,17 @@ def test_what_is_healthy_arrives_and_what_stays_wrong_fails_with_its_reason(
     assert site.incoming_files() == []
 
 
-def test_a_retry_after_the_source_was_healed_brings_all_healthy_documents(
+def test_after_the_credentials_were_corrected_all_healthy_documents_arrive_by_themselves(
     site: Installation, start_source: StartSource
 ) -> None:
     source = start_source("--documents=24", "--months=1", SMALL_FILES)
-    # A client that may not log in fails at once, so nothing has to wear out its tries.
     site.add_source(source, secret="wrong")
     site.start_up()
     batch = site.create_batch("2024-01-01", "2024-01-31")
     site.trigger({"batch": batch})
-    failed = site.wait_until_ended(batch)
-    assert failed["sync_status"] == "failed"
-    assert [month["error_code"] for month in failed["months"]] == ["SRC_CREDENTIALS"]
+    held = wait_for("the hold", lambda: site.show(batch)["holds"])
+    assert [hold["code"] for hold in held] == ["SRC_CREDENTIALS"]
     site.add_source(source)
-    assert site.run("batch", "retry", batch).code == 0
     report = site.wait_until_ended(batch)
     assert (report["done"], report["failed"]) == (source.healthy(), 6)
     # And again in bulk by the job, which mends nothing and fails the same six.

@@ -20,6 +20,8 @@ from portal.sync.transfer.document import DocumentTransfer
 from portal.sync.transfer.incoming import Incoming
 
 MOST_INSPECTIONS_WAITING = 64
+# So many tokens may run out under one request before that is its own failure.
+_MOST_OUTLIVED = 3
 # Never given twice in a process: a late answer must not be taken for another stint's file.
 _keys = itertools.count(1)
 
@@ -40,6 +42,7 @@ class _Flight:
     target: Target
     incoming: Incoming
     token_renewed: bool = False
+    tokens_outlived: int = 0
     digest: str = ""
 
     @property
@@ -171,11 +174,19 @@ class Flights:
         if ended.redirect is not None:
             return self._source.redirect_target(flight.target, ended.redirect)
         stale = flight.target.token
-        if ended.status == 401 and stale is not None and not flight.token_renewed:
+        if ended.status != 401 or stale is None:
+            return None
+        if stale != self._source.token():
+            # Another one was fetched while this request was under way: that one may be good.
+            flight.tokens_outlived += 1
+        elif not flight.token_renewed:
             flight.token_renewed = True
             self._source.renew_token(stale)
-            return self._source.download_target(flight.file.file_id, flight.file.download_url)
-        return None
+        else:
+            return None
+        if flight.tokens_outlived > _MOST_OUTLIVED:
+            return None
+        return self._source.download_target(flight.file.file_id, flight.file.download_url)
 
     def _check(self, key: int, flight: _Flight) -> None:
         self._checking[key] = flight
