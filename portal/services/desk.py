@@ -51,9 +51,10 @@ class LedgerDesk:
     def claim(self, limit: int) -> list[Claim]:
         """Lease due documents.
 
-        One under which workers died is only handed out first, and then nothing besides it.
+        One under which workers died is only handed out first, and then nothing besides it; nor
+        besides a probe.
         """
-        if self._is_alone:
+        if self._is_alone or self._is_probe:
             return []
         with self._writing() as session:
             claimed = claims.claim(

@@ -148,6 +148,7 @@ class CurlTransfer:
         self.handle = handle
         self.key = download.key
         self.is_paused = False
+        self.paused_at = 0.0
         self._budget = budget
         self._options = options
         self._download = download
@@ -190,6 +191,7 @@ class CurlTransfer:
     def _on_body(self, data: bytes) -> int | None:
         if self._budget.wait_seconds():
             self.is_paused = True
+            self.paused_at = time.monotonic()
             return int(pycurl.WRITEFUNC_PAUSE)  # libcurl keeps the piece and gives it again
         self._budget.spend(len(data))
         try:

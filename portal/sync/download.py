@@ -165,7 +165,8 @@ class Downloader:
     def _resume_paused(self) -> float:
         """Go on with what waits for bandwidth, as far as there is some; seconds until there is."""
         paused = [transfer for transfer in self._active.values() if transfer.is_paused]
-        for transfer in paused:
+        # In turn, who has waited longest first: at a low cap the source would give up the others.
+        for transfer in sorted(paused, key=lambda one: one.paused_at):
             wait = self._budget.wait_seconds()
             if wait:
                 return wait

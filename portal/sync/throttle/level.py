@@ -25,8 +25,12 @@ _WAVE_SECONDS = 1.0
 _REST_SECONDS = 1.0
 _UNTRIED_RATE = 2.0
 _SEEN_SECONDS = 1.5
+# A rate of which less than this share is used limits nothing.
+_UNUSED = 0.5
 _FEWEST_FAILURES, _FAILING_SHARE = 3, 0.1
 _SLOWER, _SLOWER_SECONDS = 4.0, 0.5
+# Clocks of several hosts differ a little.
+_SKEW = 60.0
 # No honest clock moves these further ahead than that.
 _FARTHEST = 4000.0
 
@@ -49,7 +53,8 @@ class Report:
     :param retry_after: the longest wait asked for by those, in seconds
     :param failed: requests that ended in 5xx, a timeout or without an answer
     :param first_byte: median seconds until an answer began, when there was any
-    :param wanted_more: whether more would have been asked at a higher level
+    :param wanted_rate: whether the rate kept a request waiting
+    :param wanted_window: whether the number at once did
     """
 
     seconds: float = 0.0
@@ -58,7 +63,8 @@ class Report:
     retry_after: float = 0.0
     failed: int = 0
     first_byte: float | None = None
-    wanted_more: bool = False
+    wanted_rate: bool = False
+    wanted_window: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +136,15 @@ def adjusted(level: Level, report: Report, now: float) -> Level:
     level = replace(level, recent=(*seen, (now, report.seconds, report.answered)))
     if report.throttled:
         level = _lowered(level, report, now)
-    elif report.wanted_more and level.rate is not None and now >= level.raise_at:
-        level = _raised(level, level.rate, now)
+    elif level.rate is not None and now >= max(level.raise_at, level.paused_until):
+        level = _raised(level, level.rate, report, now)
     return _windowed(level, report, now)
 
 
 def _at(level: Level, now: float) -> Level:
     """The level without instants that only a clock that was set back can have left."""
     changed = max(level.lowered_at, level.raised_at, level.window_changed_at)
-    if changed <= now + 1.0 and max(level.raise_at, level.paused_until) <= now + _FARTHEST:
+    if changed <= now + _SKEW and max(level.raise_at, level.paused_until) <= now + _FARTHEST:
         return level
     return replace(
         level,
@@ -185,9 +191,13 @@ def _accepted(level: Level, now: float) -> float:
     return sum(count for _, _, count in level.recent) / max(now - first, 1.0)
 
 
-def _raised(level: Level, rate: float, now: float) -> Level:
-    if now - level.raised_at < _WAVE_SECONDS or now < level.paused_until:
+def _raised(level: Level, rate: float, report: Report, now: float) -> Level:
+    """A higher rate, where the rate is what limits; none at all, where it long does no more."""
+    if now - level.raised_at < _WAVE_SECONDS:
         return level
+    if not report.wanted_rate:
+        unused = report.wanted_window and _accepted(level, now) < _UNUSED * rate
+        return _unlimited(level) if unused else level
     factor = _RAISES[min(level.raises, len(_RAISES) - 1)]
     return replace(
         level,
@@ -195,6 +205,18 @@ def _raised(level: Level, rate: float, now: float) -> Level:
         settled=level.settled or rate,
         raises=level.raises + 1,
         raised_at=now,
+    )
+
+
+def _unlimited(level: Level) -> Level:
+    throttled = level.reason is Reason.THROTTLED
+    return replace(
+        level,
+        rate=None,
+        settled=None,
+        raises=0,
+        reason=None if throttled else level.reason,
+        since=None if throttled else level.since,
     )
 
 
@@ -213,7 +235,7 @@ def _windowed(level: Level, report: Report, now: float) -> Level:
         slow = max(_SLOWER * quickest, quickest + _SLOWER_SECONDS)
         if first_byte > slow and level.window > 2 * SMALLEST_WINDOW:
             return _narrowed(level, 0.85, Reason.SLOW, now)
-    if report.wanted_more and report.answered:
+    if report.wanted_window and report.answered:
         wider = min(level.window + 2, LARGEST_WINDOW)
         healed = level.reason in (Reason.ERRORS, Reason.SLOW) and wider >= FIRST_WINDOW
         return replace(

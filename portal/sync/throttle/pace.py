@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from statistics import median
 
@@ -16,6 +17,9 @@ _SOONEST_SECONDS = 0.2
 # A late start may be made up for by so much, or timers would cost throughput.
 _LATENESS_SECONDS = 0.05
 _MOST_TIMES = 200
+# While the source wants to be left alone there is little to tell.
+_LONG_PAUSE = 5.0
+_chance = random.SystemRandom()
 _FAILURES = frozenset({"SRC_SERVER_ERROR", "SRC_TIMEOUT", "SRC_CONNECTION"})
 
 
@@ -28,7 +32,7 @@ class Pace:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._share = Share(window=1)
-        self._next_at = 0.0
+        self._next_at: float | None = None
         self._paused_until = 0.0
         self._begin()
 
@@ -37,7 +41,7 @@ class Pace:
         self._answered = self._throttled = self._failed = 0
         self._retry_after = 0.0
         self._first_bytes: list[float] = []
-        self._wanted_more = False
+        self._wanted_rate = self._wanted_window = False
 
     def apply(self, share: Share) -> None:
         """Go on at this share."""
@@ -45,7 +49,11 @@ class Pace:
         self._share = share
         self._paused_until = now + share.pause
         if share.rate is not None:
-            self._next_at = min(self._next_at, now + 1.0 / share.rate)
+            # The first start is anywhere in the interval: who comes and goes gets no free one.
+            first = now + _chance.random() / share.rate
+            self._next_at = min(
+                first if self._next_at is None else self._next_at, now + 1.0 / share.rate
+            )
 
     @property
     def window(self) -> int:
@@ -56,6 +64,8 @@ class Pace:
     def report_at(self) -> float:
         """When it is time to report; soon after a refusal."""
         patience = REPORT_SECONDS if self._share.rate is None else _LIMITED_SECONDS
+        if self._paused_until > self._reported_at + _LONG_PAUSE:
+            patience = _LONG_PAUSE
         if self._throttled:
             patience = _SOONEST_SECONDS
         return self._reported_at + patience
@@ -67,21 +77,24 @@ class Pace:
 
     def may_start(self, in_flight: int) -> bool:
         """Whether another request may start now."""
-        if in_flight < self._share.window and self._clock() >= self.next_start:
-            return True
-        self._wanted_more = True
-        return False
+        if in_flight >= self._share.window:
+            self._wanted_window = True
+            return False
+        if self._clock() < self.next_start:
+            self._wanted_rate = True
+            return False
+        return True
 
     @property
     def next_start(self) -> float:
         """When the next request may start, if the window has room."""
-        return max(self._next_at, self._paused_until)
+        return max(self._next_at or 0.0, self._paused_until)
 
     def started(self) -> None:
         """A request was sent."""
         if self._share.rate is not None:
             earliest = self._clock() - _LATENESS_SECONDS
-            self._next_at = max(self._next_at, earliest) + 1.0 / self._share.rate
+            self._next_at = max(self._next_at or 0.0, earliest) + 1.0 / self._share.rate
 
     def ended(self, error: SyncError | None, first_byte: float | None = None) -> None:
         """How a request ended; ``first_byte`` is seconds until the answer began."""
@@ -106,7 +119,8 @@ class Pace:
             retry_after=self._retry_after,
             failed=self._failed,
             first_byte=median(self._first_bytes) if self._first_bytes else None,
-            wanted_more=self._wanted_more,
+            wanted_rate=self._wanted_rate,
+            wanted_window=self._wanted_window,
         )
         self._begin()
         return report

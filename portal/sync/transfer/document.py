@@ -24,6 +24,7 @@ class DocumentTransfer:
         self.damage: str | None = None
         self._stage: Stage | None = None
         self._stored: dict[int, StoredFile] = {}
+        self._refusals: dict[int, tuple[int, int]] = {}
 
     @property
     def is_whole(self) -> bool:
@@ -40,9 +41,17 @@ class DocumentTransfer:
         file = self.claim.files[position]
         return Incoming(self._stage.path(self._name(position)), file, limit=limit)
 
-    def put_back(self, position: int) -> None:
-        """Have a file tried again that the source would not give just now."""
-        self.waiting.appendleft(position)
+    def put_back(self, position: int, served: int) -> int:
+        """Have a file tried again that the source would not give just now.
+
+        :param served: how many files it has given to this worker so far
+        :return: how often this one was refused although others were served in between
+        """
+        self.waiting.append(position)
+        refused, then = self._refusals.get(position, (0, -1))
+        refused += served > then
+        self._refusals[position] = (refused, served)
+        return refused
 
     def store(self, position: int, incoming: Incoming, digest: str, facts: FileFacts) -> None:
         """Note a file that is complete and passed its checks."""

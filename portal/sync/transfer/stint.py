@@ -36,6 +36,7 @@ RENEW_SECONDS = 8.0
 STOP_GRACE_SECONDS = 1.0
 # A source that wants to be left alone for longer does not keep a worker that others wait for.
 _LONGEST_PAUSE = 5.0
+_MOST_REFUSALS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Stint:
         self._settled = 0
         self._no_more = False
         self._has_given_way = False
+        self._served = 0
         now = time.monotonic()
         self._began = now
         self._group_since = now
@@ -123,8 +125,10 @@ class Stint:
         landed = self._flights.wait(self._next_moment(), time.monotonic(), also=bells)
         for file in landed:
             if file.error is not None and file.error.code == "SRC_THROTTLED":
-                self._put_back(file)
-            elif file.error is not None:
+                self._put_back(file, file.error)
+                continue
+            self._served += 1
+            if file.error is not None:
                 self._fail(file.document, file.error, file.position)
             elif file.document.is_whole and not file.document.handed_over:
                 file.document.handed_over = True
@@ -236,14 +240,18 @@ class Stint:
             except SyncError as error:
                 self._fail(document, error, position)
 
-    def _put_back(self, file: Landed) -> None:
-        """The source takes no more just now: the file waits for the pace, nobody is to blame."""
+    def _put_back(self, file: Landed, error: SyncError) -> None:
+        """The source takes no more just now: the file waits for the pace, nobody is to blame.
+
+        Unless it is refused again and again while others are served.
+        """
         document = file.document
         if document.failed:
             return
-        if document not in self._waiting:
-            self._waiting.appendleft(document)
-        document.put_back(file.position)
+        if document.put_back(file.position, self._served) > _MOST_REFUSALS:
+            self._fail(document, error, file.position)
+        elif document not in self._waiting:
+            self._waiting.append(document)
 
     # How documents leave.
 

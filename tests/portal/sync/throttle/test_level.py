@@ -30,7 +30,8 @@ REPORTS = st.builds(
     retry_after=st.floats(0, 3600),
     failed=st.integers(0, 50),
     first_byte=st.none() | st.floats(0.0001, 60),
-    wanted_more=st.booleans(),
+    wanted_rate=st.booleans(),
+    wanted_window=st.booleans(),
 )
 
 
@@ -72,7 +73,7 @@ def test_a_cap_on_requests_at_once_is_kept_and_shared() -> None:
 def test_who_is_never_limited_has_no_rate() -> None:
     level = Level()
     for second in range(100):
-        level = adjusted(level, Report(1.0, answered=3000, wanted_more=True), float(second + 1))
+        level = adjusted(level, Report(1.0, answered=3000, wanted_window=True), float(second + 1))
     assert (level.rate, level.reason, level.window) == (None, None, LARGEST_WINDOW)
 
 
@@ -84,7 +85,7 @@ def test_failures_narrow_the_window_and_health_widens_it_again() -> None:
     since = level.since
     assert since == 100.0
     while level.reason is not None:
-        level = adjusted(level, Report(1.0, answered=50, wanted_more=True), next(clock))
+        level = adjusted(level, Report(1.0, answered=50, wanted_window=True), next(clock))
     assert level.window == FIRST_WINDOW
 
 
@@ -106,7 +107,7 @@ def test_a_clock_that_was_moved_does_not_stop_it(hours: int) -> None:
     some = Workers(Source(20))
     some.run(60)
     moved = some.now + hours * 3600
-    level = adjusted(some.level, Report(1.0, answered=18, wanted_more=True), moved)
+    level = adjusted(some.level, Report(1.0, answered=18, wanted_rate=True), moved)
     assert level.paused_until <= moved + 60
     assert level.raise_at <= moved + 60
     some.level, some.now, some.source.refilled_at = level, moved, moved
@@ -128,3 +129,23 @@ def test_it_stays_within_its_bounds_and_survives_the_ledger(
         assert level.rate is None or level.rate >= SMALLEST_RATE
         assert (level.reason is None) == (level.since is None)
         assert Level.from_json(json.loads(json.dumps(level.as_json()))) == level
+
+
+def test_a_limit_that_is_gone_is_forgotten() -> None:
+    """A source that no longer limits is used as fully as one that never did."""
+    some = Workers(Source(20, latency=1.0))
+    some.run(60)
+    assert some.level.reason is Reason.THROTTLED
+    allow(some, 100_000)
+    some.run(300)
+    after = some.level
+    assert (after.rate, after.reason) == (None, None)
+
+
+def test_a_full_window_raises_no_rate() -> None:
+    level = adjusted(Level(), Report(1.0, answered=20, throttled=1), 1000.0)
+    rate = level.rate
+    for second in range(100):
+        report = Report(1.0, answered=17, wanted_window=True)
+        level = adjusted(level, report, 1001.0 + second)
+        assert level.rate in (rate, None)
