@@ -66,7 +66,8 @@ class LedgerDesk:
             )
         self._has_claimed = True
         self._is_alone = any(one.is_alone for one in claimed)
-        self._is_probe = any(one.probe_of is not None for one in claimed)
+        # The look for more that finds nothing must not end a probe that is under way.
+        self._is_probe = self._is_probe or any(one.probe_of is not None for one in claimed)
         return claimed
 
     def control(self) -> Control:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from portal.errors import LedgerAway, SyncError
 from portal.ledger import Ledger
 from portal.models import Batch, DataSource, Hold, utc_now
 from portal.secret_box import SecretBox, SecretUnreadable
-from portal.services import gates, holds
+from portal.services import gates, holds, leases
 from portal.services.desk import LedgerDesk
 from portal.services.discovery import Discovery, due_slice
 from portal.services.opening import open_source, settings_of
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 # With this many documents waiting, moving some comes before listing more.
 _ENOUGH_LISTED = 2000
+_LEDGER_PAUSE = 1.0
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ class Mover:
             worked = self._work(batch_id)
         except (LedgerAway, OperationalError) as error:
             logger.warning("the ledger is away: %s", error)
+            self._take_back()
         except SecretUnreadable:
             self._hold(batch_id, SyncError("SECRET_UNREADABLE"))
         except Exception as error:
@@ -103,6 +106,19 @@ class Mover:
             self._on_busy(None)
         if worked and not self._stopping():
             offer(self._ledger, self._queue, now=utc_now(), zone=self._zone)
+
+    def _take_back(self) -> None:
+        """When the ledger is there again, give back what could not be given back without it.
+
+        A month would else wait for the end of its lease, which is minutes away.
+        """
+        while not self._stopping():
+            try:
+                leases.free_slot(self._ledger, self._owner, now=utc_now())
+            except OperationalError:
+                time.sleep(_LEDGER_PAUSE)
+            else:
+                return
 
     def close(self) -> None:
         """Let go of connections and children."""
@@ -139,7 +155,22 @@ class Mover:
                     return False
                 holds.try_without(session, whole.id, now=utc_now())
             return self._work_freely(batch_id)
-        return self._move(batch_id)
+        return self._list_for_probes(batch_id) or self._move(batch_id)
+
+    def _list_for_probes(self, batch_id: int) -> bool:
+        """Where no document is left to probe with, list more of them; whether there was a month.
+
+        A hold of documents does not keep a batch from being listed, and with none it never ended.
+        """
+        with self._ledger.read() as session:
+            batch = session.get_one(Batch, batch_id)
+            if batch.pending or not gates.windows_of(batch.data_source, self._zone).is_open(
+                utc_now()
+            ):
+                return False
+            slice_id = due_slice(session, batch_id, utc_now())
+            opened = self._open(batch.data_source)
+        return slice_id is not None and self._list(slice_id, opened)
 
     def _probe(self, hold: Hold) -> bool:
         """Ask what is held whether it is well again, if that is due; whether it is."""

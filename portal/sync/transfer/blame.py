@@ -38,9 +38,12 @@ class Blame:
             return ours
         errors = [result.error for result in results if result.error is not None]
         suspects = [error for error in errors if error.problem.where == "source"]
-        if not suspects or len(suspects) < len(results):
-            self._failures = 0  # something was served
+        if not suspects:
+            self._failures = 0
             return None
+        if len(suspects) < len(results):
+            self._failures = 0  # something was served, maybe just before the source went down
+            return _illness(self._source) if _is_worn_out(results) else None
         self._failures += len(suspects)
         is_last_try = any(
             result.error is not None and is_final(result.claim.attempt, result.error)
@@ -69,6 +72,17 @@ class Blame:
             except SyncError as error:
                 return error
         return None
+
+
+def _is_worn_out(results: Sequence[Result]) -> bool:
+    """Whether a document would be given up now for what may pass."""
+    return any(
+        result.error is not None
+        and result.error.problem.where == "source"
+        and not result.error.permanent
+        and is_final(result.claim.attempt, result.error)
+        for result in results
+    )
 
 
 def source_cause(source: Source, error: SyncError, attempt: int) -> SyncError | None:
