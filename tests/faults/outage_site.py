@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -12,7 +15,8 @@ import requests
 from portal.sync.transfer.retry import MAX_ATTEMPTS
 from tests.functional.installation import DemoSource, Installation, wait_for
 
-SMALL_FILES = "--mean-size=40000"
+#: Slow enough to be met in mid-batch.
+BRISK = {"latency": 0.2}
 
 
 class OutageSite:
@@ -33,13 +37,13 @@ class OutageSite:
     def wait_until_held(self, batch_no: str, code: str, org: str | None = None) -> None:
         wait_for(f"{code} of {batch_no}", lambda: self.holds(batch_no) == [(code, org)])
 
+    def wait_until_synced(self, batch_no: str, more_than: int) -> None:
+        wait_for("more to be synced", lambda: self.site.show(batch_no)["synced"] > more_than)
+
     def wait_for_probes(self, code: str, count: int) -> None:
         """Until the hold was probed in vain so often."""
         look = "SELECT 1 FROM holds WHERE code = ? AND key IS NOT NULL AND probes >= ?"
         wait_for(f"{count} probes of {code}", lambda: self.query(look, code, count))
-
-    def wait_until_nothing_is_leased(self) -> None:
-        wait_for("nothing leased", lambda: self.site.leased() == 0)
 
     def check_running_and_nobody_blamed(self, batch_no: str) -> None:
         """Whatever has failed, failed for what is wrong with it."""
@@ -48,14 +52,27 @@ class OutageSite:
         codes = {failure["code"] for failure in report["failures"]}
         assert {code.split("_")[0] for code in codes} <= {"META", "FILE"}, codes
 
-    def notices(self, action: str = "hold.open") -> list[str]:
-        """The reasons of the events of one kind in the trail, the oldest first."""
-        rows = self.query("SELECT reason FROM audit_events WHERE action = ? ORDER BY id", action)
-        return [reason for (reason,) in rows]
+    def notices(self, action: str, *, source: str = "", batch_no: str = "") -> list[str]:
+        """The reasons of the events of one kind in the trail, of a source's or of a batch."""
+        rows = self.query(
+            "SELECT e.reason, e.detail, b.batch_no FROM audit_events e"
+            " LEFT JOIN batches b ON b.id = e.batch_id WHERE e.action = ? ORDER BY e.id",
+            action,
+        )
+        return [
+            reason
+            for reason, detail, number in rows
+            if source in ("", json.loads(detail or "{}").get("source")) and batch_no in ("", number)
+        ]
 
-    def items(self) -> list[tuple[Any, ...]]:
-        """What the ledger says of every document, but for when it is due."""
-        return self.query("SELECT id, status, attempts, error_code FROM batch_items ORDER BY id")
+    def items(self, batches: Iterable[str]) -> list[tuple[Any, ...]]:
+        """What the ledger says of the documents of some batches, but for when they are due."""
+        chosen = set(batches)
+        rows = self.query(
+            "SELECT b.batch_no, i.id, i.status, i.attempts FROM batch_items i"
+            " JOIN batches b ON b.id = i.batch_id ORDER BY i.id"
+        )
+        return [row for row in rows if row[0] in chosen]
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.site.home / "ledger.db", timeout=10)) as ledger:
@@ -85,3 +102,18 @@ class OutageSite:
     def check_archive(self) -> None:
         assert self.site.json("verify")["findings"] == []
         assert self.site.incoming_files() == []
+
+
+@contextmanager
+def outage_site(home: Path) -> Iterator[OutageSite]:
+    """A site that is ended whatever happens."""
+    place = OutageSite(Installation(home))
+    try:
+        yield place
+    finally:
+        place.site.kill_all()
+
+
+def demo_source(home: Installation, *options: str) -> DemoSource:
+    """A demo source of one month with small files, outside of the site."""
+    return DemoSource(home, "--months=1", "--mean-size=40000", *options)

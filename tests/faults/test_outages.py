@@ -1,177 +1,184 @@
-"""Real installations lose what they need in mid-batch: they hold, say why once, and go on alone."""
+"""Real installations lose what they need in mid-batch: they hold, say why once, and go on alone.
+
+What is held by its source or its documents is held in one installation, all at once.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-import sqlite3
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
-from tests.faults.outage_site import SMALL_FILES, OutageSite
+from portal.services.streaks import MOST_FAILURES
+from tests.faults.behaviours import status
+from tests.faults.fault_server import CLIENT_ID, CLIENT_SECRET, FaultServer, well
+from tests.faults.outage_site import BRISK, OutageSite, demo_source, outage_site
+from tests.faults.tenant import Tenant
 from tests.functional.installation import DemoSource, Installation, free_port, wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
-StartSource = Callable[..., DemoSource]
-BRISK = {"latency": 0.2}
+# As many downloads as two workers may have in flight when the hold comes.
+MOST_IN_FLIGHT = 64
+OF_EACH_ORG = 150
+OF_NO_ORG = 90
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[OutageSite]:
-    installation = Installation(tmp_path / "home")
-    yield OutageSite(installation)
-    installation.kill_all()
+class Outages:
+    """One installation with a source for every outage; all are held when this is built."""
+
+    def __init__(self, place: OutageSite, start_source: Callable[..., DemoSource]) -> None:
+        self.place = place
+        self.start_source = start_source
+        self.where = (f"--bind=127.0.0.1:{free_port()}", "--documents=240")
+        self.refused = start_source(*self.where)
+        self.failing = start_source("--documents=240", "--seed=8")
+        self.refusing = start_source("--documents=24", "--seed=9")
+        self.healthy = start_source("--documents=24", "--seed=10")
+        self.server = FaultServer(_tenant())
+        self.batches: dict[str, str] = {}
+
+    def begin(self) -> None:
+        site = self.place.site
+        for name, source in (
+            ("断开", self.refused),
+            ("报错", self.failing),
+            ("正常", self.healthy),
+        ):
+            site.add_source(source, name)
+            source.switch(**BRISK)
+        site.add_source(self.refusing, "密钥", secret="wrong")
+        fault_server = ("--url", self.server.url, "--client-id", CLIENT_ID)
+        site.run("source", "add", "缺失", *fault_server, CLIENT_SECRET=CLIENT_SECRET)
+        for file_id in self.gone():
+            self.server.script(file_id, ever=status("404 Not Found"))
+        site.start_up()
+        for name in ("断开", "报错"):
+            self.batches[name] = self.place.start_batch(name)
+        for name in ("断开", "报错"):
+            self.place.wait_until_synced(self.batches[name], 10)
+        self.refused.kill()
+        self.failing.switch(down=1)
+        self.batches["密钥"] = site.create_batch("2024-01-01", "2024-01-31", source="密钥")
+        self.run = site.trigger({"batch": self.batches["密钥"]})
+        self.batches["机构"] = self.place.start_batch("缺失")
+        self.batches["全部"] = self.place.start_batch("缺失", "2024-02-01", "2024-02-29")
+        for name, code, org in (
+            ("断开", "SRC_CONNECTION", None),
+            ("报错", "SRC_SERVER_ERROR", None),
+            ("密钥", "SRC_CREDENTIALS", None),
+            ("机构", "SRC_NOT_FOUND", "gone"),
+            ("全部", "SRC_NOT_FOUND", None),
+        ):
+            self.place.wait_until_held(self.batches[name], code, org)
+
+    def gone(self) -> list[str]:
+        """The files that are missing at the source."""
+        return [file_id for file_id in self.server.tenant.bodies if "gone" in file_id]
 
 
-@pytest.fixture
-def start_source(tmp_path: Path) -> Iterator[StartSource]:
-    home = Installation(tmp_path / "source")
-    yield lambda *options: DemoSource(home, "--months=1", SMALL_FILES, *options)
-    home.kill_all()
+def _tenant() -> Tenant:
+    """In January one organisation's files are gone, beside another's; in February all files."""
+    tenant = Tenant()
+    for number in range(OF_EACH_ORG):
+        for org in ("gone", "there"):
+            name = f"{org}-{number:03d}"
+            tenant.add("2024-01", name, f"{name}-1", fapplyOrganizationCode=org)
+    for number in range(OF_NO_ORG):
+        name = f"all-{number:03d}"
+        tenant.add("2024-02", name, f"{name}-gone", fapplyOrganizationCode=f"O{number % 3}")
+    return tenant
 
 
-def test_wrong_credentials_hold_their_source_until_they_are_corrected(
-    place: OutageSite, start_source: StartSource
-) -> None:
-    site = place.site
-    refusing, good = start_source("--documents=24"), start_source("--documents=48", "--seed=7")
-    site.add_source(refusing, "密钥错误", secret="wrong")
-    site.add_source(good, "正常")
-    site.start_up()
-    held = site.create_batch("2024-01-01", "2024-01-31", source="密钥错误")
-    run = site.trigger({"batch": held})
-    place.wait_until_held(held, "SRC_CREDENTIALS")
-    place.check_complete(good, place.start_batch("正常"))
-    place.wait_for_probes("SRC_CREDENTIALS", 1)
-    place.check_running_and_nobody_blamed(held)
-    wait_for("the job log to name it", lambda: "暂缓：源系统拒绝了 clientId" in site.log_of(run))
-    site.add_source(refusing, "密钥错误")
-    place.check_complete(refusing, held)
-    assert place.notices() == place.notices("hold.lift") == ["SRC_CREDENTIALS"]
-    place.check_archive()
+@pytest.fixture(scope="module")
+def outages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outages]:
+    folder = tmp_path_factory.mktemp("outages")
+    home = Installation(folder / "source")
+    with outage_site(folder / "home") as place:
+        outages = Outages(place, lambda *options: demo_source(home, *options))
+        try:
+            outages.begin()
+            yield outages
+        finally:
+            place.site.kill_all()
+            outages.server.close()
+            home.kill_all()
 
 
-def test_sources_that_are_down_hold_alone_whatever_dies_meanwhile(
-    place: OutageSite, start_source: StartSource
-) -> None:
-    """One refuses connections, one answers 503, one is well; then all workers are killed."""
-    site = place.site
-    where = (f"--bind=127.0.0.1:{free_port()}", "--documents=240")
-    refused, failing = start_source(*where), start_source("--documents=240", "--seed=8")
-    well = start_source("--documents=24", "--seed=9")
-    for name, source in (("断开", refused), ("报错", failing), ("正常", well)):
-        site.add_source(source, name)
-        source.switch(**BRISK)
-    site.start_up()
-    batches = [place.start_batch(name) for name in ("断开", "报错")]
-    for batch_no in batches:
-        wait_for("mid-batch", lambda no=batch_no: site.show(no)["synced"] > 10)
-    refused.kill()
-    failing.switch(down=1)
-    place.wait_until_held(batches[0], "SRC_CONNECTION")
-    place.wait_until_held(batches[1], "SRC_SERVER_ERROR")
-    place.check_complete(well, place.start_batch("正常"))
-    place.wait_until_nothing_is_leased()
-    before = place.items()
-    for pid in site.processes("worker", "--one"):
+def test_a_healthy_source_goes_on_while_others_are_held(outages: Outages) -> None:
+    outages.place.check_complete(outages.healthy, outages.place.start_batch("正常"))
+
+
+def test_workers_that_are_killed_change_nothing_that_is_held(outages: Outages) -> None:
+    place = outages.place
+    held = {name: place.holds(batch_no) for name, batch_no in outages.batches.items()}
+    before = place.items(outages.batches.values())
+    workers = place.site.processes("worker", "--one")
+    for pid in workers:
         os.kill(pid, signal.SIGKILL)
-    place.wait_for_probes("SRC_CONNECTION", 2)
-    place.wait_for_probes("SRC_SERVER_ERROR", 2)
-    assert place.items() == before
-    for batch_no in batches:
-        place.check_running_and_nobody_blamed(batch_no)
-    refused = start_source(*where)
-    failing.switch()
-    place.check_complete(refused, batches[0])
-    place.check_complete(failing, batches[1])
-    assert sorted(place.notices()) == ["SRC_CONNECTION", "SRC_SERVER_ERROR"]
-    place.check_archive()
+
+    def replaced() -> bool:
+        there = place.site.processes("worker", "--one")
+        return len(there) == len(workers) and not set(there) & set(workers)
+
+    wait_for("new workers", replaced)
+    place.site.wait_until_ready()
+    assert place.items(outages.batches.values()) == before
+    assert {name: place.holds(no) for name, no in outages.batches.items()} == held
 
 
-@pytest.fixture
-def disk(place: OutageSite, tmp_path: Path) -> Iterator[Path]:
-    """A small file system for the archive of the site."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ("mount", "-t", "tmpfs", "-o", "size=80m", "none", str(disk))
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    place.site.settings["PORTAL_ARCHIVE_URL"] = f"file://{disk / 'archive'}"
-    (disk / "archive").mkdir()
-    yield disk
-    place.site.kill_all()
-    subprocess.run(("umount", "-l", str(disk)), check=True)
-
-
-def test_a_full_disk_and_a_read_only_one_hold_everything(
-    place: OutageSite, start_source: StartSource, disk: Path
-) -> None:
-    site = place.site
-    source = start_source("--documents=240")
-    site.add_source(source)
-    source.switch(**BRISK)
-    site.start_up()
-    ballast = disk / "ballast"
-    _fill(ballast, room=8_000_000)
-    batch_no = place.start_batch("演示源")
-    place.wait_until_held(batch_no, "ARCHIVE_FULL")
-    place.wait_for_probes("ARCHIVE_FULL", 1)
+def test_wrong_credentials_hold_until_they_are_corrected(outages: Outages) -> None:
+    place, batch_no = outages.place, outages.batches["密钥"]
     place.check_running_and_nobody_blamed(batch_no)
-    assert site.show(batch_no)["synced"] > 0
-    ballast.unlink()
-    synced = site.show(batch_no)["synced"]
-    wait_for("it to go on", lambda: site.show(batch_no)["synced"] > synced)
-    # Nothing may be open for writing where a file system is to be made read-only.
-    assert site.run("batch", "pause", batch_no).code == 0
-    wait_for("read-only", lambda: _remount(disk, "ro"))
-    assert site.run("batch", "resume", batch_no).code == 0
-    place.wait_until_held(batch_no, "ARCHIVE_UNWRITABLE")
-    place.wait_for_probes("ARCHIVE_UNWRITABLE", 1)
+    name = "暂缓：源系统拒绝了 clientId"
+    wait_for("the job log to name it", lambda: name in place.site.log_of(outages.run))
+    place.site.add_source(outages.refusing, "密钥")
+    place.check_complete(outages.refusing, batch_no)
+    assert place.notices("hold.open", source="密钥") == ["SRC_CREDENTIALS"]
+    assert place.notices("hold.lift", source="密钥") == ["SRC_CREDENTIALS"]
+
+
+def test_an_organisation_whose_files_are_gone_is_held_alone(outages: Outages) -> None:
+    place, batch_no = outages.place, outages.batches["机构"]
+    wait_for("the other one", lambda: place.site.show(batch_no)["synced"] == OF_EACH_ORG)
+    place.wait_until_held(batch_no, "SRC_NOT_FOUND", "gone")
+    failed = place.site.show(batch_no)["failed"]
+    assert MOST_FAILURES <= failed <= MOST_FAILURES + MOST_IN_FLIGHT
+    for file_id in outages.gone():
+        if file_id.startswith("gone"):
+            outages.server.script(file_id, ever=well)
+    report = place.site.wait_until_ended(batch_no)
+    assert (report["done"], report["failed"]) == (2 * OF_EACH_ORG - failed, failed)
+    assert place.notices("hold.open", batch_no=batch_no) == ["SRC_NOT_FOUND"]
+    assert place.site.run("batch", "retry", batch_no).code == 0
+    report = place.site.wait_until_ended(batch_no)
+    assert (report["done"], report["failed"]) == (2 * OF_EACH_ORG, 0)
+
+
+def test_a_person_has_a_held_batch_fail_to_its_end(outages: Outages) -> None:
+    place, batch_no = outages.place, outages.batches["全部"]
+    failed = place.site.show(batch_no)["failed"]
+    assert MOST_FAILURES <= failed <= MOST_FAILURES + MOST_IN_FLIGHT
+    assert place.site.run("batch", "lift", batch_no).code == 0
+    report = place.site.wait_until_ended(batch_no)
+    assert (report["done"], report["failed"], report["holds"]) == (0, OF_NO_ORG, [])
+    assert place.notices("hold.open", batch_no=batch_no) == ["SRC_NOT_FOUND"]
+
+
+@pytest.mark.parametrize("name", ["断开", "报错"], ids=["refused", "503"])
+def test_a_source_that_was_down_for_long_costs_no_document(outages: Outages, name: str) -> None:
+    place, batch_no = outages.place, outages.batches[name]
+    ((code, _),) = place.holds(batch_no)
+    place.wait_for_probes(code, 2)
     place.check_running_and_nobody_blamed(batch_no)
-    assert _remount(disk, "rw")
+    if name == "断开":
+        source = outages.refused = outages.start_source(*outages.where)
+    else:
+        source = outages.failing
+        source.switch()
     place.check_complete(source, batch_no)
-    assert place.notices() == ["ARCHIVE_FULL", "ARCHIVE_UNWRITABLE"]
-    place.check_archive()
-
-
-def _fill(ballast: Path, *, room: int) -> None:
-    """Leave so many bytes free."""
-    there = os.statvfs(ballast.parent)
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, there.f_bavail * there.f_frsize - room)
-
-
-def _remount(disk: Path, mode: str) -> bool:
-    remount = ("mount", "-o", f"remount,{mode}", str(disk))
-    return subprocess.run(remount, capture_output=True, check=False).returncode == 0
-
-
-def test_a_locked_ledger_is_waited_for_and_its_pages_still_answer(
-    place: OutageSite, start_source: StartSource
-) -> None:
-    """Locked until a worker has waited its whole patience in vain."""
-    site = place.site
-    source = start_source("--documents=240")
-    site.add_source(source)
-    source.switch(**BRISK)
-    up = site.start_up()
-    browser = place.log_in()
-    batch_no = place.start_batch("演示源")
-    site.wait_until_some_are_done(batch_no)
-    with closing(sqlite3.connect(site.home / "ledger.db", timeout=30)) as other:
-        other.isolation_level = None
-        other.execute("BEGIN IMMEDIATE")
-        wait_for("the ledger to be missed", lambda: "the ledger is away" in up.out + up.err, 60)
-        page = browser.get(f"{site.address}/batches/{batch_no}", timeout=5)
-        assert page.ok
-        assert batch_no in page.text
-        place.check_running_and_nobody_blamed(batch_no)
-        other.execute("ROLLBACK")
-    place.check_complete(source, batch_no)
-    assert place.notices() == []
+    assert place.notices("hold.open", source=name) == [code]
+    assert place.notices("hold.lift", source=name) == [code]
     place.check_archive()
