@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 # As many downloads as two workers may have in flight when the hold comes.
 MOST_IN_FLIGHT = 64
 OF_EACH_ORG = 150
-OF_NO_ORG = 90
+OF_NO_ORG = 240
 
 
 class Outages:
@@ -55,12 +55,11 @@ class Outages:
         for file_id in self.gone():
             self.server.script(file_id, ever=status("404 Not Found"))
         site.start_up()
-        for name in ("断开", "报错"):
+        downs = {"断开": self.refused.kill, "报错": lambda: self.failing.switch(down=1)}
+        for name, go_down in downs.items():
             self.batches[name] = self.place.start_batch(name)
-        for name in ("断开", "报错"):
             self.place.wait_until_synced(self.batches[name], 10)
-        self.refused.kill()
-        self.failing.switch(down=1)
+            go_down()
         self.batches["密钥"] = site.create_batch("2024-01-01", "2024-01-31", source="密钥")
         self.run = site.trigger({"batch": self.batches["密钥"]})
         self.batches["机构"] = self.place.start_batch("缺失")
