@@ -304,6 +304,7 @@ _CATALOGUE = (
         f"{_AUTO_ZH}检查网络、DNS、防火墙和数据源地址。",
         f"{_AUTO_EN}check network, DNS, firewall and the data source's address.",
         permanent=False,
+        where="source",
     ),
     Problem(
         "SRC_TLS",

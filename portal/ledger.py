@@ -41,8 +41,12 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("ledger_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    patience = connection.get_execution_options().get("ledger_patience")
+    if patience is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience * 1000:.0f}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def this_host() -> str:
@@ -58,7 +62,6 @@ class Ledger:
 
     def __init__(self, engine: Engine) -> None:
         self._reading = engine
-        self._writing = engine.execution_options(ledger_write=True)
         self.origin: Callable[[], str] = this_host
         # SQLite's transactions are snapshots anyway.
         sqlite = engine.dialect.name == "sqlite"
@@ -70,9 +73,14 @@ class Ledger:
         self._reading.dispose()
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A transaction that writes: commits at the end, rolls back on any error."""
-        with Session(self._writing, info={"origin": self.origin()}) as session, session.begin():
+    def write(self, *, patience: float = _BUSY_SECONDS) -> Iterator[Session]:
+        """A transaction that writes: commits at the end, rolls back on any error.
+
+        :param patience: how many seconds to wait for one's turn on SQLite; afterwards it is an
+            ``OperationalError``
+        """
+        writing = self._reading.execution_options(ledger_patience=patience)
+        with Session(writing, info={"origin": self.origin()}) as session, session.begin():
             yield session
 
     @contextmanager

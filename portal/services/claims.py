@@ -34,7 +34,6 @@ from portal.services.rechecks import (
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.archive.names import document_folder
 from portal.sync.sources.rows import Category, SourceFile
-from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.work import Claim, Recheck
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -145,7 +144,7 @@ def _decide(
 def _probe_of(session: Session, batch: Batch, hold: Hold, now: datetime) -> Sequence[AnyRow]:
     """One document that the hold holds, and not the same one again and again."""
     is_free = or_(BatchItem.lease_owner.is_(None), BatchItem.next_try_at <= now)
-    query = _pending(batch.id).where(is_free, BatchItem.attempts < MAX_ATTEMPTS)
+    query = _pending(batch.id).where(is_free)
     if batch.overlap is not Overlap.ALL:
         query = query.where(Document.archived_at.is_(None))
     if hold.org_code is None:

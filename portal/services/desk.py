@@ -17,6 +17,10 @@ from portal.services import claims, gates, holds, levels, outcomes
 from portal.sync.throttle.level import Report, Share
 from portal.sync.transfer.work import Claim, Control, Result
 
+# How long a turn at the ledger is waited for, seconds: shortly by the loop, whose downloads stand
+# still meanwhile, and long by who records results beside it.
+LOOP_PATIENCE, PATIENCE = 2.0, 30.0
+
 
 class LedgerDesk:
     """A :class:`portal.sync.transfer.work.Desk`; every method is one short transaction.
@@ -56,7 +60,7 @@ class LedgerDesk:
         """
         if self._is_alone or self._is_probe:
             return []
-        with self._writing() as session:
+        with self._writing(LOOP_PATIENCE) as session:
             claimed = claims.claim(
                 session,
                 self._batch_id,
@@ -67,7 +71,8 @@ class LedgerDesk:
             )
         self._has_claimed = True
         self._is_alone = any(one.is_alone for one in claimed)
-        self._is_probe = any(one.probe_of is not None for one in claimed)
+        # The look for more that finds nothing must not end a probe that is under way.
+        self._is_probe = self._is_probe or any(one.probe_of is not None for one in claimed)
         return claimed
 
     def control(self) -> Control:
@@ -83,7 +88,7 @@ class LedgerDesk:
         """Renew leases; what was lost comes back."""
         if not held:
             return frozenset()
-        with self._writing() as session:
+        with self._writing(LOOP_PATIENCE) as session:
             return claims.renew(session, held, owner=self._owner, now=self._clock())
 
     def settle(self, results: Sequence[Result]) -> list[Result]:
@@ -111,7 +116,7 @@ class LedgerDesk:
     def exchange(self, report: Report) -> Share:
         """Report to the level of the source."""
         try:
-            with self._writing() as session:
+            with self._writing(LOOP_PATIENCE) as session:
                 return levels.exchange(
                     session, self._source_id, report, by=self._owner, now=self._clock()
                 )
@@ -119,9 +124,9 @@ class LedgerDesk:
             raise LedgerAway("账本暂时无法使用", "the ledger cannot be used just now") from error
 
     @contextmanager
-    def _writing(self) -> Iterator[Session]:
+    def _writing(self, patience: float = PATIENCE) -> Iterator[Session]:
         try:
-            with self._ledger.write() as session:
+            with self._ledger.write(patience=patience) as session:
                 yield session
         except OperationalError as error:
             raise LedgerAway("账本暂时无法使用", "the ledger cannot be used just now") from error

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.errors import NotFound, SyncError
@@ -66,9 +67,12 @@ def open_hold(
         probes=0,
         probe_at=now + _until_next(0),
     )
-    session.add(hold)
+    try:
+        with session.begin_nested():
+            session.add(hold)
+    except IntegrityError:  # another worker saw the same cause in this moment
+        return session.scalars(select(Hold).where(Hold.key == key)).one()
     _record(session, hold, "hold.open", source, by=by, now=now)
-    session.flush()
     return hold
 
 
@@ -96,7 +100,8 @@ def _just_lifted(
             Hold.code == cause.code,
             Hold.key.is_(None),
             Hold.lifted_by.is_(None),
-            Hold.lifted_at > now - _FLAPPING,
+            # Both ways: the clock may have been put back since.
+            Hold.lifted_at.between(now - _FLAPPING, now + _FLAPPING),
         )
         .order_by(Hold.id.desc())
         .limit(1)
@@ -184,6 +189,15 @@ def probe_now(session: Session, hold_id: int, *, now: datetime) -> None:
     if hold is None:
         raise NotFound("没有该暂缓", "there is no such hold")
     hold.probe_at = min(hold.probe_at, now)
+
+
+def probe_source(session: Session, source: DataSource, *, now: datetime) -> None:
+    """The source's settings were changed: look at once whether that healed it."""
+    session.execute(
+        update(Hold)
+        .where(Hold.key == _key(source.id, None, None), Hold.probe_at > now)
+        .values(probe_at=now)
+    )
 
 
 def drop(session: Session, batch_id: int, *, now: datetime) -> None:

@@ -203,7 +203,8 @@ class _Changes:
     def fail(self, item: AnyRow, result: Result, *, probed: bool) -> None:
         """End the item, or keep it pending with a later try when that may help.
 
-        One that was tried for a hold only, and failed for what holds it, is always kept.
+        One that was tried for a hold only, and failed for what holds it, is always kept, and the
+        try is not counted: however long the cause lasts there is something left to probe with.
         """
         error = result.error
         assert error is not None  # noqa: S101 - the caller looked
@@ -215,7 +216,11 @@ class _Changes:
         delay = timedelta() if probed else delay_before(attempt, error, _chance)
         self._items.append(
             self._item(item, ItemStatus.PENDING, error.code, error.params, result.failed_file_id)
-            | {"next_try_at": self._now + delay, "finished_at": None, "attempts": attempt}
+            | {
+                "next_try_at": self._now + delay,
+                "finished_at": None,
+                "attempts": item.attempts if probed else attempt,
+            }
         )
 
     def end_failed(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from portal.errors import NotAllowed, NotFound
 from portal.models import DataSource
 from portal.secret_box import SecretBox
-from portal.services import audit
+from portal.services import audit, holds
 from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.proxy import Proxy
 from portal.sync.sources.connection import Connection
@@ -93,6 +93,7 @@ def save(
     source.proxy_box = box.close(form.proxy) if connection.proxy else None
     source.ca_pem = form.ca_pem or None
     session.flush()
+    holds.probe_source(session, source, now=now)
     after = _told(source)
     detail: dict[str, Any] = {
         name: [before.get(name), value]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,7 +16,7 @@ from portal.errors import LedgerAway, SyncError
 from portal.ledger import Ledger
 from portal.models import Batch, DataSource, Hold, utc_now
 from portal.secret_box import SecretBox, SecretUnreadable
-from portal.services import gates, holds
+from portal.services import gates, holds, leases
 from portal.services.desk import LedgerDesk
 from portal.services.discovery import Discovery, due_slice
 from portal.services.opening import open_source, settings_of
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 # With this many documents waiting, moving some comes before listing more.
 _ENOUGH_LISTED = 2000
+_LEDGER_PAUSE = 1.0
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ class Mover:
         zone: ZoneInfo,
         stopping: Callable[[], bool],
         on_busy: Callable[[int | None], None],
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
         self._archive = archive
@@ -77,6 +81,7 @@ class Mover:
         self._zone = zone
         self._stopping = stopping
         self._on_busy = on_busy
+        self._clock = clock
         self._opened: dict[int, _Opened] = {}
         self._inspectors: InspectorPool | None = None
 
@@ -94,6 +99,7 @@ class Mover:
             worked = self._work(batch_id)
         except (LedgerAway, OperationalError) as error:
             logger.warning("the ledger is away: %s", error)
+            self._take_back()
         except SecretUnreadable:
             self._hold(batch_id, SyncError("SECRET_UNREADABLE"))
         except Exception as error:
@@ -102,7 +108,20 @@ class Mover:
         finally:
             self._on_busy(None)
         if worked and not self._stopping():
-            offer(self._ledger, self._queue, now=utc_now(), zone=self._zone)
+            offer(self._ledger, self._queue, now=self._clock(), zone=self._zone)
+
+    def _take_back(self) -> None:
+        """When the ledger is there again, give back what could not be given back without it.
+
+        A month would else wait for the end of its lease, which is minutes away.
+        """
+        while not self._stopping():
+            try:
+                leases.free_slot(self._ledger, self._owner, now=self._clock())
+            except OperationalError:
+                time.sleep(_LEDGER_PAUSE)
+            else:
+                return
 
     def close(self) -> None:
         """Let go of connections and children."""
@@ -135,16 +154,31 @@ class Mover:
         if whole.code == "INTERNAL":
             # What fails is looking at it: so that is what is tried.
             with self._ledger.write() as session:
-                if not holds.take_probe(session, whole, now=utc_now()):
+                if not holds.take_probe(session, whole, now=self._clock()):
                     return False
-                holds.try_without(session, whole.id, now=utc_now())
+                holds.try_without(session, whole.id, now=self._clock())
             return self._work_freely(batch_id)
-        return self._move(batch_id)
+        return self._list_for_probes(batch_id) or self._move(batch_id)
+
+    def _list_for_probes(self, batch_id: int) -> bool:
+        """Where no document is left to probe with, list more of them; whether there was a month.
+
+        A hold of documents does not keep a batch from being listed, and with none it never ended.
+        """
+        with self._ledger.read() as session:
+            batch = session.get_one(Batch, batch_id)
+            if batch.pending or not gates.windows_of(batch.data_source, self._zone).is_open(
+                self._clock()
+            ):
+                return False
+            slice_id = due_slice(session, batch_id, self._clock())
+            opened = self._open(batch.data_source)
+        return slice_id is not None and self._list(slice_id, opened)
 
     def _probe(self, hold: Hold) -> bool:
         """Ask what is held whether it is well again, if that is due; whether it is."""
         with self._ledger.write() as session:
-            if not holds.take_probe(session, hold, now=utc_now()):
+            if not holds.take_probe(session, hold, now=self._clock()):
                 return False
         try:
             self._ask(hold)
@@ -153,12 +187,12 @@ class Mover:
         except SyncError as error:
             return self._still_ill(hold, error)
         with self._ledger.write() as session:
-            holds.lift(session, hold.id, by=self._owner, now=utc_now())
+            holds.lift(session, hold.id, by=self._owner, now=self._clock())
         return True
 
     def _still_ill(self, hold: Hold, error: SyncError) -> bool:
         with self._ledger.write() as session:
-            holds.probe_failed(session, hold.id, error, now=utc_now())
+            holds.probe_failed(session, hold.id, error, now=self._clock())
         return False
 
     def _ask(self, hold: Hold) -> None:
@@ -179,17 +213,17 @@ class Mover:
                     if cause.problem.where == "source"
                     else {"batch": batch}
                 )
-                holds.open_hold(session, cause, **whose, by=self._owner, now=utc_now())
+                holds.open_hold(session, cause, **whose, by=self._owner, now=self._clock())
         except SQLAlchemyError:
             logger.exception("the hold of batch %d could not be recorded", batch_id)
 
     def _work_freely(self, batch_id: int) -> bool:
         with self._ledger.read() as session:
             batch = session.get_one(Batch, batch_id)
-            if gates.is_closed(session, batch, utc_now(), self._zone):
+            if gates.is_closed(session, batch, self._clock(), self._zone):
                 return False
             backlog = batch.pending
-            slice_id = due_slice(session, batch_id, utc_now())
+            slice_id = due_slice(session, batch_id, self._clock())
             opened = self._open(batch.data_source)
         if slice_id is not None and backlog < _ENOUGH_LISTED:
             return self._list(slice_id, opened)
@@ -203,6 +237,7 @@ class Mover:
             opened.source,
             owner=self._owner,
             stopping=self._stopping,
+            clock=self._clock,
         ).list_slice(slice_id)
         return True
 
@@ -219,6 +254,7 @@ class Mover:
                 owner=self._owner,
                 zone=self._zone,
                 others_waiting=lambda: self._queue.waiting() > 0,
+                clock=self._clock,
             ),
             source=opened.source,
             archive=self._archive,

@@ -237,6 +237,11 @@ class Installation:
         assert answer["code"] == 200, answer
         return body
 
+    def log_of(self, run: dict[str, Any]) -> str:
+        """The job log of a run as far as it goes."""
+        wanted = {"logDateTim": run["logDateTime"], "logId": run["logId"], "fromLineNum": 1}
+        return str(self._as_admin("log", wanted)["content"]["logContent"])
+
     def log_of_ended(self, run: dict[str, Any]) -> str | None:
         """The job log of a run that has ended; None while it goes on."""
         wanted = {"logDateTim": run["logDateTime"], "logId": run["logId"], "fromLineNum": 1}
@@ -314,6 +319,11 @@ class DemoSource:
 
     def expected(self) -> dict[str, Any]:
         return self._get("expected")
+
+    def kill(self) -> None:
+        """End it as a crash does: from then on connections are refused."""
+        self._process.stop(signal.SIGKILL)
+        wait_for("its end", lambda: not answers(f"{self.url}/_demo/credentials"))
 
     def healthy(self) -> int:
         """How many documents can be migrated."""

@@ -1,13 +1,14 @@
 """Whose fault a failure is: the document's, the source's as a whole, or our own archive's.
 
 A source that is down, or that refuses the credentials, fails every document alike; none of them
-must be marked for it. So when nothing but such failures comes, the source is asked whether it is
+must be marked for it. So when such failures come in a row, the source is asked whether it is
 there at all, and only if it is they count against the documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from portal.errors import SyncError
 from portal.sync.archive.base import Archive
@@ -36,17 +37,19 @@ class Blame:
         ours = self._archive_cause(results)
         if ours is not None:
             return ours
-        errors = [result.error for result in results if result.error is not None]
-        suspects = [error for error in errors if error.problem.where == "source"]
-        if not suspects or len(suspects) < len(results):
-            self._failures = 0  # something was served
+        failed = [(one.claim.attempt, error) for one in results if (error := _suspect(one))]
+        if not failed:
+            self._failures = 0
             return None
-        self._failures += len(suspects)
+        is_alone = len(failed) == len(results)
+        # Else something was served, but maybe just before the source went down.
+        at_the_end = len(list(takewhile(_suspect, reversed(results))))
+        self._failures = at_the_end + (self._failures if is_alone else 0)
+        is_definite = is_alone and any(error.code in _DEFINITE for _, error in failed)
         is_last_try = any(
-            result.error is not None and is_final(result.claim.attempt, result.error)
-            for result in results
+            is_final(attempt, error) and (is_alone or not error.permanent)
+            for attempt, error in failed
         )
-        is_definite = any(error.code in _DEFINITE for error in suspects)
         if not (is_definite or is_last_try or self._failures >= _SUSPICIOUS):
             return None
         illness = _illness(self._source)
@@ -69,6 +72,12 @@ class Blame:
             except SyncError as error:
                 return error
         return None
+
+
+def _suspect(result: Result) -> SyncError | None:
+    """The failure, when its cause may lie with the source as a whole."""
+    error = result.error
+    return error if error is not None and error.problem.where == "source" else None
 
 
 def source_cause(source: Source, error: SyncError, attempt: int) -> SyncError | None:

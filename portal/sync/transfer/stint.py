@@ -34,6 +34,7 @@ GROUP_SIZE = 200
 CONTROL_SECONDS = 0.5
 RENEW_SECONDS = 8.0
 STOP_GRACE_SECONDS = 1.0
+LEDGER_PAUSE_SECONDS = 5.0
 # A source that wants to be left alone for longer does not keep a worker that others wait for.
 _LONGEST_PAUSE = 5.0
 _MOST_REFUSALS = 20
@@ -102,6 +103,7 @@ class Stint:
         self._group_since = now
         self._control_at = now + CONTROL_SECONDS
         self._renewed_at = now
+        self._exchange_at = now
         self._stop_by: float | None = None
 
     def run(self) -> int:
@@ -144,7 +146,7 @@ class Stint:
 
     def _next_moment(self) -> float:
         """When there is something to do even if nothing happens."""
-        moments = [self._control_at, self._pace.report_at]
+        moments = [self._control_at, max(self._pace.report_at, self._exchange_at)]
         # A start in the past waits for room: what makes room wakes us.
         if self._waiting and self._pace.next_start > time.monotonic():
             moments.append(self._pace.next_start)
@@ -157,7 +159,9 @@ class Stint:
         try:
             share = self._desk.exchange(self._pace.report())
         except LedgerAway:
-            return  # the share that we have stays
+            # The share that we have stays; asking again at once would cost the downloads more.
+            self._exchange_at = time.monotonic() + LEDGER_PAUSE_SECONDS
+            return
         self._pace.apply(share)
         self._downloader.set_bandwidth(share.bandwidth)
         if not share.window or (share.pause > _LONGEST_PAUSE and self._has_given_way):
@@ -165,7 +169,7 @@ class Stint:
 
     def _listen(self) -> None:
         """Hear of pause, cancel, a stopping process or others waiting; keep the leases alive."""
-        if self._pace.is_report_due:
+        if self._pace.is_report_due and time.monotonic() >= self._exchange_at:
             self._exchange()
         now = time.monotonic()
         if now < self._control_at:

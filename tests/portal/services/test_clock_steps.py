@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import update
 
 from portal.errors import SyncError
-from portal.models import Slice, Worker
-from portal.services import batches, leases, retrying
+from portal.models import Batch, Slice, Worker
+from portal.services import batches, holds, leases, retrying
 from portal.services.clock_steps import draw_back
 from portal.services.discovery import LISTING_LEASE, due_slice
 from portal.services.leases import LEASE_SECONDS
+from portal.services.streaks import MOST_FAILURES
 from portal.statuses import ListingStatus
 from portal.sync.transfer.work import Result
 from tests.portal.fake_source import FakeSource, make_document
@@ -155,3 +156,32 @@ def test_a_worker_seen_in_the_future_is_not_alive(scene: Scene) -> None:
     with scene.ledger.read() as session:
         assert [worker.name for worker in leases.alive_workers(session, now=scene.now)] == ["w1"]
         assert session.get_one(Worker, "w1").seen_at == scene.now
+
+
+@pytest.mark.parametrize("seconds", [TWO_HOURS, -TWO_HOURS], ids=["forward", "back"])
+def test_what_is_held_is_probed_soon_and_goes_on(scene: Scene, seconds: float) -> None:
+    batch_id = listed(scene, MOST_FAILURES + 10)
+    for claim in scene.claim(batch_id, limit=MOST_FAILURES):
+        scene.settle(batch_id, failed(claim, "SRC_NOT_FOUND"))
+    scene.advance(seconds)
+    draw_back(scene.ledger, now=scene.now)
+    (probe,) = scene.claim(batch_id)
+    scene.settle(batch_id, failed(probe, "SRC_NOT_FOUND"))
+    assert scene.claim(batch_id) == []
+    scene.advance(30)
+    (probe,) = scene.claim(batch_id)
+    scene.settle(batch_id, stored(probe))
+    assert len(scene.claim(batch_id)) == 9
+    assert scene.counts(batch_id) == (MOST_FAILURES + 10, 1, 0, MOST_FAILURES)
+
+
+def test_put_back_the_same_cause_is_told_anew_when_it_is_long_ago(scene: Scene) -> None:
+    batch_id = listed(scene, MOST_FAILURES + 10)
+    for _ in range(2):
+        with scene.ledger.write() as session:
+            batch = session.get_one(Batch, batch_id)
+            cause = SyncError("SRC_NOT_FOUND")
+            hold = holds.open_hold(session, cause, batch=batch, by="w1", now=scene.now)
+            holds.lift(session, hold.id, by="w1", now=scene.now)
+        scene.advance(-TWO_HOURS)
+    assert len(scene.events(batch_id, "hold.open")) == 2

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Thread
 
 from sqlalchemy import select
 
 from portal.errors import SyncError
 from portal.models import AuditEvent, DataSource, Hold
-from portal.services import batches, gates, holds, retrying
+from portal.secret_box import SecretBox
+from portal.services import batches, gates, holds, retrying, sources
 from portal.services.desk import LedgerDesk
 from portal.services.leases import LEASE_SECONDS
 from portal.services.offers import batches_with_due_work
 from portal.services.streaks import MOST_FAILURES
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.sources.rows import SourceDocument
+from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.work import Claim, Result
 from tests.portal.fake_source import make_document
 from tests.portal.ledger_scene import SHANGHAI, Scene, failed, stored
@@ -161,6 +164,28 @@ def test_a_probe_that_dies_with_its_worker_is_made_again(scene: Scene) -> None:
     assert len(scene.claim(batch_id, owner="w2")) == 1
 
 
+def test_however_long_the_cause_lasts_there_is_something_to_probe_with(scene: Scene) -> None:
+    batch_id = scene.listed_batch(documents(MOST_FAILURES + 2))
+    fail_until_held(scene, batch_id, "SRC_NOT_FOUND")
+    for _ in range(5 * MAX_ATTEMPTS):
+        scene.advance(31)
+        (probe,) = scene.claim(batch_id)
+        scene.settle(batch_id, failed(probe, "SRC_NOT_FOUND"))
+    waiting = [item for item in scene.items(batch_id).values() if item.status == "pending"]
+    assert [item.attempts for item in waiting] == [0, 0]
+
+
+def test_a_probe_that_takes_long_is_not_ended_by_the_hold_it_probes(scene: Scene) -> None:
+    batch_id = scene.listed_batch(documents(80))
+    fail_until_held(scene, batch_id, "SRC_NOT_FOUND")
+    scene.advance(5)
+    worker, other = desk(scene, batch_id), desk(scene, batch_id)
+    assert len(worker.claim(16)) == 1
+    assert worker.claim(16) == []
+    assert not worker.control().stop
+    assert other.control().stop
+
+
 def test_transient_failures_hold_before_any_document_is_given_up(scene: Scene) -> None:
     batch_id = scene.listed_batch(documents(60))
     assert fail_until_held(scene, batch_id, "SRC_SERVER_ERROR") == MOST_FAILURES
@@ -230,6 +255,37 @@ def test_a_source_that_is_down_holds_all_its_batches_and_no_other(scene: Scene) 
     lift(scene, hold)
     assert len(desk(scene, second).claim(3)) == 3
     assert [item.attempts for item in scene.items(first).values()] == [0, 0, 0]
+
+
+def test_two_workers_that_see_a_cause_at_once_open_one_hold(scene: Scene) -> None:
+    batch_id = scene.listed_batch(documents(3))
+    cause = SyncError("SRC_CREDENTIALS", detail="1200")
+
+    def see() -> None:
+        with scene.ledger.write() as session:
+            source = session.get_one(DataSource, scene.source_id)
+            holds.open_hold(session, cause, source=source, by="w2", now=scene.now)
+
+    other = Thread(target=see)
+    with scene.ledger.write() as session:
+        source = session.get_one(DataSource, scene.source_id)
+        holds.open_hold(session, cause, source=source, by="w1", now=scene.now)
+        other.start()
+    other.join()
+    assert len(in_force(scene)) == notices(scene) == 1
+    assert desk(scene, batch_id).control().stop
+
+
+def test_a_source_whose_settings_were_changed_is_probed_at_once(scene: Scene) -> None:
+    other = scene.add_noise(documents(3))
+    batch_id = scene.listed_batch(documents(3))
+    for one in (batch_id, other):
+        desk(scene, one).hold(SyncError("SRC_CREDENTIALS", detail="1200"))
+    assert due(scene) == []
+    form = sources.SourceForm("影像系统", "http://127.0.0.1:9", "c", "right")
+    with scene.ledger.write() as session:
+        sources.save(session, form, box=SecretBox("k"), by="周敏", now=scene.now)
+    assert due(scene) == [batch_id]
 
 
 def test_a_full_archive_holds_everything(scene: Scene) -> None:

@@ -16,6 +16,7 @@ from portal.sync.download import Downloader, DownloadOptions
 from portal.sync.throttle.level import Report, Share
 from portal.sync.transfer import stint as stint_module
 from portal.sync.transfer.blame import Blame
+from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.stint import Stint, StintOptions
 from portal.sync.transfer.work import Control
 from tests.portal.fake_source import FakeSource, make_file
@@ -329,6 +330,17 @@ def test_a_source_that_is_there_leaves_the_blame_with_the_documents(
     place.stint(desk).run()
     assert set(desk.codes.values()) == {"SRC_SERVER_ERROR"}
     assert (desk.causes, desk.released) == ([], [])
+
+
+def test_nobody_is_given_up_in_the_moment_in_which_a_source_goes_down(
+    place: Place, server: FileServer
+) -> None:
+    """What was served in the same half second does not tell that it is still there."""
+    server.answers["f-1-1"] = (503, {}, b"")
+    place.source.before_check = refuse("SRC_SERVER_ERROR")
+    desk = FakeDesk([make_claim(0), make_claim(1, attempt=MAX_ATTEMPTS)])
+    place.stint(desk).run()
+    assert (desk.codes, desk.causes, desk.released) == ({0: None}, ["SRC_SERVER_ERROR"], [1])
 
 
 def test_credentials_that_are_refused_hold_at_once(place: Place, server: FileServer) -> None:
