@@ -31,7 +31,7 @@ def _render(kind: str, thing: Any, autogen: AutogenContext) -> str | Literal[Fal
 
 _engine: Engine = current_app.extensions["sqlalchemy"].engine
 
-with _engine.execution_options(ledger_write=True).connect() as connection:
+with _engine.execution_options(ledger_patience=30.0).connect() as connection:
     context.configure(
         connection=connection,
         target_metadata=[Base.metadata, ExecutorBase.metadata],

@@ -619,6 +619,14 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "WORKER_FAILED",
+        "工作进程处理该批次时出错（{detail}）",
+        "a worker failed at this batch ({detail})",
+        "系统会自动再试；若一直失败，请把 worker 的日志交给技术支持。",
+        "It is tried again by itself; if it keeps failing, give the worker's log to support.",
+        permanent=False,
+    ),
+    Problem(
         "INTERNAL",
         "系统内部错误（{detail}）",
         "internal error ({detail})",

@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("data_source_id", _ID, nullable=True),
         sa.Column("batch_id", _ID, nullable=True),
         sa.Column("org_code", sa.String(length=255), nullable=True),
-        sa.Column("run_no", sa.Integer(), nullable=True),
+        sa.Column("is_over", sa.Boolean(), nullable=False),
         sa.Column("code", sa.String(length=40), nullable=False),
         sa.Column("params", sa.JSON(), nullable=False),
         sa.Column("since", _INSTANT, nullable=False),
@@ -64,21 +64,22 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("data_source_id", name=op.f("pk_source_levels")),
     )
-    with op.batch_alter_table("data_sources") as table:
-        table.add_column(sa.Column("rate_cap", sa.Float(), nullable=True))
-        table.add_column(sa.Column("bandwidth_cap", sa.BigInteger(), nullable=True))
-        table.add_column(sa.Column("windows", sa.JSON(), nullable=False, server_default="[]"))
-    with op.batch_alter_table("batch_items") as table:
-        table.add_column(sa.Column("losses", sa.Integer(), nullable=False, server_default="0"))
+    # Not by copying the tables, as other tables refer to them.
+    op.add_column("data_sources", sa.Column("rate_cap", sa.Float(), nullable=True))
+    op.add_column("data_sources", sa.Column("bandwidth_cap", sa.BigInteger(), nullable=True))
+    op.add_column(
+        "data_sources", sa.Column("windows", sa.JSON(), nullable=False, server_default="[]")
+    )
+    op.add_column(
+        "batch_items", sa.Column("losses", sa.Integer(), nullable=False, server_default="0")
+    )
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("batch_items") as table:
-        table.drop_column("losses")
-    with op.batch_alter_table("data_sources") as table:
-        table.drop_column("windows")
-        table.drop_column("bandwidth_cap")
-        table.drop_column("rate_cap")
+    op.drop_column("batch_items", "losses")
+    op.drop_column("data_sources", "windows")
+    op.drop_column("data_sources", "bandwidth_cap")
+    op.drop_column("data_sources", "rate_cap")
     op.drop_table("source_levels")
     op.drop_table("failure_streaks")
     op.drop_index(op.f("ix_holds_batch_id"), "holds")

@@ -16,14 +16,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("data_sources", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("proxy_address", sa.String(length=300), nullable=True))
-        batch_op.add_column(sa.Column("proxy_box", sa.Text(), nullable=True))
-        batch_op.add_column(sa.Column("ca_pem", sa.Text(), nullable=True))
+    # Not by copying the table, as other tables refer to it.
+    op.add_column("data_sources", sa.Column("proxy_address", sa.String(length=300), nullable=True))
+    op.add_column("data_sources", sa.Column("proxy_box", sa.Text(), nullable=True))
+    op.add_column("data_sources", sa.Column("ca_pem", sa.Text(), nullable=True))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("data_sources", schema=None) as batch_op:
-        batch_op.drop_column("ca_pem")
-        batch_op.drop_column("proxy_box")
-        batch_op.drop_column("proxy_address")
+    op.drop_column("data_sources", "ca_pem")
+    op.drop_column("data_sources", "proxy_box")
+    op.drop_column("data_sources", "proxy_address")

@@ -16,7 +16,8 @@ class Hold(Base):
 
     What it holds: everything (no source: the archive), all batches of a source, one batch, or the
     documents of one organisation in a batch. ``key`` names that while the hold is in force, so
-    there is never more than one of them; a lifted hold has none and stays as history.
+    there is never more than one of them; a lifted hold has none and stays as history. It
+    ``is_over`` when its batch has ended since.
     """
 
     __tablename__ = "holds"
@@ -27,7 +28,7 @@ class Hold(Base):
     data_source_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("data_sources.id"))
     batch_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("batches.id"))
     org_code: Mapped[str | None] = mapped_column(String(255))
-    run_no: Mapped[int | None]
+    is_over: Mapped[bool] = mapped_column(default=False)
     code: Mapped[str] = mapped_column(String(40))
     params: Mapped[dict[str, Any]] = mapped_column(JSON)
     since: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, exists, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from portal.models import (
@@ -68,14 +68,18 @@ def claim(
     batch = session.get_one(Batch, batch_id)
     if batch.run_status is not RunStatus.RUNNING:
         return []
-    held = holds.of_batch(session, batch)
+    # Locked against being lifted: what is deferred below is woken by that.
+    held = [*holds.of_batch(session, batch, lock=True)]
     if any(hold.batch_id is None for hold in held):
         return []
-    for hold in held:
+    for hold in [*held]:
         if holds.take_probe(session, hold, now=now):
             probe = _probe_of(session, batch, hold, now)
             if probe:
                 return _claims(session, batch, probe, owner, now, probe_of=hold.id)
+            # Nothing is left to try it with: the work itself shows whether it is healed.
+            holds.try_without(session, hold.id, now=now)
+            held.remove(hold)
     if any(hold.org_code is None for hold in held):
         return []
     held_orgs = {str(hold.org_code) for hold in held}
@@ -144,7 +148,7 @@ def _decide(
 def _probe_of(session: Session, batch: Batch, hold: Hold, now: datetime) -> Sequence[AnyRow]:
     """One document that the hold holds, and not the same one again and again."""
     is_free = or_(BatchItem.lease_owner.is_(None), BatchItem.next_try_at <= now)
-    query = _pending(batch.id).where(is_free)
+    query = _pending(batch.id).where(is_free, ~_is_held_elsewhere(now))
     if batch.overlap is not Overlap.ALL:
         query = query.where(Document.archived_at.is_(None))
     if hold.org_code is None:
@@ -185,19 +189,23 @@ def _pending(batch_id: int) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _due(
-    session: Session, batch_id: int, limit: int, now: datetime, *, alone_too: bool
-) -> Sequence[AnyRow]:
+def _is_held_elsewhere(now: datetime) -> ColumnElement[bool]:
+    """Whether another batch is moving the item's document just now."""
     other = aliased(BatchItem)
-    held_elsewhere = exists().where(
+    return exists().where(
         other.document_id == BatchItem.document_id,
         other.id != BatchItem.id,
         other.lease_owner.is_not(None),
         other.next_try_at > now,
     )
+
+
+def _due(
+    session: Session, batch_id: int, limit: int, now: datetime, *, alone_too: bool
+) -> Sequence[AnyRow]:
     query = (
         _pending(batch_id)
-        .where(BatchItem.next_try_at <= now, ~held_elsewhere)
+        .where(BatchItem.next_try_at <= now, ~_is_held_elsewhere(now))
         .order_by(BatchItem.next_try_at, BatchItem.id)
         .limit(limit)
     )

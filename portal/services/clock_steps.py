@@ -61,6 +61,7 @@ def _rules(now: datetime) -> list[_Rule]:
             and_(
                 item,
                 BatchItem.next_try_at > now + LEASE + _MARGIN,
+                BatchItem.next_try_at < DEFERRED,
                 BatchItem.lease_owner.is_not(None),
             ),
             now + LEASE,

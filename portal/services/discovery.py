@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -22,12 +23,12 @@ from portal import statuses
 from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.models import Batch, Slice, utc_now
-from portal.services import audit, holds
+from portal.services import audit, gates, holds
 from portal.services.listed_items import wake_items
 from portal.services.listing import record_documents
 from portal.services.listing_pace import ListingPace
 from portal.services.settling import end_if_settled
-from portal.statuses import ListingStatus, RunStatus
+from portal.statuses import ListingStatus
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import Count, Page, Scope
 from portal.sync.transfer.blame import source_cause
@@ -52,6 +53,7 @@ T = TypeVar("T")
 class Discovery:
     """Lists a month for one worker.
 
+    :param zone: the time zone that people's windows are meant in
     :param stopping: asked before every page
     """
 
@@ -61,20 +63,26 @@ class Discovery:
         source: Source,
         *,
         owner: str,
+        zone: ZoneInfo,
         stopping: Callable[[], bool],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
         self._source = source
         self._owner = owner
+        self._zone = zone
         self._stopping = stopping
         self._clock = clock
 
-    def list_slice(self, slice_id: int) -> None:
-        """List until the end, a pause, a stop, or an error that waits for its next try."""
+    def list_slice(self, slice_id: int) -> bool:
+        """List until the end, a pause, a hold, a stop, or an error that waits for its next try.
+
+        :return: whether the source was asked anything
+        """
         source_id = self._take(slice_id)
         if source_id is None:
-            return
+            return False
+        asked = False
         try:
             pace = ListingPace(
                 self._ledger,
@@ -83,12 +91,15 @@ class Discovery:
                 stopping=self._stopping,
                 clock=self._clock,
             )
-            while not self._stopping() and pace.wait() and self._list_page(slice_id, pace):
-                pass
+            while not self._stopping() and pace.wait():
+                asked = True
+                if not self._list_page(slice_id, pace):
+                    break
         except SyncError as error:
             self._note(slice_id, error)
         finally:
             self._let_go(slice_id)
+        return asked
 
     def _take(self, slice_id: int) -> int | None:
         """Lease the month; the id of its source, None when somebody else has it."""
@@ -133,8 +144,9 @@ class Discovery:
         scope = Scope(
             part.starts_at, part.ends_at, tuple(batch.org_codes), tuple(batch.bill_type_codes)
         )
-        open_ = part.listing_status is ListingStatus.OPEN and part.lease_owner == self._owner
-        return (part if open_ and batch.run_status is RunStatus.RUNNING else None), scope
+        ours = part.listing_status is ListingStatus.OPEN and part.lease_owner == self._owner
+        closed = gates.is_closed(session, batch, self._clock(), self._zone, probing=True)
+        return (part if ours and not closed else None), scope
 
     def _record(self, slice_id: int, page_no: int, page: Page) -> bool:
         for again in (True, False):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
-from portal.models import Batch, DataSource, Hold
-from portal.services import holds
+from portal.models import Batch, DataSource
+from portal.services import holds, levels
 from portal.statuses import RunStatus
 from portal.sync.throttle.windows import TimeWindows
+
+_LONG_PAUSE = 5.0
 
 
 def is_closed(
@@ -39,13 +40,17 @@ def windows_of(source: DataSource, zone: ZoneInfo) -> TimeWindows:
 
 
 def closed_sources(session: Session, now: datetime, zone: ZoneInfo) -> list[int]:
-    """Sources whose batches need not be offered: out of hours, or held with no probe due."""
+    """Sources whose batches need not be offered.
+
+    They are out of hours, held with no probe due, or want to be left alone for a while.
+    """
     found = holds.in_force(session)
     wide = [hold for hold in found if hold.batch_id is None and hold.probe_at > now]
     closed = []
-    for source in session.scalars(select(DataSource)):
+    for source in session.scalars(select(DataSource).options(joinedload(DataSource.level))):
         held = any(hold.data_source_id in (None, source.id) for hold in wide)
-        if held or not windows_of(source, zone).is_open(now):
+        left_alone = levels.level_of(source).paused_until > now.timestamp() + _LONG_PAUSE
+        if held or left_alone or not windows_of(source, zone).is_open(now):
             closed.append(source.id)
     return closed
 
@@ -66,8 +71,3 @@ def probed_batches(session: Session, now: datetime) -> list[int]:
         for hold in holds.in_force(session)
         if hold.batch_id is not None and hold.probe_at <= now
     ]
-
-
-def wide_holds(session: Session, batch: Batch) -> Sequence[Hold]:
-    """Holds of the archive and of the batch's source."""
-    return [hold for hold in holds.of_batch(session, batch) if hold.batch_id is None]

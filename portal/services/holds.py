@@ -60,7 +60,6 @@ def open_hold(
         data_source_id=source_id,
         batch_id=batch_id,
         org_code=org_code,
-        run_no=batch.run_no if batch else None,
         code=cause.code,
         params=cause.params,
         since=now,
@@ -119,8 +118,11 @@ def in_force(session: Session) -> Sequence[Hold]:
     return session.scalars(select(Hold).where(Hold.key.is_not(None)).order_by(Hold.id)).all()
 
 
-def of_batch(session: Session, batch: Batch) -> Sequence[Hold]:
-    """The holds in force that concern a batch, asked anew."""
+def of_batch(session: Session, batch: Batch, *, lock: bool = False) -> Sequence[Hold]:
+    """The holds in force that concern a batch, asked anew.
+
+    :param lock: have nobody lift them before the transaction has ended
+    """
     query = select(Hold).where(
         Hold.key.is_not(None),
         or_(
@@ -128,6 +130,8 @@ def of_batch(session: Session, batch: Batch) -> Sequence[Hold]:
             Hold.batch_id == batch.id,
         ),
     )
+    if lock:
+        query = query.with_for_update(read=True).execution_options(populate_existing=True)
     return session.scalars(query.order_by(Hold.id)).all()
 
 
@@ -157,7 +161,7 @@ def probe_failed(session: Session, hold_id: int, cause: SyncError, *, now: datet
 def lift(session: Session, hold_id: int, *, by: str, now: datetime, person: bool = False) -> None:
     """Go on: the cause is healed, or a person will have it so; idempotent.
 
-    What a person lifted is not held again for the same cause in the same run of the batch.
+    What a person lifted is not held again for the same cause before the batch has ended.
     """
     hold = session.get(Hold, hold_id, with_for_update=True)
     if hold is None:
@@ -207,6 +211,8 @@ def drop(session: Session, batch_id: int, *, now: datetime) -> None:
         .where(Hold.batch_id == batch_id, Hold.key.is_not(None))
         .values(key=None, lifted_at=now)
     )
+    # What a person had go on all the same was meant for these documents, not for a later run.
+    session.execute(update(Hold).where(Hold.batch_id == batch_id).values(is_over=True))
     session.execute(delete(FailureStreak).where(FailureStreak.batch_id == batch_id))
 
 
@@ -225,10 +231,10 @@ def _wake(session: Session, batch_id: int, now: datetime) -> None:
 
 
 def was_lifted_by_person(session: Session, batch: Batch, code: str) -> bool:
-    """Whether a person had this run of the batch go on in spite of this cause."""
+    """Whether a person had the batch go on in spite of this cause, and it has not ended since."""
     query = select(Hold.id).where(
         Hold.batch_id == batch.id,
-        Hold.run_no == batch.run_no,
+        Hold.is_over.is_(False),
         Hold.code == code,
         Hold.lifted_by.is_not(None),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.models import DataSource, SourceLevel
@@ -18,10 +20,7 @@ _NEWCOMER_PAUSE = 1.0
 def exchange(session: Session, source_id: int, report: Report, *, by: str, now: datetime) -> Share:
     """Take in what a worker saw, and give it its part of the level that follows from it."""
     source = session.get_one(DataSource, source_id)
-    row = session.get(SourceLevel, source_id, with_for_update=True)
-    if row is None:
-        row = SourceLevel(data_source_id=source_id, level=Level().as_json(), users={})
-        session.add(row)
+    row = _locked_row(session, source_id)
     instant = now.timestamp()
     level = adjusted(Level.from_json(row.level), report, instant)
     is_newcomer = by not in row.users
@@ -40,6 +39,16 @@ def exchange(session: Session, source_id: int, report: Report, *, by: str, now: 
         bandwidth=source.bandwidth_cap,
         pause=pause,
     )
+
+
+def _locked_row(session: Session, source_id: int) -> SourceLevel:
+    row = session.get(SourceLevel, source_id, with_for_update=True)
+    if row is not None:
+        return row
+    # Another worker may be the first one in this moment.
+    with suppress(IntegrityError), session.begin_nested():
+        session.add(SourceLevel(data_source_id=source_id, level=Level().as_json(), users={}))
+    return session.get_one(SourceLevel, source_id, with_for_update=True, populate_existing=True)
 
 
 def level_of(source: DataSource) -> Level:

@@ -15,6 +15,7 @@ from portal import statuses
 from portal.errors import SyncError
 from portal.models import Batch, BatchItem, Document, File, Slice, table_of
 from portal.services import audit, holds, streaks
+from portal.services.named_folders import named_folders
 from portal.services.rechecks import Verdict, description_of, judge
 from portal.services.replacing import Replacement, make_way
 from portal.services.settling import end_if_settled
@@ -36,6 +37,9 @@ def settle(
     :return: published results that were refused, because the claim was overtaken or another
         batch had archived the document: their folders are nobody's
     """
+    if any(result.claim.probe_of is not None for result in results):
+        # In the order in which a person who lifts the hold locks them.
+        session.get_one(Batch, batch_id, with_for_update=True)
     items = _locked_items(session, [result.claim.item_id for result in results])
     changes = _Changes(by=by, now=now)
     refused: list[Result] = []
@@ -57,11 +61,20 @@ def settle(
         else:
             tried.append((item.org_code, None))
             changes.sync(item, result)
-        if result.error is None and result.claim.probe_of is not None:
+        if result.files and result.claim.probe_of is not None:
             holds.lift(session, result.claim.probe_of, by=by, now=now)
     changes.write(session, batch_id)
     streaks.note(session, batch_id, tried, by=by, now=now)
-    return refused
+    return _nobodys(session, refused)
+
+
+def _nobodys(session: Session, refused: Sequence[Result]) -> list[Result]:
+    """Those whose folder the ledger does not name: a result that was recorded, and is brought once
+    more because that answer got lost, may be an earlier version by now."""
+    if not refused:
+        return []
+    named = named_folders(session, [result.claim.document_id for result in refused])
+    return [result for result in refused if result.claim.folder not in named]
 
 
 def _probed(session: Session, result: Result, *, now: datetime) -> bool:

@@ -104,7 +104,7 @@ class Mover:
             self._hold(batch_id, SyncError("SECRET_UNREADABLE"))
         except Exception as error:
             logger.exception("looking at batch %d failed", batch_id)
-            self._hold(batch_id, SyncError("INTERNAL", detail=type(error).__name__))
+            self._hold(batch_id, SyncError("WORKER_FAILED", detail=type(error).__name__))
         finally:
             self._on_busy(None)
         if worked and not self._stopping():
@@ -151,7 +151,7 @@ class Mover:
         whole = next((hold for hold in held if hold.org_code is None), None)
         if whole is None:
             return self._work_freely(batch_id)
-        if whole.code == "INTERNAL":
+        if whole.code == "WORKER_FAILED":
             # What fails is looking at it: so that is what is tried.
             with self._ledger.write() as session:
                 if not holds.take_probe(session, whole, now=self._clock()):
@@ -185,7 +185,8 @@ class Mover:
         except SecretUnreadable:
             return self._still_ill(hold, SyncError("SECRET_UNREADABLE"))
         except SyncError as error:
-            return self._still_ill(hold, error)
+            if error.code != "SRC_THROTTLED":  # who limits the rate is there
+                return self._still_ill(hold, error)
         with self._ledger.write() as session:
             holds.lift(session, hold.id, by=self._owner, now=self._clock())
         return True
@@ -232,14 +233,14 @@ class Mover:
         return slice_id is not None and self._list(slice_id, opened)
 
     def _list(self, slice_id: int, opened: _Opened) -> bool:
-        Discovery(
+        return Discovery(
             self._ledger,
             opened.source,
             owner=self._owner,
+            zone=self._zone,
             stopping=self._stopping,
             clock=self._clock,
         ).list_slice(slice_id)
-        return True
 
     def _move(self, batch_id: int) -> bool:
         self._inspectors = self._inspectors or InspectorPool(1)

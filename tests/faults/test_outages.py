@@ -55,7 +55,10 @@ class Outages:
         for file_id in self.gone():
             self.server.script(file_id, ever=status("404 Not Found"))
         site.start_up()
-        downs = {"断开": self.refused.kill, "报错": lambda: self.failing.switch(down=1)}
+        downs: dict[str, Callable[[], None]] = {
+            "断开": self.refused.kill,
+            "报错": lambda: self.failing.switch(down=1),
+        }
         for name, go_down in downs.items():
             self.batches[name] = self.place.start_batch(name)
             self.place.wait_until_synced(self.batches[name], 10)

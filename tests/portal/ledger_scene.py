@@ -128,7 +128,14 @@ class Scene:
     # What workers do.
 
     def discovery(self, source: Source, *, owner: str = "w1") -> Discovery:
-        return Discovery(self.ledger, source, owner=owner, stopping=lambda: False, clock=self.clock)
+        return Discovery(
+            self.ledger,
+            source,
+            owner=owner,
+            zone=SHANGHAI,
+            stopping=lambda: False,
+            clock=self.clock,
+        )
 
     def list_all(self, batch_id: int, documents: Sequence[SourceDocument]) -> FakeSource:
         """List every month of the batch from a source with these documents."""

@@ -18,6 +18,8 @@ from portal.sync.transfer.work import Result
 
 # So many failures in a row without one success are worth a question.
 _SUSPICIOUS = 3
+# What the source declares need not be true: room for so much is enough to try.
+_MOST_NEEDED = 1 << 30
 _DEFINITE = frozenset({"SRC_CREDENTIALS"})
 
 
@@ -102,4 +104,4 @@ def _illness(source: Source) -> SyncError | None:
 
 
 def _declared_bytes(result: Result) -> int:
-    return sum(file.size or 0 for file in result.claim.files)
+    return min(sum(file.size or 0 for file in result.claim.files), _MOST_NEEDED)

@@ -16,7 +16,7 @@ from portal.services.discovery import (
 from portal.statuses import ListingStatus, RunStatus, SyncStatus
 from portal.sync.sources.rows import SourceDocument
 from tests.portal.fake_source import FakeSource, make_document
-from tests.portal.ledger_scene import Scene
+from tests.portal.ledger_scene import SHANGHAI, Scene
 
 
 def documents(count: int) -> list[SourceDocument]:
@@ -85,7 +85,11 @@ def test_a_month_that_somebody_lists_is_left_alone(scene: Scene) -> None:
     slice_id = scene.slice(batch_id).id
     second = FakeSource(documents(3))
     source = FakeSource(documents(3))
-    source.before_page = lambda _: scene.discovery(second, owner="w2").list_slice(slice_id)
+
+    def list_too(_: int) -> None:
+        assert not scene.discovery(second, owner="w2").list_slice(slice_id)
+
+    source.before_page = list_too
     scene.discovery(source).list_slice(slice_id)
     assert second.asked == []
     assert scene.counts(batch_id)[0] == 3
@@ -148,7 +152,12 @@ def test_a_stopping_process_gives_the_month_back(scene: Scene) -> None:
     batch_id = scene.add_batch()
     source = FakeSource(documents(6))
     Discovery(
-        scene.ledger, source, owner="w1", stopping=lambda: bool(source.asked), clock=scene.clock
+        scene.ledger,
+        source,
+        owner="w1",
+        zone=SHANGHAI,
+        stopping=lambda: bool(source.asked),
+        clock=scene.clock,
     ).list_slice(scene.slice(batch_id).id)
     assert source.asked == [1]
     with scene.ledger.read() as session:

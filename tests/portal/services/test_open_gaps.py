@@ -38,9 +38,13 @@ def trail(own_schema: str) -> Iterator[Trail]:
 @contextmanager
 def open_transaction(ledger: Ledger) -> Iterator[Session]:
     """One that goes on beside ours; the test ends it."""
-    with Session(ledger._writing) as session:
+    with suppress(_Undone), ledger.write() as session:
         yield session
-        session.rollback()
+        raise _Undone
+
+
+class _Undone(Exception):
+    """What was done is not to be committed, unless the test did so itself."""
 
 
 def sealed(trail: Trail) -> list[list[int]]:

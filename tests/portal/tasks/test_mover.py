@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from portal.ledger import Ledger
 from portal.models import Hold, utc_now
@@ -37,7 +35,7 @@ class FlightyLedger(Ledger):
 
     misses = 0
 
-    def write(self, *, patience: float = 30.0) -> AbstractContextManager[Session]:
+    def write(self, *, patience: float = 30.0) -> Any:
         if self.misses:
             self.misses -= 1
             raise OperationalError("BEGIN IMMEDIATE", {}, sqlite3.OperationalError("locked"))
