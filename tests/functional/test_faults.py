@@ -70,15 +70,15 @@ def test_a_retry_after_the_source_was_healed_brings_all_healthy_documents(
     site: Installation, start_source: StartSource
 ) -> None:
     source = start_source("--documents=24", "--months=1", SMALL_FILES)
-    # A client that may not log in fails at once, so nothing has to wear out its tries.
-    site.add_source(source, secret="wrong")
+    # Files that are gone fail at once, so nothing has to wear out its tries.
+    source.switch(missing_share=1, fault_tries=99)
+    site.add_source(source)
     site.start_up()
     batch = site.create_batch("2024-01-01", "2024-01-31")
     site.trigger({"batch": batch})
     failed = site.wait_until_ended(batch)
     assert failed["sync_status"] == "failed"
-    assert [month["error_code"] for month in failed["months"]] == ["SRC_CREDENTIALS"]
-    site.add_source(source)
+    source.switch()
     assert site.run("batch", "retry", batch).code == 0
     report = site.wait_until_ended(batch)
     assert (report["done"], report["failed"]) == (source.healthy(), 6)
