@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from portal.services.streaks import MOST_FAILURES
-from portal.sync.throttle.level import FIRST_WINDOW
+from portal.sync.throttle.level import LARGEST_WINDOW
 from tests.faults.behaviours import status
 from tests.faults.fault_server import CLIENT_ID, CLIENT_SECRET, FaultServer, well
 from tests.faults.outage_site import BRISK, OutageSite, demo_source, outage_site
@@ -22,7 +22,7 @@ from tests.functional.installation import DemoSource, Installation, free_port, w
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
 # Claimed when the hold comes: as much as the level allows at once, and as much that waits for it.
-MOST_IN_FLIGHT = 2 * FIRST_WINDOW
+MOST_IN_FLIGHT = 2 * LARGEST_WINDOW
 OF_EACH_ORG = 250
 OF_NO_ORG = 400
 
