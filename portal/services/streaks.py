@@ -36,7 +36,10 @@ def note(
     known = {streak.org_code: streak for streak in session.scalars(query)}
     if batch.run_status is not RunStatus.RUNNING or not (known or has_failures):
         return
+    held_orgs = {hold.org_code for hold in holds.of_batch(session, batch)} if has_failures else ()
     for org_code, error in outcomes:
+        if error is not None and org_code in held_orgs:
+            continue  # it was under way when its organisation was held
         for name in {_WHOLE, org_code}:
             _count(session, known, batch_id, name, error)
         if error is not None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from portal.services.streaks import MOST_FAILURES
+from portal.sync.throttle.level import LARGEST_WINDOW
 from tests.faults.behaviours import status
 from tests.faults.fault_server import CLIENT_ID, CLIENT_SECRET, FaultServer, well
 from tests.faults.outage_site import BRISK, OutageSite, demo_source, outage_site
@@ -20,10 +21,10 @@ from tests.functional.installation import DemoSource, Installation, free_port, w
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
-# As many downloads as two workers may have in flight when the hold comes.
-MOST_IN_FLIGHT = 64
-OF_EACH_ORG = 150
-OF_NO_ORG = 240
+# Claimed when the hold comes: as much as the level allows at once, and as much that waits for it.
+MOST_IN_FLIGHT = 2 * LARGEST_WINDOW
+OF_EACH_ORG = 250
+OF_NO_ORG = 400
 
 
 class Outages:

@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 GROUP_SECONDS = 0.5
 GROUP_SIZE = 200
+# With so many failures that the ledger has not heard of nothing more is begun: it may be going to
+# hold all the others, and a source that refuses at once would fail hundreds in the meantime.
+MOST_UNHEARD_FAILURES = 16
 CONTROL_SECONDS = 0.5
 RENEW_SECONDS = 8.0
 STOP_GRACE_SECONDS = 1.0
@@ -94,6 +97,7 @@ class Stint:
         self._waiting: deque[DocumentTransfer] = deque()
         self._group: list[Result] = []
         self._committing: set[int] = set()
+        self._unheard_failures: set[int] = set()
         self._settled = 0
         self._no_more = False
         self._has_given_way = False
@@ -200,6 +204,8 @@ class Stint:
     def _refill(self) -> None:
         if self._no_more or self._waiting or len(self._rechecker) >= max(self._pace.window, 1):
             return
+        if self._has_to_be_heard:
+            return
         try:
             claims = self._desk.claim(max(self._pace.window, 1))
         except LedgerAway:
@@ -231,7 +237,7 @@ class Stint:
                 self._fail(document, SyncError("META_NO_FILES"), None)
 
     def _start_downloads(self) -> None:
-        while self._waiting and self._stop_by is None:
+        while self._waiting and self._stop_by is None and not self._has_to_be_heard:
             document = self._waiting[0]
             if not document.waiting:
                 self._waiting.popleft()
@@ -274,11 +280,19 @@ class Stint:
         if item_id in self._committing:
             return
         self._group = [result for result in self._group if result.claim.item_id != item_id]
+        self._unheard_failures.discard(item_id)
         self._flights.abort(document)
         document.discard()
         self._held.pop(item_id, None)
 
+    @property
+    def _has_to_be_heard(self) -> bool:
+        """Whether the ledger has to hear of failures before anything more is begun."""
+        return len(self._unheard_failures) >= MOST_UNHEARD_FAILURES
+
     def _add_to_group(self, result: Result) -> None:
+        if result.error is not None:
+            self._unheard_failures.add(result.claim.item_id)
         if not self._group:
             self._group_since = time.monotonic()
         self._group.append(result)
@@ -288,7 +302,7 @@ class Stint:
             return
         waited = time.monotonic() - self._group_since >= GROUP_SECONDS
         idle = self._flights.is_empty and not self._waiting and not self._rechecker
-        if waited or idle or len(self._group) >= GROUP_SIZE:
+        if waited or idle or self._has_to_be_heard or len(self._group) >= GROUP_SIZE:
             self._commit_group()
 
     def _commit_group(self) -> None:
@@ -301,6 +315,7 @@ class Stint:
         for result in results:
             self._held.pop(result.claim.item_id, None)
             self._committing.discard(result.claim.item_id)
+            self._unheard_failures.discard(result.claim.item_id)
 
     def _give_back_untouched(self) -> None:
         untouched = [

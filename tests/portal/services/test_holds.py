@@ -126,6 +126,17 @@ def fate_by_org(scene: Scene) -> Callable[[Claim], Result]:
     return fate
 
 
+def test_what_an_organisation_had_under_way_holds_nothing_besides_it(scene: Scene) -> None:
+    mixed = [make_document(0, org_code="there"), *documents(120, org="gone", first=1)]
+    batch_id = scene.listed_batch(mixed)
+    there, *gone = scene.claim(batch_id, limit=121)
+    failures = [failed(claim, "SRC_NOT_FOUND") for claim in gone]
+    scene.settle(batch_id, *failures[:10], stored(there), *failures[10:50])
+    scene.settle(batch_id, *failures[50:80])
+    assert [hold.org_code for hold in in_force(scene)] == ["gone"]
+    assert notices(scene) == 1
+
+
 def test_it_goes_on_by_itself_when_a_probe_succeeds(scene: Scene) -> None:
     batch_id = scene.listed_batch(documents(80))
     fail_until_held(scene, batch_id, "SRC_NOT_FOUND")

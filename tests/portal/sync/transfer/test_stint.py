@@ -343,6 +343,18 @@ def test_nobody_is_given_up_in_the_moment_in_which_a_source_goes_down(
     assert (desk.codes, desk.causes, desk.released) == ({0: None}, ["SRC_SERVER_ERROR"], [1])
 
 
+def test_what_fails_at_once_does_not_run_ahead_of_the_ledger(
+    place: Place, server: FileServer
+) -> None:
+    """A desk that hands out no more after the first failures, as one does that holds."""
+    server.answers |= {f"f-{number}-1": (404, {}, b"") for number in range(300)}
+    desk = FakeDesk([make_claim(number) for number in range(300)])
+    give = desk.claim
+    desk.claim = lambda limit: [] if desk.settled else give(limit)  # type: ignore[method-assign]
+    place.stint(desk).run()
+    assert 0 < len(desk.settled) < stint_module.MOST_UNHEARD_FAILURES + 2 * 8
+
+
 def test_credentials_that_are_refused_hold_at_once(place: Place, server: FileServer) -> None:
     place.source.before_check = refuse("SRC_CREDENTIALS")
     place.source.before_token = refuse("SRC_CREDENTIALS")
