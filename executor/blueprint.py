@@ -6,17 +6,18 @@ method or path may fall through to the application's own error pages.
 
 from __future__ import annotations
 
-import hmac
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, Response, json, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import PathConverter, Rule
 
-from .calls import CALLS
+from .callers import Callers
+from .calls import CALLS, Call
 from .protocol import texts
+from .protocol.dialects import Dialect, dialect_of
 from .protocol.inbound import RequestError
 from .protocol.outbound import Answer, failure
 
@@ -40,8 +41,10 @@ def create_blueprint(executor: Executor, *, prefix: str) -> Blueprint:
     """A blueprint that answers every method and every path below ``prefix``."""
     blueprint = Blueprint("xxl_job", __name__)
 
-    def call(word: str) -> Response:
-        answer = _answer(executor, word)
+    callers = Callers(executor.settings)
+
+    def call(word: str = "") -> Response:
+        answer = _answer(executor, callers, word)
         return Response(json.dumps(answer.as_json()), content_type="application/json;charset=UTF-8")
 
     def add_rule(state: BlueprintSetupState) -> None:
@@ -49,29 +52,40 @@ def create_blueprint(executor: Executor, *, prefix: str) -> Blueprint:
         converters = state.app.url_map.converters
         converters["xxl_job_word"] = _AnythingConverter
         state.app.view_functions["xxl_job.call"] = call
-        rule = f"{prefix.rstrip('/')}/<xxl_job_word:word>"
-        state.app.url_map.add(Rule(rule, endpoint="xxl_job.call", strict_slashes=False))
+        base = prefix.rstrip("/")
+        options: dict[str, Any] = {"endpoint": "xxl_job.call", "strict_slashes": False}
+        state.app.url_map.add(Rule(f"{base}/<xxl_job_word:word>", **options))
+        if base:  # admins of 2.0 and 2.1 post to the very address they were told
+            state.app.url_map.add(Rule(base, **options))
 
     blueprint.record(add_rule)
     return blueprint
 
 
-def _answer(executor: Executor, word: str) -> Answer:
+def _answer(executor: Executor, callers: Callers, word: str) -> Answer:
     """Java's order of checks: method, token, path, body."""
-    if request.method != "POST":
-        return failure(texts.WRONG_METHOD)
-    if not _token_is_right(executor):
-        return failure(texts.WRONG_TOKEN)
+    dialect = dialect_of(word, names_app=texts.APP_NAME_HEADER in request.headers)
+    refusal = _refusal(callers, dialect)
+    if refusal is not None:
+        return failure(refusal)
     call = CALLS.get(word)
     if call is None or request.query_string:
         return failure(texts.unknown_word(request.full_path.rstrip("?")))
     try:
-        return call(executor, _body())
+        return call(executor, Call(_body(), dialect))
     except RequestError as error:
         return failure(texts.bad_request(str(error)))
     except Exception:
         logger.exception("the call %s failed", word)
         return failure(texts.bad_request("internal error, its cause is in the executor's log"))
+
+
+def _refusal(callers: Callers, dialect: Dialect) -> str | None:
+    if not callers.is_allowed(request):
+        return texts.FOREIGN_NETWORK
+    if request.method != "POST":
+        return texts.WRONG_METHOD
+    return callers.refusal(request, dialect)
 
 
 def _body() -> bytes:
@@ -80,16 +94,5 @@ def _body() -> bytes:
         return request.get_data(cache=False)
     except RequestEntityTooLarge as error:
         raise RequestError(f"the body is larger than {BODY_LIMIT} bytes") from error
-    except HTTPException as error:
+    except (HTTPException, OSError) as error:
         raise RequestError("the body ended early") from error
-
-
-def _token_is_right(executor: Executor) -> bool:
-    """Compare with every accepted token, in a time that tells nothing about them."""
-    settings = executor.settings
-    # A header's characters are its bytes; admins write the token in UTF-8.
-    given = request.headers.get(texts.TOKEN_HEADER, "").encode("latin-1", "replace")
-    matches = [hmac.compare_digest(given, token.encode()) for token in settings.access_tokens]
-    if settings.allow_no_token and (not settings.access_tokens or not given):
-        return True
-    return any(matches)

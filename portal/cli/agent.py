@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import click
@@ -25,7 +25,7 @@ STEP_SECONDS = 1.0
 def command() -> None:
     """启动代理进程 Executor heartbeat, callbacks, timeouts, and offering due work again."""
     log_to()
-    with opened() as portal, StopSignals() as stop:
+    with opened() as portal, StopSignals() as stop, portal.executor.talking():
         following = Following(portal.ledger, portal.executor)
         steps: tuple[Callable[[datetime], None], ...] = (
             lambda _now: portal.offer(),
@@ -33,12 +33,21 @@ def command() -> None:
             portal.executor.tick,
         )
         while not stop.received:
-            began = time.monotonic()
-            for step in steps:
-                _attempt(step)
-            while not stop.received and time.monotonic() < began + STEP_SECONDS:
-                time.sleep(0.05)
-        portal.executor.close()
+            _round(steps, stop)
+        # Admins go on calling for a while, and what was accepted should still end well.
+        until = time.monotonic() + portal.executor.leave()
+        with StopSignals() as at_once:
+            while time.monotonic() < until and not at_once.received:
+                _round(steps, at_once)
+
+
+def _round(steps: Sequence[Callable[[datetime], None]], stop: StopSignals) -> None:
+    """Every step once, and the rest of the second."""
+    began = time.monotonic()
+    for step in steps:
+        _attempt(step)
+    while not stop.received and time.monotonic() < began + STEP_SECONDS:
+        time.sleep(0.05)
 
 
 def _attempt(step: Callable[[datetime], None]) -> None:

@@ -111,7 +111,7 @@ def test_hook_that_fails_keeps_the_run_as_it_was(rig: Rig) -> None:
 def test_timeout_of_a_running_handler(rig: Rig, gate: tuple[str, Gate]) -> None:
     name, door = gate
     rig.run(1, executorHandler="gated", executorParams=name, executorTimeout=60)
-    rig.run(2)
+    rig.run(2, executorHandler="gated")
     busy = threading.Thread(target=rig.work)
     busy.start()
     assert door.entered.wait(10)
