@@ -1,6 +1,6 @@
 """The portal's xxl-job handlers, and what follows their runs."""
 
 from portal.jobs.following import Following
-from portal.jobs.releasing import release_batches
+from portal.jobs.releasing import forget_run, release_batches
 
-__all__ = ["Following", "release_batches"]
+__all__ = ["Following", "forget_run", "release_batches"]
