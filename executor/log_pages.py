@@ -7,6 +7,7 @@ a run that had ended when it was opened, and gives up after a minute in which no
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
@@ -139,15 +140,18 @@ def _missing(query: LogQuery) -> LogPage:
 
 def _forward(session: Session, run_id: int, first: int, last: int, chars: int) -> Lines:
     """Lines from the first on, as many as have so many characters, but always one."""
-    statement = _between(run_id, first, last).order_by(ExecutorLogLine.number)
-    return _until(session.scalars(statement.execution_options(yield_per=_STREAMED)), chars)
+    return _fetch(session, _between(run_id, first, last).order_by(ExecutorLogLine.number), chars)
 
 
 def _backward(session: Session, run_id: int, first: int, last: int, chars: int) -> Lines:
     """The same from the last on, in their order."""
     statement = _between(run_id, first, last).order_by(ExecutorLogLine.number.desc())
-    found = _until(session.scalars(statement.execution_options(yield_per=_STREAMED)), chars)
-    return found[::-1]
+    return _fetch(session, statement, chars)[::-1]
+
+
+def _fetch(session: Session, statement: Select[ExecutorLogLine], chars: int) -> Lines:
+    with closing(session.scalars(statement.execution_options(yield_per=_STREAMED))) as lines:
+        return _until(lines, chars)
 
 
 def _between(run_id: int, first: int, last: int) -> Select[ExecutorLogLine]:

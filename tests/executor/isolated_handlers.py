@@ -69,7 +69,11 @@ def stubborn(context: JobContext) -> str:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen(SLEEP, start_new_session=True)
     orphan = subprocess.run(
-        ["sh", "-c", f'{sys.executable} -c "import time; time.sleep(600)" >/dev/null 2>&1 & echo $!'],
+        [
+            "sh",
+            "-c",
+            f'{sys.executable} -c "import time; time.sleep(600)" >/dev/null 2>&1 & echo $!',
+        ],
         check=True,
         capture_output=True,
         text=True,
