@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 BODY_LIMIT: Final = 5 << 20
 """Bytes of a request; the Java executor's own bound."""
+DISCARD_LIMIT: Final = 32 << 20
+"""Bytes read and thrown away, so that the refusal reaches the client."""
 
 
 class _AnythingConverter(PathConverter):
@@ -93,6 +95,18 @@ def _body() -> bytes:
     try:
         return request.get_data(cache=False)
     except RequestEntityTooLarge as error:
+        _discard_body()
         raise RequestError(f"the body is larger than {BODY_LIMIT} bytes") from error
     except (HTTPException, OSError) as error:
         raise RequestError("the body ended early") from error
+
+
+def _discard_body() -> None:
+    """Take what is too large off the wire: a client reads no answer before it has sent all."""
+    left = request.content_length
+    if left is None:  # chunked; where it ends is known to the server, when it says so
+        left = DISCARD_LIMIT if request.environ.get("wsgi.input_terminated") else 0
+    left = min(left, DISCARD_LIMIT)
+    stream = request.environ["wsgi.input"]
+    while left > 0 and (piece := stream.read(min(left, 1 << 16))):
+        left -= len(piece)

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker
 
-IDLE_SECONDS: Final = 10.0
+IDLE_SECONDS: Final = 5.0
 """Silence in the middle of a request."""
-REQUEST_SECONDS: Final = 30.0
+REQUEST_SECONDS: Final = 20.0
 """For a whole request, however it drips."""
 
 
