@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from flask import Blueprint, Flask
 from sqlalchemy.orm import Session
 
-from . import changes, endings, logs, performing, runs
+from . import endings, performing, runs
 from .admins import AdminClient
 from .blueprint import create_blueprint
 from .current import set_current
-from .errors import UnknownRun
 from .handlers import JobHandler
 from .ledger import Ledger, Sessions
 from .log_pages import LogPages
@@ -24,6 +23,7 @@ from .protocol.inbound import LogQuery, Trigger
 from .protocol.outbound import LogPage
 from .registration import Registrar
 from .retention import ForgetHook, Retention
+from .run_book import RunBook
 from .settings import ExecutorSettings
 from .statuses import Cause
 from .talking import Talking
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 StopHook = Callable[[Session, RunInfo, Cause], None]
 
 
-class Executor:
+class Executor(RunBook):
     """An xxl-job executor whose runs, results and logs live in a database.
 
     Any number of processes may have one on the same database: web processes answer admins,
@@ -57,9 +57,8 @@ class Executor:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings = settings
-        self._ledger = Ledger(begin, read)
+        super().__init__(Ledger(begin, read), clock)
         self._enqueue = enqueue
-        self._clock = clock
         self._hooks: list[StopHook] = []
         self._forget_hooks: list[ForgetHook] = []
         self._clients = [
@@ -214,42 +213,6 @@ class Executor:
         if ended is not None:
             self._upkeep.offer_next([ended.job_id])
         return ended is not None
-
-    def append_run_log(self, run_id: int, text: str) -> None:
-        """Write to the log of a run known by its own id; in a transaction of its own."""
-        with self._ledger.begin() as session:
-            logs.append(session, run_id, text, now=self._clock())
-
-    def append_log(self, log_id: int, text: str) -> None:
-        """Write to the log of the newest run of ``log_id``; in a transaction of its own.
-
-        :raises UnknownRun: if there is no such run
-        """
-        with self._ledger.begin() as session:
-            run = changes.newest_of_log(session, log_id)
-            if run is None:
-                raise UnknownRun(f"no run has log id {log_id}")
-            logs.append(session, run.id, text, now=self._clock())
-
-    def newest_runs(self, *, before: int | None = None, limit: int = 50) -> list[RunInfo]:
-        """Runs for a list, the newest first; ``before`` is the run id the last page ended with."""
-        with self._ledger.read() as session:
-            return runs.newest(session, before=before, limit=limit)
-
-    def find_run(self, run_id: int) -> RunInfo | None:
-        """One run, or None."""
-        with self._ledger.read() as session:
-            return runs.find(session, run_id)
-
-    def log_lines(self, run_id: int, *, after: int = 0) -> Sequence[logs.LogLine]:
-        """The lines of a run's log behind line ``after``, a bounded number of them."""
-        with self._ledger.read() as session:
-            return logs.lines_after(session, run_id, after)
-
-    def deferred_runs(self) -> list[RunInfo]:
-        """The runs that wait for :meth:`finish`, oldest first."""
-        with self._ledger.read() as session:
-            return runs.deferred(session)
 
     def _offer(self, run_ids: Iterable[int]) -> None:
         for run_id in run_ids:

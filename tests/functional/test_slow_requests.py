@@ -81,9 +81,9 @@ def test_request_that_drips_is_cut_off(served: Installation) -> None:
 def test_body_above_the_limit_is_answered_by_the_shipped_server_too(served: Installation) -> None:
     size = (5 << 20) + 1
     with _connect(served) as connection:
-        connection.sendall(f"{HEAD}Content-Length: {size}\r\n\r\n".encode())
+        connection.sendall(f"{HEAD}Connection: close\r\nContent-Length: {size}\r\n\r\n".encode())
         connection.sendall(b"x" * size)
-        assert b"is larger than 5242880 bytes" in connection.recv(65536)
+        assert b"is larger than 5242880 bytes" in _rest(connection)
 
 
 def test_a_kept_connection_serves_several_requests(served: Installation) -> None:

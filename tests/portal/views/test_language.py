@@ -109,7 +109,8 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     looked_at = {adapter.match(path.split("?")[0], "GET")[0] for path in everything}
     gettable = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in ("live", "progress", "tail")}
-    files = {"static", "documents.picture", "documents.download", "health.healthz", "health.readyz"}
+    files = {"static", "documents.picture", "documents.download"}
+    files |= {"health.healthz", "health.readyz", "health.metrics"}
     assert gettable - looked_at == parts | files
 
 
