@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
-from typing import Final
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final, NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import BigInteger, Select, select, type_coerce
 from sqlalchemy.orm import Session
 
 from . import logs
@@ -28,9 +28,32 @@ PAGE_CHARS: Final = 2_000_000
 QUIET: Final = timedelta(seconds=45)
 """After so long without a line a watcher gets one; the page gives up after 63 s."""
 _GAP_MARK: Final = "... {count} lines left out here: the log is too long to show whole ..."
-_STREAMED: Final = 500
+_STREAMED: Final = 2_000
 
-Lines = Sequence[ExecutorLogLine]
+
+class _Line(NamedTuple):
+    """A line as it is in the table: a page may have ten thousand of them."""
+
+    number: int
+    written_at: int
+    """Epoch milliseconds."""
+    text: str
+
+
+Lines = Sequence[_Line]
+
+
+class _Times(dict[int, str]):
+    """Seconds of the epoch in words; most lines share theirs with the line before."""
+
+    def __init__(self, zone: tzinfo | None) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def __missing__(self, second: int) -> str:
+        moment = datetime.fromtimestamp(second, tz=UTC).astimezone(self._zone)
+        self[second] = f"{moment:%Y-%m-%d %H:%M:%S}"
+        return self[second]
 
 
 @dataclass(frozen=True)
@@ -104,9 +127,9 @@ class LogPages:
         return "\n".join([self._text(head), *note, self._text(tail)])
 
     def _text(self, lines: Lines) -> str:
+        times = _Times(self._zone)
         return "\n".join(
-            f"{line.written_at.astimezone(self._zone):%Y-%m-%d %H:%M:%S} "
-            f"{log_text(line.text, self._markup)}"
+            f"{times[line.written_at // 1000]} {log_text(line.text, self._markup)}"
             for line in lines
         )
 
@@ -149,19 +172,20 @@ def _backward(session: Session, run_id: int, first: int, last: int, chars: int) 
     return _fetch(session, statement, chars)[::-1]
 
 
-def _fetch(session: Session, statement: Select[ExecutorLogLine], chars: int) -> Lines:
-    with closing(session.scalars(statement.execution_options(yield_per=_STREAMED))) as lines:
-        return _until(lines, chars)
+def _fetch(session: Session, statement: Select[int, int, str], chars: int) -> Lines:
+    with closing(session.execute(statement.execution_options(yield_per=_STREAMED))) as rows:
+        return _until(map(_Line._make, rows), chars)
 
 
-def _between(run_id: int, first: int, last: int) -> Select[ExecutorLogLine]:
-    return select(ExecutorLogLine).where(
-        ExecutorLogLine.run_id == run_id, ExecutorLogLine.number.between(first, last)
+def _between(run_id: int, first: int, last: int) -> Select[int, int, str]:
+    line = ExecutorLogLine
+    return select(line.number, type_coerce(line.written_at, BigInteger), line.text).where(
+        line.run_id == run_id, line.number.between(first, last)
     )
 
 
-def _until(lines: Iterable[ExecutorLogLine], chars: int) -> Lines:
-    found: list[ExecutorLogLine] = []
+def _until(lines: Iterable[_Line], chars: int) -> Lines:
+    found: list[_Line] = []
     for line in lines:
         chars -= len(line.text)
         if chars < 0 and found:

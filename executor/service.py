@@ -11,6 +11,7 @@ from flask import Blueprint, Flask
 from sqlalchemy.orm import Session
 
 from . import endings, performing, runs
+from .accepting import Acceptor
 from .admins import AdminClient
 from .blueprint import create_blueprint
 from .current import set_current
@@ -65,6 +66,7 @@ class Executor(RunBook):
             AdminClient(address, token=settings.outgoing_token, app_name=settings.app_name)
             for address in settings.admin_addresses
         ]
+        self._acceptor = Acceptor(self._ledger, self._accept)
         self._upkeep = Upkeep(self._ledger, stopped=self._call_hooks, offer=self._offer)
         self._retention = Retention(
             self._ledger,
@@ -111,15 +113,7 @@ class Executor(RunBook):
 
         :raises TriggerRefused: if the block strategy says so, or too many runs wait already
         """
-        with self._ledger.begin() as session:
-            accepted = runs.accept(
-                session,
-                trigger,
-                resumable=handler.resumable,
-                queue_limit=self.settings.queue_limit,
-                now=self._clock(),
-            )
-            self._call_hooks(session, accepted.stopped)
+        accepted = self._acceptor.accept(trigger, handler)
         if accepted.is_queued:
             self._offer([accepted.run_id])
 
@@ -213,6 +207,17 @@ class Executor(RunBook):
         if ended is not None:
             self._upkeep.offer_next([ended.job_id])
         return ended is not None
+
+    def _accept(self, session: Session, trigger: Trigger, handler: JobHandler) -> runs.Accepted:
+        accepted = runs.accept(
+            session,
+            trigger,
+            resumable=handler.resumable,
+            queue_limit=self.settings.queue_limit,
+            now=self._clock(),
+        )
+        self._call_hooks(session, accepted.stopped)
+        return accepted
 
     def _offer(self, run_ids: Iterable[int]) -> None:
         for run_id in run_ids:

@@ -124,6 +124,8 @@ class LogMarkup(StrEnum):
 
 def log_text(text: str, markup: LogMarkup) -> str:
     """A log line as it goes to an admin."""
+    if "<" not in text and markup is not LogMarkup.ESCAPE:
+        return text
     match markup:
         case LogMarkup.LOOKALIKE:
             return _TAG_START.sub("\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", text)
