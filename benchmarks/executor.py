@@ -30,6 +30,7 @@ from typing import Any
 
 TOKEN = "a-token-for-benchmarks"
 CONNECTIONS = (1, 8, 50)
+CALLS = ("beat", "idleBeat", "run", "log")
 LOG_LINES = 10_000
 SLOWEST_ANSWERS = 3.0  # seconds that admins wait
 
@@ -252,11 +253,13 @@ def pyxxl(folder: Path) -> Iterator[Subject]:
         yield subject
 
 
-def measure_all(subject: Subject, requests: int, log_id: int) -> dict[tuple[str, int], Figures]:
+def measure_all(
+    subject: Subject, words: Sequence[str], requests: int, log_id: int
+) -> dict[tuple[str, int], Figures]:
     """Every call at every number of connections."""
     found = {}
     handler = {} if subject.name == "ours" else {"executorHandler": "quick"}
-    for word, connections in itertools.product(("beat", "idleBeat", "run", "log"), CONNECTIONS):
+    for word, connections in itertools.product(words, CONNECTIONS):
         count = requests if word != "log" else max(100, requests // 20)
         fields: dict[str, Any] = {"log_id": log_id} if word == "log" else dict(handler)
         figures = measure(subject, word, connections, count, **fields)
@@ -270,7 +273,7 @@ def measure_all(subject: Subject, requests: int, log_id: int) -> dict[tuple[str,
     return found
 
 
-def run(subject: Subject, requests: int) -> dict[tuple[str, int], Figures]:
+def run(subject: Subject, words: Sequence[str], requests: int) -> dict[tuple[str, int], Figures]:
     """Prepare a long log, then measure."""
     log_id = next(_log_ids)
     job_id = 1 + log_id % 500
@@ -282,27 +285,30 @@ def run(subject: Subject, requests: int) -> dict[tuple[str, int], Figures]:
     else:
         subject.call("run", {**trigger, "executorHandler": "talks"})
         time.sleep(5)
-    return measure_all(subject, requests, log_id)
+    return measure_all(subject, words, requests, log_id)
 
 
 def main() -> int:
     """Measure and print; 1 when /run is not as it has to be."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--requests", type=int, default=1000, help="per call and connections")
+    parser.add_argument("--calls", nargs="+", choices=CALLS, default=CALLS)
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(prefix="executor-benchmark-") as place:
         folder = Path(place)
         with ours(folder) as subject:
-            mine = run(subject, options.requests)
+            mine = run(subject, options.calls, options.requests)
         if importlib.util.find_spec("pyxxl") is None:
             print("pyxxl is not installed: its half is left out")
         else:
             with pyxxl(folder) as subject:
-                theirs = run(subject, options.requests)
+                theirs = run(subject, options.calls, options.requests)
             for key, figures in mine.items():
                 ratio = figures.per_second / theirs[key].per_second
                 print(f"ours / pyxxl  /{key[0]:9} {key[1]:3} connections: {ratio:.2f}")
+    if "run" not in options.calls:
+        return 0
     at_50 = mine["run", 50]
     is_good = at_50.p99 < 0.5 and at_50.longest < SLOWEST_ANSWERS and not at_50.errors
     print(f"/run at 50 connections: {'as wanted' if is_good else 'NOT as wanted'}")
