@@ -40,7 +40,7 @@ class _Request:
 class Acceptor:
     """Accepts triggers from many threads.
 
-    :param accept: accepts one in a given transaction
+    :param accept: accepts one in a given transaction; has changed nothing when it refuses
     """
 
     def __init__(self, ledger: Ledger, accept: Accept) -> None:
@@ -85,6 +85,11 @@ class Acceptor:
             for request in batch:
                 self._commit([request])
             return
+        except BaseException:
+            # This thread is told to end; those that wait for it must not wait for ever.
+            for request in batch:
+                request.error = TriggerRefused("the executor is stopping")
+            raise
         for request, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Accepted):
                 request.accepted = answer
@@ -96,8 +101,7 @@ class Acceptor:
         with self._ledger.begin() as session:
             for request in batch:
                 try:
-                    with session.begin_nested():
-                        answers.append(self._accept(session, request.trigger, request.handler))
+                    answers.append(self._accept(session, request.trigger, request.handler))
                 except TriggerRefused as refused:
                     answers.append(refused)
         return answers

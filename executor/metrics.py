@@ -19,9 +19,8 @@ Sample = tuple[Mapping[str, str], float]
 def exposition(session: Session, now: datetime) -> str:
     """All figures; what is counted is what the ledger keeps, so it sinks as old runs go."""
     runs = overview.counts(session)
-    backlog = overview.backlog(session)
+    admins, backlog = overview.reporting(session)
     queued_at = overview.oldest_queued_at(session)
-    admins = overview.registrations(session)
     queued = sum(count for status, _cause, count in runs if status == RunStatus.QUEUED)
     families = [
         _family(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, true, update
 from sqlalchemy.orm import Session
 
 from .changes import UNFINISHED_VALUES, rows_changed
@@ -42,33 +42,35 @@ class Backlog:
     """Failed deliveries of the one that was tried most often."""
 
 
-def registrations(session: Session) -> list[RegistrationInfo]:
-    """What each admin that was ever asked last said."""
-    rows = session.scalars(
-        select(ExecutorRegistration).order_by(ExecutorRegistration.admin_address)
-    )
-    return [
-        RegistrationInfo(
-            row.admin_address,
-            row.executor_address,
-            row.attempted_at,
-            row.succeeded_at,
-            row.problem,
-        )
-        for row in rows
-    ]
-
-
-def backlog(session: Session) -> Backlog:
-    """The results on their way."""
-    row = session.execute(
+def reporting(session: Session) -> tuple[list[RegistrationInfo], Backlog]:
+    """What each admin that was ever asked last said, and the results on their way; one query."""
+    waiting = (
         select(
-            func.count(),
-            func.min(ExecutorRun.ended_at),
-            func.coalesce(func.max(ExecutorRun.delivery_attempts), 0),
-        ).where(ExecutorRun.next_delivery_at.is_not(None))
-    ).one()
-    return Backlog(*row)
+            func.count().label("count"),
+            func.min(ExecutorRun.ended_at).label("oldest_at"),
+            func.coalesce(func.max(ExecutorRun.delivery_attempts), 0).label("attempts"),
+        )
+        .where(ExecutorRun.next_delivery_at.is_not(None))
+        .subquery()
+    )
+    rows = session.execute(
+        select(waiting, ExecutorRegistration)
+        .select_from(waiting)
+        .outerjoin(ExecutorRegistration, true())
+        .order_by(ExecutorRegistration.admin_address)
+    ).all()
+    found = [_registration(row[3]) for row in rows if row[3] is not None]
+    return found, Backlog(*rows[0][:3])
+
+
+def _registration(row: ExecutorRegistration) -> RegistrationInfo:
+    return RegistrationInfo(
+        row.admin_address,
+        row.executor_address,
+        row.attempted_at,
+        row.succeeded_at,
+        row.problem,
+    )
 
 
 def counts(session: Session) -> Sequence[tuple[str, str | None, int]]:

@@ -55,15 +55,10 @@ class RunBook:
         with self._ledger.read() as session:
             return runs.deferred(session)
 
-    def registrations(self) -> list[RegistrationInfo]:
-        """What each admin last said to the registration."""
+    def reporting(self) -> tuple[list[RegistrationInfo], Backlog]:
+        """What each admin last said to the registration, and the results that wait."""
         with self._ledger.read() as session:
-            return overview.registrations(session)
-
-    def backlog(self) -> Backlog:
-        """The results that no admin has taken yet."""
-        with self._ledger.read() as session:
-            return overview.backlog(session)
+            return overview.reporting(session)
 
     def send_again(self, run_id: int | None = None) -> int:
         """Make one result due now, or all that wait; returns how many."""

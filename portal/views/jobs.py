@@ -37,13 +37,14 @@ def _runs(before: int | None) -> dict[str, Any]:
     portal = current_portal()
     executor = portal.executor
     runs = executor.newest_runs(before=before, limit=PAGE)
+    registrations, backlog = executor.reporting()
     return {
         "runs": runs,
         "last": runs[-1].run_id if len(runs) == PAGE else None,
         "before": before,
         "settings": portal.settings,
-        "registrations": executor.registrations(),
-        "backlog": executor.backlog(),
+        "registrations": registrations,
+        "backlog": backlog,
         "now": utc_now(),
     }
 
