@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import PathConverter, Rule
@@ -47,7 +47,7 @@ def create_blueprint(executor: Executor, *, prefix: str) -> Blueprint:
 
     def call(word: str = "") -> Response:
         answer = _answer(executor, callers, word)
-        return Response(json.dumps(answer.as_json()), content_type="application/json;charset=UTF-8")
+        return Response(answer.to_bytes(), content_type="application/json;charset=UTF-8")
 
     def add_rule(state: BlueprintSetupState) -> None:
         # Added past Flask, which always narrows a rule to a list of methods.

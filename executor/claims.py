@@ -116,14 +116,28 @@ def dead(session: Session, now: datetime) -> list[int]:
     return list(session.scalars(select(ExecutorRun.id).where(ExecutorRun.lease_expires_at <= now)))
 
 
-def reap(session: Session, run_id: int, now: datetime) -> int | None:
+def held_by(session: Session, worker: str) -> list[int]:
+    """Runs whose lease is a worker's of that name."""
+    statement = select(ExecutorRun.id).where(
+        ExecutorRun.lease_expires_at.is_not(None), ExecutorRun.worker == worker
+    )
+    return list(session.scalars(statement))
+
+
+def reap(
+    session: Session, run_id: int, now: datetime, *, of_worker: str | None = None
+) -> int | None:
     """Take a run back from a dead process; returns the job that is free now.
 
     A resumable run is queued again, any other ends with 500; one that was killed or timed out
     before only stops occupying its job. None when the process turned out to be alive.
+
+    :param of_worker: known to be dead, so that its lease need not have run out
     """
     run = changes.load(session, run_id)
-    if run is None or run.lease_expires_at is None or run.lease_expires_at > now:
+    if run is None or run.lease_expires_at is None:
+        return None
+    if run.lease_expires_at > now and (of_worker is None or run.worker != of_worker):
         return None
     taken = run.info()
     if taken.status is RunStatus.RUNNING and run.resumable:

@@ -152,6 +152,13 @@ class Executor(RunBook):
         if performed is not None:
             self._upkeep.offer_next([performed.job_id])
 
+    def release(self, worker: str) -> None:
+        """Take back at once what an earlier life of this worker held, instead of after its lease.
+
+        :param worker: a name that nobody else can have at the same time
+        """
+        self._upkeep.release(worker, self._clock())
+
     def tick(self, now: datetime | None = None) -> None:
         """One step of the agent: what is due at this moment, and nothing when nothing is.
 

@@ -36,6 +36,13 @@ class Upkeep:
         self._reap(now)
         self._offer_unnoticed(now)
 
+    def release(self, worker: str, now: datetime) -> None:
+        """Take back at once what a worker held that is known to be dead."""
+        with self._ledger.read() as session:
+            held = claims.held_by(session, worker)
+        for run_id in held:
+            self._reap_one(run_id, now, of_worker=worker)
+
     def offer_next(self, job_ids: Iterable[int]) -> None:
         """Tell the queue of the next run of each of these jobs that is free for one."""
         with self._ledger.read() as session:
@@ -55,10 +62,13 @@ class Upkeep:
         with self._ledger.read() as session:
             dead = claims.dead(session, now)
         for run_id in dead:
-            with self._ledger.begin() as session:
-                job_id = claims.reap(session, run_id, now)
-            if job_id is not None:
-                self.offer_next([job_id])
+            self._reap_one(run_id, now)
+
+    def _reap_one(self, run_id: int, now: datetime, *, of_worker: str | None = None) -> None:
+        with self._ledger.begin() as session:
+            job_id = claims.reap(session, run_id, now, of_worker=of_worker)
+        if job_id is not None:
+            self.offer_next([job_id])
 
     def _offer_unnoticed(self, now: datetime) -> None:
         with self._ledger.read() as session:

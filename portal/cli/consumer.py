@@ -25,6 +25,7 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
     portal.archive.sweep(slot.name)
     with portal.ledger.write() as session:
         leases.free_slot(session, slot.name, now=utc_now())
+    portal.executor.release(slot.name)
     heart = _Heart(portal, slot.name)
     mover = Mover(
         ledger=portal.ledger,
