@@ -86,7 +86,9 @@ def test_body_above_the_limit_is_answered_by_the_shipped_server_too(served: Inst
         assert b"is larger than 5242880 bytes" in _rest(connection)
 
 
-def test_a_kept_connection_serves_several_requests_with_and_without_a_length(served: Installation) -> None:
+def test_a_kept_connection_serves_several_requests_with_and_without_a_length(
+    served: Installation,
+) -> None:
     with _connect(served) as connection:
         for length in ("Content-Length: 0\r\n", "", "Content-Length: 0\r\n"):
             connection.sendall(f"{BEAT}{length}\r\n".encode())

@@ -79,7 +79,11 @@ def test_every_admin_shows_what_it_last_said(
                 )
             )
     text = auditor.get("/jobs/").text
-    for words in ("http://good 已注册", "未注册 code 500, The access token is wrong.", "http://old 已过期"):
+    for words in (
+        "http://good 已注册",
+        "未注册 code 500, The access token is wrong.",
+        "http://old 已过期",
+    ):
         assert words in " ".join(text.split())
     figures = auditor.raw("/metrics").text
     assert 'xxl_job_registered{admin="http://good"} 1\n' in figures
