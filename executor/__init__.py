@@ -9,6 +9,7 @@ from .current import current_executor, finish
 from .errors import JobFailed
 from .handlers import job_handler
 from .models import RunInfo
+from .protocol.texts import LogMarkup
 from .service import Executor
 from .settings import ExecutorSettings
 
@@ -17,6 +18,7 @@ __all__ = [
     "ExecutorSettings",
     "JobContext",
     "JobFailed",
+    "LogMarkup",
     "RunInfo",
     "current_executor",
     "finish",

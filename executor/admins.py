@@ -6,15 +6,19 @@ No type of the HTTP library leaves this module.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .errors import ExecutorError
 from .protocol import outbound, texts
+from .protocol.dialects import Shape, shape_asked_for
+
+logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 3.0
 READ_SECONDS: Final = 5.0
@@ -39,12 +43,17 @@ class NotAnAdmin(AdminError):
 class AdminRefused(AdminError):
     """The admin answered with a code that is not 200, such as for a wrong token."""
 
+    def __init__(self, url: str, answer: outbound.Answer) -> None:
+        super().__init__(f"{url}: code {answer.code}, {answer.msg}")
+        self.message = answer.msg
+
 
 class AdminClient:
     """Calls one admin.
 
     :param address: its base address, with the context path if it has one
     :param token: sent with each call, even when empty
+    :param app_name: sent with each call, for admins from 3.5 on
     """
 
     def __init__(
@@ -52,15 +61,17 @@ class AdminClient:
         address: str,
         *,
         token: str,
+        app_name: str,
         read_seconds: float = READ_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address = address
-        self._headers = outbound.headers(token)
+        self._headers = outbound.headers(token, app_name)
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._answer_seconds = answer_seconds
         self._monotonic = monotonic
+        self._wanted: dict[Shape, Shape] = {}
 
     def registry(self, app_name: str, address: str) -> None:
         """Say that the executor is there; holds for 90 s.
@@ -76,14 +87,27 @@ class AdminClient:
         """
         self._call("registryRemove", outbound.registry_body(app_name, address))
 
-    def callback(self, results: Sequence[outbound.Result]) -> None:
+    def callback(self, results: Sequence[outbound.Result], shape: Shape = Shape.ARRAY) -> None:
         """Report how runs ended; reporting one again does no harm.
+
+        An admin that gives away that it wants another shape gets it, now and from now on: it is
+        not the version the runs were triggered by, because it was upgraded meanwhile.
 
         :raises AdminError: if the admin did not take it
         """
-        self._call("callback", outbound.callback_body(results))
+        shape = self._wanted.get(shape, shape)
+        try:
+            self._call("callback", outbound.callback_body(results, shape))
+        except AdminRefused as refused:
+            wanted = shape_asked_for(refused.message)
+            if wanted is None or wanted is shape:
+                raise
+            logger.info("%s takes results as %s, not as %s", self.address, wanted, shape)
+            self._call("callback", outbound.callback_body(results, wanted))
+            self._wanted[shape] = wanted
+            self._wanted.pop(wanted, None)
 
-    def _call(self, word: str, body: Any) -> None:
+    def _call(self, word: str, body: outbound.JsonBody) -> None:
         url = f"{self.address.rstrip('/')}/api/{word}"
         try:
             status, location, content = self._post(url, json.dumps(body).encode())
@@ -98,7 +122,7 @@ class AdminClient:
         except outbound.AnswerError as error:
             raise NotAnAdmin(f"{url}: {error}") from error
         if answer.code != texts.OK:
-            raise AdminRefused(f"{url}: code {answer.code}, {answer.msg}")
+            raise AdminRefused(url, answer)
 
     def _post(self, url: str, body: bytes) -> tuple[int, str | None, bytes]:
         deadline = self._monotonic() + self._answer_seconds

@@ -6,17 +6,18 @@ method or path may fall through to the application's own error pages.
 
 from __future__ import annotations
 
-import hmac
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import PathConverter, Rule
 
-from .calls import CALLS
+from .callers import Callers
+from .calls import CALLS, Call
 from .protocol import texts
+from .protocol.dialects import Dialect, dialect_of
 from .protocol.inbound import RequestError
 from .protocol.outbound import Answer, failure
 
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 BODY_LIMIT: Final = 5 << 20
 """Bytes of a request; the Java executor's own bound."""
+DISCARD_LIMIT: Final = 32 << 20
+"""Bytes read and thrown away, so that the refusal reaches the client."""
 
 
 class _AnythingConverter(PathConverter):
@@ -40,33 +43,38 @@ def create_blueprint(executor: Executor, *, prefix: str) -> Blueprint:
     """A blueprint that answers every method and every path below ``prefix``."""
     blueprint = Blueprint("xxl_job", __name__)
 
-    def call(word: str) -> Response:
-        answer = _answer(executor, word)
-        return Response(json.dumps(answer.as_json()), content_type="application/json;charset=UTF-8")
+    callers = Callers(executor.settings)
+
+    def call(word: str = "") -> Response:
+        answer = _answer(executor, callers, word)
+        return Response(answer.to_bytes(), content_type="application/json;charset=UTF-8")
 
     def add_rule(state: BlueprintSetupState) -> None:
         # Added past Flask, which always narrows a rule to a list of methods.
         converters = state.app.url_map.converters
         converters["xxl_job_word"] = _AnythingConverter
         state.app.view_functions["xxl_job.call"] = call
-        rule = f"{prefix.rstrip('/')}/<xxl_job_word:word>"
-        state.app.url_map.add(Rule(rule, endpoint="xxl_job.call", strict_slashes=False))
+        base = prefix.rstrip("/")
+        options: dict[str, Any] = {"endpoint": "xxl_job.call", "strict_slashes": False}
+        state.app.url_map.add(Rule(f"{base}/<xxl_job_word:word>", **options))
+        if base:  # admins of 2.0 and 2.1 post to the very address they were told
+            state.app.url_map.add(Rule(base, **options))
 
     blueprint.record(add_rule)
     return blueprint
 
 
-def _answer(executor: Executor, word: str) -> Answer:
+def _answer(executor: Executor, callers: Callers, word: str) -> Answer:
     """Java's order of checks: method, token, path, body."""
-    if request.method != "POST":
-        return failure(texts.WRONG_METHOD)
-    if not _token_is_right(executor):
-        return failure(texts.WRONG_TOKEN)
+    dialect = dialect_of(word, names_app=texts.APP_NAME_HEADER in request.headers)
+    refusal = _refusal(callers, dialect)
+    if refusal is not None:
+        return failure(refusal)
     call = CALLS.get(word)
     if call is None or request.query_string:
         return failure(texts.unknown_word(request.full_path.rstrip("?")))
     try:
-        return call(executor, _body())
+        return call(executor, Call(_body(), dialect))
     except RequestError as error:
         return failure(texts.bad_request(str(error)))
     except Exception:
@@ -74,22 +82,31 @@ def _answer(executor: Executor, word: str) -> Answer:
         return failure(texts.bad_request("internal error, its cause is in the executor's log"))
 
 
+def _refusal(callers: Callers, dialect: Dialect) -> str | None:
+    if not callers.is_allowed(request):
+        return texts.FOREIGN_NETWORK
+    if request.method != "POST":
+        return texts.WRONG_METHOD
+    return callers.refusal(request, dialect)
+
+
 def _body() -> bytes:
     request.max_content_length = BODY_LIMIT
     try:
         return request.get_data(cache=False)
     except RequestEntityTooLarge as error:
+        _discard_body()
         raise RequestError(f"the body is larger than {BODY_LIMIT} bytes") from error
-    except HTTPException as error:
+    except (HTTPException, OSError) as error:
         raise RequestError("the body ended early") from error
 
 
-def _token_is_right(executor: Executor) -> bool:
-    """Compare with every accepted token, in a time that tells nothing about them."""
-    settings = executor.settings
-    # A header's characters are its bytes; admins write the token in UTF-8.
-    given = request.headers.get(texts.TOKEN_HEADER, "").encode("latin-1", "replace")
-    matches = [hmac.compare_digest(given, token.encode()) for token in settings.access_tokens]
-    if settings.allow_no_token and (not settings.access_tokens or not given):
-        return True
-    return any(matches)
+def _discard_body() -> None:
+    """Take what is too large off the wire: a client reads no answer before it has sent all."""
+    left = request.content_length
+    if left is None:  # chunked; where it ends is known to the server, when it says so
+        left = DISCARD_LIMIT if request.environ.get("wsgi.input_terminated") else 0
+    left = min(left, DISCARD_LIMIT)
+    stream = request.environ["wsgi.input"]
+    while left > 0 and (piece := stream.read(min(left, 1 << 16))):
+        left -= len(piece)

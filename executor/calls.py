@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .errors import TriggerRefused
 from .handlers import find_handler
 from .protocol import inbound, texts
+from .protocol.dialects import Dialect
 from .protocol.outbound import Answer, failure, success
 
 if TYPE_CHECKING:
     from .service import Executor
 
 
-def beat(_executor: Executor, _body: bytes) -> Answer:
+@dataclass(frozen=True)
+class Call:
+    """What an admin sent."""
+
+    body: bytes
+    dialect: Dialect
+
+
+def beat(_executor: Executor, _call: Call) -> Answer:
     """Alive; the body may be nothing at all or anything."""
     return success()
 
 
-def idle_beat(executor: Executor, body: bytes) -> Answer:
+def idle_beat(executor: Executor, call: Call) -> Answer:
     """Whether the job has no run that is queued, running or deferred."""
-    if executor.is_busy(inbound.parse_job_id(body)):
+    if executor.is_busy(inbound.parse_job_id(call.body)):
         return failure(texts.BUSY)
     return success()
 
 
-def run(executor: Executor, body: bytes) -> Answer:
+def run(executor: Executor, call: Call) -> Answer:
     """Accept a trigger; checks in Java's order, and the run is on disk before the answer."""
-    trigger = inbound.parse_trigger(body)
+    trigger = inbound.parse_trigger(call.body, call.dialect)
     if trigger.glue_type != texts.BEAN:
         return failure(texts.refused_glue(trigger.glue_type))
     handler = find_handler(trigger.handler)
@@ -43,24 +53,25 @@ def run(executor: Executor, body: bytes) -> Answer:
     return success()
 
 
-def kill(executor: Executor, body: bytes) -> Answer:
+def kill(executor: Executor, call: Call) -> Answer:
     """End all unfinished runs of the job; 200 also when there are none."""
-    killed = executor.kill(inbound.parse_job_id(body))
+    killed = executor.kill(inbound.parse_job_id(call.body))
     if killed:
         return success()
     # Admins up to 3.1 show msg, later ones the content.
     return Answer(texts.OK, texts.ALREADY_KILLED, texts.ALREADY_KILLED)
 
 
-def log(executor: Executor, body: bytes) -> Answer:
+def log(executor: Executor, call: Call) -> Answer:
     """Lines of a run's log."""
-    return success(executor.read_log(inbound.parse_log_query(body)).as_json())
+    return success(executor.read_log(inbound.parse_log_query(call.body)).as_json())
 
 
-CALLS: Final[dict[str, Callable[[Executor, bytes], Answer]]] = {
+CALLS: Final[dict[str, Callable[[Executor, Call], Answer]]] = {
     "beat": beat,
     "idleBeat": idle_beat,
     "run": run,
+    "trigger": run,
     "kill": kill,
     "log": log,
 }

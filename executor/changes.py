@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from . import logs, observing
 from .models import ExecutorRun
-from .statuses import UNFINISHED, RunStatus, check
+from .statuses import UNFINISHED, Cause, RunStatus, check
 
 UNFINISHED_VALUES: Final = tuple(sorted(status.value for status in UNFINISHED))
 
@@ -41,7 +41,14 @@ def move(session: Session, run: ExecutorRun, new: RunStatus, **values: Any) -> b
 
 
 def end(
-    session: Session, run: ExecutorRun, status: RunStatus, *, code: int, message: str, now: datetime
+    session: Session,
+    run: ExecutorRun,
+    status: RunStatus,
+    *,
+    cause: Cause,
+    code: int,
+    message: str,
+    now: datetime,
 ) -> bool:
     """End the run and put its result into the outbox, both in this transaction.
 
@@ -50,6 +57,7 @@ def end(
     """
     values: dict[str, Any] = {
         "ended_at": now,
+        "cause": cause.value,
         "handle_code": code,
         "handle_message": logs.bounded(message),
         "next_delivery_at": now,

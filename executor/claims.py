@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from . import changes, logs, runs
 from .models import ExecutorRun, RunInfo
 from .protocol import texts
-from .statuses import RunStatus
+from .statuses import Cause, RunStatus
 
 LEASE: Final = timedelta(seconds=30)
 
@@ -74,7 +74,15 @@ def hold(session: Session, known: RunInfo) -> bool:
     return run is not None and (run.status, run.claims) == (known.status.value, known.claim)
 
 
-def complete(session: Session, taken: RunInfo, *, code: int, message: str, now: datetime) -> None:
+def complete(
+    session: Session,
+    taken: RunInfo,
+    *,
+    code: int,
+    message: str,
+    now: datetime,
+    cause: Cause = Cause.HANDLER,
+) -> None:
     """Record the handler's result and give the job free.
 
     A run that was killed, timed out or finished meanwhile keeps that end; of a run that somebody
@@ -85,7 +93,7 @@ def complete(session: Session, taken: RunInfo, *, code: int, message: str, now: 
     run = changes.load(session, taken.run_id)
     if run is not None and run.status == RunStatus.RUNNING:
         status = RunStatus.SUCCEEDED if code == texts.OK else RunStatus.FAILED
-        changes.end(session, run, status, code=code, message=message, now=now)
+        changes.end(session, run, status, cause=cause, code=code, message=message, now=now)
 
 
 def defer(session: Session, taken: RunInfo, *, now: datetime) -> None:
@@ -108,21 +116,42 @@ def dead(session: Session, now: datetime) -> list[int]:
     return list(session.scalars(select(ExecutorRun.id).where(ExecutorRun.lease_expires_at <= now)))
 
 
-def reap(session: Session, run_id: int, now: datetime) -> int | None:
+def held_by(session: Session, worker: str) -> list[int]:
+    """Runs whose lease is a worker's of that name."""
+    statement = select(ExecutorRun.id).where(
+        ExecutorRun.lease_expires_at.is_not(None), ExecutorRun.worker == worker
+    )
+    return list(session.scalars(statement))
+
+
+def reap(
+    session: Session, run_id: int, now: datetime, *, of_worker: str | None = None
+) -> int | None:
     """Take a run back from a dead process; returns the job that is free now.
 
     A resumable run is queued again, any other ends with 500; one that was killed or timed out
     before only stops occupying its job. None when the process turned out to be alive.
+
+    :param of_worker: known to be dead, so that its lease need not have run out
     """
     run = changes.load(session, run_id)
-    if run is None or run.lease_expires_at is None or run.lease_expires_at > now:
+    if run is None or run.lease_expires_at is None:
+        return None
+    if run.lease_expires_at > now and (of_worker is None or run.worker != of_worker):
         return None
     taken = run.info()
     if taken.status is RunStatus.RUNNING and run.resumable:
         changes.move(session, run, RunStatus.QUEUED, lease_expires_at=None, occupies_job_id=None)
         logs.append(session, run_id, "the process died; the run starts again", now=now)
     else:
-        complete(session, taken, code=texts.FAIL, message=texts.RESTARTED, now=now)
+        complete(
+            session,
+            taken,
+            code=texts.FAIL,
+            message=texts.RESTARTED,
+            now=now,
+            cause=Cause.RESTART,
+        )
     return run.job_id
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -11,20 +11,28 @@ from sqlalchemy.orm import Session
 from . import changes
 from .models import ExecutorRun, RunInfo
 from .protocol import texts
-from .statuses import RunStatus
+from .statuses import Cause, RunStatus
 
-Cause = Literal["kill", "timeout"]
+_REASONS: Final = {
+    Cause.KILL: texts.KILLED,
+    Cause.COVER: texts.COVERED,
+    Cause.CHANGE: texts.HANDLER_CHANGED,
+}
 
 
-def kill_job(session: Session, job_id: int, now: datetime) -> list[RunInfo]:
-    """End every unfinished run of the job with Java's text for it; returns the ended ones."""
-    return [
-        run.info()
-        for run in _unfinished(session, ExecutorRun.job_id == job_id)
+def stop_job(session: Session, job_id: int, cause: Cause, now: datetime) -> list[RunInfo]:
+    """End every unfinished run of the job with Java's text for it; returns the ended ones.
+
+    :param cause: a kill, or the later trigger that takes the job's place
+    """
+    ended = []
+    for run in _unfinished(session, ExecutorRun.job_id == job_id):
+        text = texts.stopped(_REASONS[cause], was_queued=run.status == RunStatus.QUEUED)
         if changes.end(
-            session, run, RunStatus.KILLED, code=texts.FAIL, message=_kill_text(run), now=now
-        )
-    ]
+            session, run, RunStatus.KILLED, cause=cause, code=texts.FAIL, message=text, now=now
+        ):
+            ended.append(run.info())
+    return ended
 
 
 def time_out(session: Session, now: datetime) -> list[RunInfo]:
@@ -33,7 +41,13 @@ def time_out(session: Session, now: datetime) -> list[RunInfo]:
         run.info()
         for run in _unfinished(session, ExecutorRun.deadline_at <= now)
         if changes.end(
-            session, run, RunStatus.TIMED_OUT, code=texts.TIMEOUT, message=texts.TIMED_OUT, now=now
+            session,
+            run,
+            RunStatus.TIMED_OUT,
+            cause=Cause.TIMEOUT,
+            code=texts.TIMEOUT,
+            message=texts.TIMED_OUT,
+            now=now,
         )
     ]
 
@@ -74,16 +88,13 @@ def _finish(
     session: Session, run: ExecutorRun, code: int, message: str, now: datetime
 ) -> RunInfo | None:
     status = _END_OF_CODE.get(code, RunStatus.FAILED)
-    ended = changes.end(session, run, status, code=code, message=message, now=now)
+    ended = changes.end(
+        session, run, status, cause=Cause.HANDLER, code=code, message=message, now=now
+    )
     return run.info() if ended else None
 
 
 _END_OF_CODE = {texts.OK: RunStatus.SUCCEEDED, texts.TIMEOUT: RunStatus.TIMED_OUT}
-
-
-def _kill_text(run: ExecutorRun) -> str:
-    waiting = run.status == RunStatus.QUEUED
-    return texts.KILLED_QUEUED if waiting else texts.KILLED_RUNNING
 
 
 def _unfinished(session: Session, condition: ColumnElement[bool]) -> list[ExecutorRun]:

@@ -20,6 +20,8 @@ class JobHandler:
     function: HandlerFunction
     resumable: bool
     """Whether a run may be executed again from the start after its process died."""
+    isolated: bool
+    """Whether a run is executed in a child process, which can be stopped whatever it does."""
 
 
 _handlers: dict[str, JobHandler] = {}
@@ -34,20 +36,29 @@ def job_handler(
     code 500. A run of a ``resumable`` handler is executed again when its process dies; any other
     ends with 500 "executor restarted".
 
-    :raises ValueError: if another function has the name
-    :raises NotImplementedError: for ``isolated``, which this version cannot do and so refuses
+    An ``isolated`` handler runs in a child process that knows nothing of the application: it
+    imports the module the handler is defined in, and has the context's ``log`` and ``cancelled``
+    but not ``hold``. When its run is killed, times out or gives way to a later one, it is told
+    (``cancelled``), then after a grace killed with all processes it started.
+
+    :raises ValueError: if another function has the name, or a child process could not import it
     """
-    if isolated:
-        raise NotImplementedError(f"handler {name}: isolated handlers are not supported yet")
 
     def register(function: HandlerFunction) -> HandlerFunction:
+        if isolated and ("<locals>" in function.__qualname__ or function.__module__ == "__main__"):
+            raise ValueError(f"handler {name}: an isolated handler stands at the top of a module")
         known = _handlers.get(name)
         if known is not None and _origin(known.function) != _origin(function):
             raise ValueError(f"two handlers are called {name}")
-        _handlers[name] = JobHandler(name, function, resumable)
+        _handlers[name] = JobHandler(name, function, resumable, isolated)
         return function
 
     return register
+
+
+def handler_names() -> list[str]:
+    """The names an admin may use, sorted."""
+    return sorted(_handlers)
 
 
 def find_handler(name: str | None) -> JobHandler | None:

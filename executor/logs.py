@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import CursorResult, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from .models import ExecutorLogLine, ExecutorRun
-from .protocol.inbound import LogQuery
-from .protocol.outbound import LogPage
-from .protocol.texts import MESSAGE_LIMIT, NO_LOG, log_text, storable
-from .statuses import RunStatus
+from .protocol.texts import MESSAGE_LIMIT, storable
+from .statuses import UNFINISHED
 
 LINE_LIMIT: Final = 4_000
 """Characters kept of one line."""
 PAGE_LINES: Final = 10_000
-"""Lines in one answer."""
-_GAP_MARK: Final = "... {count} lines left out here: the log is too long to show whole ..."
+"""Lines shown at once."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,11 @@ def append(session: Session, run_id: int, text: str, *, now: datetime) -> None:
     session.execute(
         update(ExecutorRun)
         .where(ExecutorRun.id == run_id)
-        .values(log_lines=ExecutorRun.log_lines + len(lines)),
+        .values(
+            log_lines=ExecutorRun.log_lines + len(lines),
+            log_chars=ExecutorRun.log_chars + sum(map(len, lines)),
+            logged_at=now,
+        ),
         execution_options={"synchronize_session": False},
     )
     last = session.scalars(select(ExecutorRun.log_lines).where(ExecutorRun.id == run_id)).one()
@@ -56,32 +57,26 @@ def append(session: Session, run_id: int, text: str, *, now: datetime) -> None:
     )
 
 
-def read(session: Session, query: LogQuery, *, zone: tzinfo | None) -> LogPage:
-    """The lines an admin's page asks for.
-
-    The page shows what it has not shown yet when ``to_line >= from_line`` and goes on behind it.
-    It asks only once for a run that had ended when it was opened, so an ended run is answered
-    whole, with a note in the middle if it is too long; a living one page by page.
-    """
-    run = session.execute(
-        select(ExecutorRun.id, ExecutorRun.status, ExecutorRun.log_lines)
-        .where(ExecutorRun.log_id == query.log_id)
-        .order_by(ExecutorRun.id.desc())
-        .limit(1)
-    ).first()
-    if run is None:
-        return _missing(query)
-    first = max(1, query.from_line)
-    ended = RunStatus(run.status).is_ended
-    if run.log_lines - first >= PAGE_LINES and ended:
-        return LogPage(
-            query.from_line,
-            run.log_lines,
-            _with_gap(session, run.id, first, run.log_lines, zone),
-            is_end=True,
-        )
-    last = min(run.log_lines, first + PAGE_LINES - 1)
-    return LogPage(query.from_line, last, _text(_lines(session, run.id, first, last), zone), ended)
+def beat(session: Session, run_id: int, *, quiet: timedelta, now: datetime) -> bool:
+    """Say that an unfinished run goes on, if nobody wrote a line for so long; returns whether."""
+    last_sign = func.coalesce(ExecutorRun.logged_at, ExecutorRun.queued_at)
+    statement = update(ExecutorRun).where(
+        ExecutorRun.id == run_id,
+        ExecutorRun.status.in_([status.value for status in UNFINISHED]),
+        last_sign <= now - quiet,
+    )
+    # Of two who look at the same run in this moment, one changes the row.
+    result = session.execute(
+        statement.values(logged_at=now), execution_options={"synchronize_session": False}
+    )
+    if cast("CursorResult[Any]", result).rowcount == 0:
+        return False
+    started_at = session.scalars(
+        select(ExecutorRun.started_at).where(ExecutorRun.id == run_id)
+    ).one()
+    text = "waiting for its turn" if started_at is None else f"still going on, {now - started_at}"
+    append(session, run_id, f"... {text.partition('.')[0]} ...", now=now)
+    return True
 
 
 def lines_after(session: Session, run_id: int, number: int) -> Sequence[LogLine]:
@@ -95,34 +90,12 @@ def bounded(message: str) -> str:
     return storable(message)[:MESSAGE_LIMIT]
 
 
-def _missing(query: LogQuery) -> LogPage:
-    # With fewer lines than asked for the page would show nothing; the first answer has one.
-    if query.from_line > 1:
-        return LogPage(query.from_line, 1, "", is_end=True)
-    return LogPage(query.from_line, 1, NO_LOG, is_end=True)
-
-
-def _with_gap(session: Session, run_id: int, first: int, last: int, zone: tzinfo | None) -> str:
-    half = PAGE_LINES // 2
-    head = _lines(session, run_id, first, first + half - 1)
-    tail = _lines(session, run_id, last - half + 1, last)
-    gap = _GAP_MARK.format(count=last - first + 1 - 2 * half)
-    return "\n".join((_text(head, zone), gap, _text(tail, zone)))
-
-
 def _lines(session: Session, run_id: int, first: int, last: int) -> Sequence[ExecutorLogLine]:
     return session.scalars(
         select(ExecutorLogLine)
         .where(ExecutorLogLine.run_id == run_id, ExecutorLogLine.number.between(first, last))
         .order_by(ExecutorLogLine.number)
     ).all()
-
-
-def _text(lines: Sequence[ExecutorLogLine], zone: tzinfo | None) -> str:
-    return "\n".join(
-        f"{line.written_at.astimezone(zone):%Y-%m-%d %H:%M:%S} {log_text(line.text)}"
-        for line in lines
-    )
 
 
 def _cut(line: str, limit: int) -> str:

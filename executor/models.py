@@ -13,7 +13,6 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -23,8 +22,10 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.engine.interfaces import Dialect as SqlDialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from .protocol.dialects import Dialect
 from .statuses import RunStatus
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,11 +40,11 @@ class Instant(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: datetime | None, dialect: SqlDialect) -> Any:
         """To milliseconds; a naive datetime is a mistake and raises TypeError."""
         return None if value is None else (value - _EPOCH) // _MILLISECOND
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: SqlDialect) -> datetime | None:
         """Back to an aware datetime in UTC."""
         return None if value is None else _EPOCH + value * _MILLISECOND
 
@@ -70,6 +71,7 @@ class RunInfo:
     log_id: int
     log_date_time: int
     """When the admin triggered, epoch milliseconds as it was sent."""
+    dialect: Dialect
     handler: str
     params: str
     shard_index: int
@@ -80,8 +82,18 @@ class RunInfo:
     queued_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    cause: str | None
+    """What ended it, one of :class:`~executor.statuses.Cause`."""
     code: int | None
     message: str | None
+    worker: str | None
+    is_held: bool
+    """Whether a process is still inside the handler, which for a while outlives a kill."""
+    due_at: datetime | None
+    """When its result goes to an admin (again); None before the end and once delivered."""
+    deliveries: int
+    """How often the result's delivery failed."""
+    delivered_at: datetime | None
 
 
 class ExecutorRun(Base):
@@ -99,6 +111,7 @@ class ExecutorRun(Base):
     job_id: Mapped[int] = mapped_column(BigInteger)
     log_id: Mapped[int] = mapped_column(BigInteger, index=True)
     log_date_time: Mapped[int] = mapped_column(BigInteger)
+    dialect: Mapped[str] = mapped_column(String(16), server_default=Dialect.RUN.value)
     handler: Mapped[str] = mapped_column(String(255))
     params: Mapped[str] = mapped_column(Text)
     timeout_seconds: Mapped[int] = mapped_column(Integer)
@@ -112,7 +125,8 @@ class ExecutorRun(Base):
     """When the queue was last told to look at the run."""
     started_at: Mapped[datetime | None] = mapped_column(Instant)
     deadline_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
-    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    cause: Mapped[str | None] = mapped_column(String(16))
 
     claims: Mapped[int] = mapped_column(Integer, default=0)
     worker: Mapped[str | None] = mapped_column(String(255))
@@ -125,11 +139,16 @@ class ExecutorRun(Base):
     handle_message: Mapped[str | None] = mapped_column(Text)
     next_delivery_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """When the result goes to an admin (again); null before the end and once delivered."""
+    delivering_until: Mapped[datetime | None] = mapped_column(Instant)
+    """Set while a process is sending the result; behind it that process counts as dead."""
     delivery_attempts: Mapped[int] = mapped_column(Integer, default=0)
     delivered_at: Mapped[datetime | None] = mapped_column(Instant)
 
     log_lines: Mapped[int] = mapped_column(Integer, default=0)
     """How many log lines there are; the next one's number comes from here."""
+    log_chars: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    logged_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When the last line was written."""
 
     def info(self) -> RunInfo:
         """A copy that does not hang on the session."""
@@ -138,6 +157,7 @@ class ExecutorRun(Base):
             job_id=self.job_id,
             log_id=self.log_id,
             log_date_time=self.log_date_time,
+            dialect=Dialect(self.dialect),
             handler=self.handler,
             params=self.params,
             shard_index=self.shard_index,
@@ -147,8 +167,14 @@ class ExecutorRun(Base):
             queued_at=self.queued_at,
             started_at=self.started_at,
             ended_at=self.ended_at,
+            cause=self.cause,
             code=self.handle_code,
             message=self.handle_message,
+            worker=self.worker,
+            is_held=self.lease_expires_at is not None,
+            due_at=self.next_delivery_at,
+            deliveries=self.delivery_attempts,
+            delivered_at=self.delivered_at,
         )
 
 
@@ -176,6 +202,24 @@ class ExecutorRegistration(Base):
     succeeded_at: Mapped[datetime | None] = mapped_column(Instant)
     problem: Mapped[str | None] = mapped_column(Text)
     """Why the last attempt failed; null when the executor is registered."""
+
+
+class ExecutorAgent(Base):
+    """A process that registers the executor; the last one to stop takes the registration back."""
+
+    __tablename__ = "executor_agents"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ExecutorLock(Base):
+    """A name that one transaction at a time holds, see :mod:`executor.locks`."""
+
+    __tablename__ = "executor_locks"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(Instant)
 
 
 def utc_now() -> datetime:

@@ -29,6 +29,11 @@ def observed(begin: Sessions, observers: Sequence[Observer]) -> Sessions:
     return begin_observed
 
 
+def is_observed(session: Session) -> bool:
+    """Whether there is anybody to tell."""
+    return bool(session.info.get(_KEY))
+
+
 def tell(session: Session, run: RunInfo, moment: Moment) -> None:
     """Call the observers; what they write is kept or lost with the run's change."""
     observers: Sequence[Observer] = session.info.get(_KEY, ())

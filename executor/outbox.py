@@ -8,36 +8,22 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Update, select, update
-from sqlalchemy.orm import Session
-
-from .admins import AdminClient, AdminError
-from .changes import rows_changed
+from . import parcels
+from .admins import AdminClient, AdminError, AdminUnreachable
 from .ledger import Ledger
-from .models import ExecutorRun
-from .protocol.outbound import Result
+from .parcels import Parcel
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 50
-"""Results in one callback; Java's own bound."""
-RESERVED: Final = timedelta(minutes=2)
-"""Longer than a delivery to several hanging admins takes."""
 FIRST_WAIT: Final = timedelta(seconds=2)
 LONGEST_WAIT: Final = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class _Parcel:
-    run_id: int
-    attempts: int
-    reserved_until: datetime
-    result: Result
+SENDING_SECONDS: Final = parcels.RESERVED.total_seconds() / 2
+"""A batch that is still being taken apart after this waits for its next turn."""
 
 
 class Outbox:
@@ -48,11 +34,13 @@ class Outbox:
         ledger: Ledger,
         clients: Sequence[AdminClient],
         *,
-        jitter: Callable[[], float] = random.random,
+        random_: random.Random | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
-        self._clients = clients
-        self._jitter = jitter
+        self._clients = list(clients)
+        self._random = random_ or random.Random()  # noqa: S311 - spreads load, keeps no secret
+        self._monotonic = monotonic
         self._problem: str | None = None
 
     def deliver_due(self, now: datetime) -> int:
@@ -63,91 +51,90 @@ class Outbox:
         if not self._clients or not self._has_due(now):
             return 0
         with self._ledger.begin() as session:
-            parcels = _reserve(session, now)
-        if not parcels:
-            return 0
-        try:
-            self._send([parcel.result for parcel in parcels])
-        except AdminError as error:
-            self._tell_once(str(error))
-            self._put_off(parcels, now)
-            return 0
-        self._problem = None
-        self._mark_delivered(parcels, now)
-        return len(parcels)
-
-    def _tell_once(self, problem: str) -> None:
-        if problem != self._problem:
-            logger.warning("results wait, no admin took them: %s", problem)
-        self._problem = problem
+            batch = parcels.reserve(session, now)
+        until = self._monotonic() + SENDING_SECONDS
+        attempt = _Attempt(self._send, self._random.shuffle, lambda: self._monotonic() > until)
+        attempt.deliver(batch)
+        refused = [parcel for parcel in batch if parcel not in attempt.taken]
+        with self._ledger.begin() as session:
+            for parcel in attempt.taken:
+                parcels.mark_delivered(session, parcel, now)
+            for parcel in refused:
+                parcels.put_off(session, parcel, now + self._wait(parcel.attempts))
+        self._tell_once(str(attempt.error) if refused else None)
+        return len(attempt.taken)
 
     def _has_due(self, now: datetime) -> bool:
         with self._ledger.read() as session:
-            due = select(ExecutorRun.id).where(ExecutorRun.next_delivery_at <= now).limit(1)
-            return session.scalars(due).first() is not None
+            return parcels.has_due(session, now)
 
-    def _send(self, results: list[Result]) -> None:
-        for client in self._clients[:-1]:
+    def _send(self, batch: Sequence[Parcel]) -> None:
+        """Send to the first admin that takes it; that one is asked first from then on."""
+        problem: AdminError | None = None
+        for client in list(self._clients):
             try:
-                return client.callback(results)
+                client.callback([parcel.result for parcel in batch], batch[0].shape)
             except AdminError as error:
-                logger.info("trying the next admin: %s", error)
-        return self._clients[-1].callback(results)
+                # An answer says more than none: it may be about one of the results.
+                if problem is None or isinstance(problem, AdminUnreachable):
+                    problem = error
+                continue
+            self._clients.remove(client)
+            self._clients.insert(0, client)
+            return
+        if problem is not None:
+            raise problem
 
-    def _mark_delivered(self, parcels: list[_Parcel], now: datetime) -> None:
-        with self._ledger.begin() as session:
-            for parcel in parcels:
-                rows_changed(
-                    session,
-                    _reserved(parcel).values(delivered_at=now, next_delivery_at=None),
-                )
-
-    def _put_off(self, parcels: list[_Parcel], now: datetime) -> None:
-        with self._ledger.begin() as session:
-            for parcel in parcels:
-                rows_changed(
-                    session,
-                    _reserved(parcel).values(
-                        next_delivery_at=now + self._wait(parcel.attempts),
-                        delivery_attempts=parcel.attempts + 1,
-                    ),
-                )
+    def _tell_once(self, problem: str | None) -> None:
+        if problem is not None and problem != self._problem:
+            logger.warning("results wait, no admin took them: %s", problem)
+        self._problem = problem
 
     def _wait(self, attempts: int) -> timedelta:
         longest = min(LONGEST_WAIT, FIRST_WAIT * (1 << min(attempts, 16)))
-        return longest * (0.5 + self._jitter() / 2)
+        return longest * (0.5 + self._random.random() / 2)
 
 
-def _reserve(session: Session, now: datetime) -> list[_Parcel]:
-    until = now + RESERVED
-    due = session.scalars(
-        select(ExecutorRun)
-        .where(ExecutorRun.next_delivery_at <= now)
-        .order_by(ExecutorRun.next_delivery_at, ExecutorRun.id)
-        .limit(BATCH)
-    ).all()
-    parcels: dict[int, _Parcel] = {}
-    for run in due:
-        # Of two runs that share a log id one waits: the admin does not lock between them.
-        if run.log_id not in parcels and _is_reserved_now(session, run, until):
-            parcels[run.log_id] = _parcel(run, until)
-    return list(parcels.values())
+class _Attempt:
+    """One batch on its way, taken apart when it is refused, to find out which result it is."""
 
+    def __init__(
+        self,
+        send: Callable[[Sequence[Parcel]], None],
+        shuffle: Callable[[list[Parcel]], None],
+        is_late: Callable[[], bool],
+    ) -> None:
+        self._send = send
+        self._shuffle = shuffle
+        self._is_late = is_late
+        self._refused_alone = 0
+        self._is_over = False
+        self.taken: list[Parcel] = []
+        self.error: AdminError | None = None
 
-def _is_reserved_now(session: Session, run: ExecutorRun, until: datetime) -> bool:
-    statement = update(ExecutorRun).where(
-        ExecutorRun.id == run.id, ExecutorRun.next_delivery_at == run.next_delivery_at
-    )
-    return rows_changed(session, statement.values(next_delivery_at=until)) == 1
+    def deliver(self, batch: list[Parcel]) -> None:
+        """Deliver what can be; the rest is what is not in :attr:`taken` afterwards."""
+        if not batch or self._is_over or self._is_late():
+            return
+        try:
+            self._send(batch)
+        except AdminUnreachable as error:
+            self.error = error
+            self._is_over = True  # the halves would not fare better
+        except AdminError as error:
+            self.error = error
+            self._take_apart(batch)
+        else:
+            self.taken.extend(batch)
 
-
-def _parcel(run: ExecutorRun, until: datetime) -> _Parcel:
-    result = Result(run.log_id, run.log_date_time, run.handle_code or 0, run.handle_message or "")
-    return _Parcel(run.id, run.delivery_attempts, until, result)
-
-
-def _reserved(parcel: _Parcel) -> Update:
-    # A reservation that ran out may be somebody else's by now; then this changes nothing.
-    return update(ExecutorRun).where(
-        ExecutorRun.id == parcel.run_id, ExecutorRun.next_delivery_at == parcel.reserved_until
-    )
+    def _take_apart(self, batch: list[Parcel]) -> None:
+        if len(batch) == 1:
+            self._refused_alone += 1
+            # Two refused alone and none taken: it is not about the results (a wrong token).
+            self._is_over = self._refused_alone >= 2 and not self.taken
+            return
+        # Two that nobody takes must not stand before the others again and again.
+        self._shuffle(batch)
+        middle = len(batch) // 2
+        self.deliver(batch[:middle])
+        self.deliver(batch[middle:])

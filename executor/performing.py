@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from . import claims
 from .context import Deferred, JobContext
 from .errors import JobFailed
-from .handlers import find_handler
+from .handlers import JobHandler, find_handler
 from .heartbeat import Heartbeat
+from .isolation.messages import Order
+from .isolation.parent import run_isolated
 from .ledger import Ledger
 from .models import RunInfo
+from .outcomes import Outcome
 from .protocol import texts
 
 logger = logging.getLogger(__name__)
@@ -22,17 +25,13 @@ logger = logging.getLogger(__name__)
 BEAT_SECONDS: Final = claims.LEASE.total_seconds() / 3
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a handler came back; a deferred run has no result yet."""
-
-    code: int
-    message: str
-    is_deferred: bool = False
-
-
 def perform(
-    ledger: Ledger, run_id: int, *, worker: str, clock: Callable[[], datetime]
+    ledger: Ledger,
+    run_id: int,
+    *,
+    worker: str,
+    grace_seconds: float,
+    clock: Callable[[], datetime],
 ) -> RunInfo | None:
     """Execute the run if it is its turn; returns it as claimed, or None if nothing was done.
 
@@ -48,7 +47,7 @@ def perform(
             return claims.renew(session, taken, now=clock())
 
     with Heartbeat(renew, seconds=BEAT_SECONDS):
-        outcome = _call_handler(taken, JobContext(taken, ledger))
+        outcome = _call_handler(taken, JobContext(taken, ledger), grace_seconds)
     with ledger.begin() as session:
         if outcome.is_deferred:
             claims.defer(session, taken, now=clock())
@@ -57,18 +56,39 @@ def perform(
     return taken
 
 
-def _call_handler(taken: RunInfo, context: JobContext) -> Outcome:
+def _call_handler(taken: RunInfo, context: JobContext, grace_seconds: float) -> Outcome:
     handler = find_handler(taken.handler)
     if handler is None:
         # The trigger was accepted by a process that knew it; this worker was started differently.
-        return Outcome(texts.FAIL, texts.unknown_handler(taken.handler))
+        return Outcome.failed(texts.unknown_handler(taken.handler))
     try:
+        if handler.isolated:
+            return run_isolated(
+                _order(handler, taken),
+                log=context.log,
+                cancelled=context.cancelled,
+                grace_seconds=grace_seconds,
+            )
         message = handler.function(context)
     except JobFailed as failed:
-        return Outcome(texts.FAIL, str(failed))
+        return Outcome.failed(str(failed))
     except Exception as error:
         logger.exception("handler %s failed in run %s", taken.handler, taken.run_id)
-        return Outcome(texts.FAIL, f"{type(error).__name__}: {error}")
+        return Outcome.failed(f"{type(error).__name__}: {error}")
     if isinstance(message, Deferred):
-        return Outcome(texts.OK, "", is_deferred=True)
-    return Outcome(texts.OK, message or "")
+        return Outcome.deferred()
+    return Outcome.succeeded(message or "")
+
+
+def _order(handler: JobHandler, taken: RunInfo) -> Order:
+    return Order(
+        module=handler.function.__module__,
+        handler=handler.name,
+        path=tuple(sys.path),
+        run_id=taken.run_id,
+        job_id=taken.job_id,
+        log_id=taken.log_id,
+        params=taken.params,
+        shard_index=taken.shard_index,
+        shard_total=taken.shard_total,
+    )

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
-from sqlalchemy import Select, exists, func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Select, exists, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
-from . import observing
+from . import endings, locks, observing
 from .changes import UNFINISHED_VALUES, rows_changed
 from .errors import TriggerRefused
 from .models import ExecutorRun, RunInfo
 from .protocol import texts
 from .protocol.inbound import Trigger
-from .statuses import RunStatus
+from .statuses import Cause, RunStatus
 
 OFFER_AGAIN: Final = timedelta(seconds=15)
 """A queued run that nobody took is offered again after this, then after ever longer waits."""
@@ -32,22 +31,32 @@ class Accepted:
 
     run_id: int
     is_queued: bool
+    stopped: tuple[RunInfo, ...] = ()
+    """Runs of the job that had to give way to it."""
 
 
-def accept(session: Session, trigger: Trigger, *, resumable: bool, now: datetime) -> Accepted:
+def accept(
+    session: Session, trigger: Trigger, *, resumable: bool, queue_limit: int, now: datetime
+) -> Accepted:
     """Write the run of a trigger, once per (job_id, log_id, log_date_time).
 
     The same trigger again finds the same run; if that has ended, its result is sent once more.
+    Triggers of one job come one after the other, whatever process they came to.
 
-    :raises TriggerRefused: if the block strategy says so
+    :raises TriggerRefused: if the block strategy says so, or too many runs wait already
     """
+    locks.take(session, locks.of_job(trigger.job_id), now)
     known = _find(session, trigger)
-    if known is None:
-        _check_block_strategy(session, trigger)
-        known = _insert(session, trigger, resumable=resumable, now=now)
-    if RunStatus(known.status).is_ended:
-        _deliver_again(session, known.id, now)
-    return Accepted(known.id, known.status == RunStatus.QUEUED)
+    if known is not None:
+        run_id, status = known
+        if status.is_ended:
+            _deliver_again(session, run_id, now)
+        return Accepted(run_id, status is RunStatus.QUEUED)
+    stopped = _make_room(session, trigger, queue_limit, now)
+    run_id = _insert(session, trigger, resumable=resumable, now=now)
+    if observing.is_observed(session):
+        observing.tell(session, session.get_one(ExecutorRun, run_id).info(), "accepted")
+    return Accepted(run_id, is_queued=True, stopped=tuple(stopped))
 
 
 def is_busy(session: Session, job_id: int) -> bool:
@@ -128,48 +137,58 @@ def _startable() -> Select[int]:
     )
 
 
-def _find(session: Session, trigger: Trigger, *, for_update: bool = False) -> ExecutorRun | None:
-    statement = select(ExecutorRun).where(
-        ExecutorRun.job_id == trigger.job_id,
-        ExecutorRun.log_id == trigger.log_id,
-        ExecutorRun.log_date_time == trigger.log_date_time,
-    )
-    return session.scalars(statement.with_for_update() if for_update else statement).first()
+def _find(session: Session, trigger: Trigger) -> tuple[int, RunStatus] | None:
+    row = session.execute(
+        select(ExecutorRun.id, ExecutorRun.status).where(
+            ExecutorRun.job_id == trigger.job_id,
+            ExecutorRun.log_id == trigger.log_id,
+            ExecutorRun.log_date_time == trigger.log_date_time,
+        )
+    ).first()
+    return None if row is None else (row.id, RunStatus(row.status))
 
 
-def _check_block_strategy(session: Session, trigger: Trigger) -> None:
-    if trigger.block_strategy == texts.COVER_EARLY:
-        raise TriggerRefused(texts.COVER_EARLY_REFUSED)
-    if trigger.block_strategy == texts.DISCARD_LATER and is_busy(session, trigger.job_id):
+def _make_room(
+    session: Session, trigger: Trigger, queue_limit: int, now: datetime
+) -> list[RunInfo]:
+    """Java's order: another handler ends the job's runs, else the block strategy decides."""
+    unfinished = session.execute(
+        select(ExecutorRun.handler, ExecutorRun.status).where(
+            ExecutorRun.job_id == trigger.job_id, ExecutorRun.status.in_(UNFINISHED_VALUES)
+        )
+    ).all()
+    if any(handler != trigger.handler for handler, _status in unfinished):
+        return endings.stop_job(session, trigger.job_id, Cause.CHANGE, now)
+    if unfinished and trigger.block_strategy == texts.DISCARD_LATER:
         raise TriggerRefused(texts.DISCARDED)
+    if unfinished and trigger.block_strategy == texts.COVER_EARLY:
+        return endings.stop_job(session, trigger.job_id, Cause.COVER, now)
+    if sum(status == RunStatus.QUEUED for _handler, status in unfinished) >= queue_limit:
+        raise TriggerRefused(texts.queue_full(trigger.job_id, queue_limit))
+    return []
 
 
-def _insert(session: Session, trigger: Trigger, *, resumable: bool, now: datetime) -> ExecutorRun:
-    run = ExecutorRun(
-        job_id=trigger.job_id,
-        log_id=trigger.log_id,
-        log_date_time=trigger.log_date_time,
-        handler=trigger.handler,
-        params=trigger.params,
-        timeout_seconds=trigger.timeout_seconds,
-        shard_index=trigger.shard_index,
-        shard_total=trigger.shard_total,
-        resumable=resumable,
-        queued_at=now,
-        offered_at=now,
+def _insert(session: Session, trigger: Trigger, *, resumable: bool, now: datetime) -> int:
+    # Past the session's bookkeeping, which costs more than the row.
+    result = session.connection().execute(
+        insert(ExecutorRun.__table__),  # type: ignore[arg-type] # a mapped class has a Table
+        {
+            "job_id": trigger.job_id,
+            "log_id": trigger.log_id,
+            "log_date_time": trigger.log_date_time,
+            "dialect": trigger.dialect.value,
+            "handler": trigger.handler,
+            "params": trigger.params,
+            "timeout_seconds": trigger.timeout_seconds,
+            "shard_index": trigger.shard_index,
+            "shard_total": trigger.shard_total,
+            "resumable": resumable,
+            "queued_at": now,
+            "offered_at": now,
+        },
     )
-    try:
-        with session.begin_nested():
-            session.add(run)
-    except IntegrityError:
-        # The same trigger arrived twice at once and the other transaction was first. A locking
-        # read sees its row under every isolation level.
-        known = _find(session, trigger, for_update=True)
-        if known is None:
-            raise
-        return known
-    observing.tell(session, run.info(), "accepted")
-    return run
+    [run_id] = cast("tuple[int]", result.inserted_primary_key)
+    return run_id
 
 
 def _deliver_again(session: Session, run_id: int, now: datetime) -> None:

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from flask import Blueprint, Flask
 from sqlalchemy.orm import Session
 
-from . import changes, claims, clock_steps, endings, logs, performing, runs
+from . import endings, performing, runs
+from .accepting import Acceptor
 from .admins import AdminClient
 from .blueprint import create_blueprint
 from .current import set_current
-from .errors import UnknownRun
 from .handlers import JobHandler
 from .ledger import Ledger, Sessions
+from .log_pages import LogPages
 from .models import RunInfo, utc_now
 from .observing import Observer, observed
 from .outbox import Outbox
 from .protocol.inbound import LogQuery, Trigger
 from .protocol.outbound import LogPage
 from .registration import Registrar
+from .retention import ForgetHook, Retention
+from .run_book import RunBook
 from .settings import ExecutorSettings
+from .statuses import Cause
+from .talking import Talking
+from .upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-StopHook = Callable[[Session, RunInfo, endings.Cause], None]
+StopHook = Callable[[Session, RunInfo, Cause], None]
 
 
-class Executor:
+class Executor(RunBook):
     """An xxl-job executor whose runs, results and logs live in a database.
 
     Any number of processes may have one on the same database: web processes answer admins,
@@ -54,16 +60,25 @@ class Executor:
     ) -> None:
         self.settings = settings
         self._observers: list[Observer] = []
-        self._ledger = Ledger(observed(begin, self._observers), read)
+        super().__init__(Ledger(observed(begin, self._observers), read), clock)
         self._enqueue = enqueue
-        self._clock = clock
         self._hooks: list[StopHook] = []
-        clients = [
-            AdminClient(address, token=settings.outgoing_token)
+        self._forget_hooks: list[ForgetHook] = []
+        self._clients = [
+            AdminClient(address, token=settings.outgoing_token, app_name=settings.app_name)
             for address in settings.admin_addresses
         ]
-        self._outbox = Outbox(self._ledger, clients)
-        self._registrar = Registrar(settings, self._ledger, clients)
+        self._acceptor = Acceptor(self._ledger, self._accept)
+        self._upkeep = Upkeep(self._ledger, stopped=self._call_hooks, offer=self._offer)
+        self._retention = Retention(
+            self._ledger,
+            settings.log_retention,
+            reports=bool(self._clients),
+            forgotten=self._call_forget_hooks,
+        )
+        self._log_pages = LogPages(self._ledger, zone=settings.timezone, markup=settings.log_markup)
+        self._outbox = Outbox(self._ledger, self._clients)
+        self._registrar = Registrar(settings, self._ledger, self._clients)
 
     def init_app(self, app: Flask, *, prefix: str = "/xxl-job") -> Blueprint:
         """Serve admins below ``prefix``, import the handlers, and become the current executor.
@@ -78,7 +93,9 @@ class Executor:
         return blueprint
 
     def on_kill(self, hook: StopHook) -> StopHook:
-        """Have ``hook(session, run, cause)`` called for every run ended by kill or timeout.
+        """Have ``hook(session, run, cause)`` called for every run that is stopped from outside.
+
+        That is by a kill, by its time limit, or by a later trigger that takes its place.
 
         It is called in the transaction that ends the run: what it writes is kept or lost with
         the end, and an exception in it prevents both.
@@ -93,15 +110,19 @@ class Executor:
         """
         self._observers.append(observer)
 
+    def on_forget(self, hook: ForgetHook) -> ForgetHook:
+        """Have ``hook(session, run_id)`` called in the transaction that deletes an old run."""
+        self._forget_hooks.append(hook)
+        return hook
+
     # What admins ask for.
 
     def accept(self, trigger: Trigger, handler: JobHandler) -> None:
         """Keep a trigger as a run and tell the queue, in this order; once for equal triggers.
 
-        :raises TriggerRefused: if the block strategy says so
+        :raises TriggerRefused: if the block strategy says so, or too many runs wait already
         """
-        with self._ledger.begin() as session:
-            accepted = runs.accept(session, trigger, resumable=handler.resumable, now=self._clock())
+        accepted = self._acceptor.accept(trigger, handler)
         if accepted.is_queued:
             self._offer([accepted.run_id])
 
@@ -113,14 +134,13 @@ class Executor:
     def kill(self, job_id: int) -> int:
         """End all unfinished runs of the job; returns how many there were."""
         with self._ledger.begin() as session:
-            killed = endings.kill_job(session, job_id, self._clock())
-            self._call_hooks(session, killed, "kill")
+            killed = endings.stop_job(session, job_id, Cause.KILL, self._clock())
+            self._call_hooks(session, killed)
         return len(killed)
 
     def read_log(self, query: LogQuery) -> LogPage:
         """Lines of the newest run with the log id."""
-        with self._ledger.read() as session:
-            return logs.read(session, query, zone=self.settings.timezone)
+        return self._log_pages.read(query, self._clock())
 
     # What the program does.
 
@@ -131,24 +151,55 @@ class Executor:
 
         :param worker: who executes, for the ledger
         """
-        performed = performing.perform(self._ledger, run_id, worker=worker, clock=self._clock)
+        performed = performing.perform(
+            self._ledger,
+            run_id,
+            worker=worker,
+            grace_seconds=self.settings.stop_grace_seconds,
+            clock=self._clock,
+        )
         if performed is not None:
-            self._offer_next([performed.job_id])
+            self._upkeep.offer_next([performed.job_id])
+
+    def release(self, worker: str) -> None:
+        """Take back at once what an earlier life of this worker held, instead of after its lease.
+
+        :param worker: a name that nobody else can have at the same time
+        """
+        self._upkeep.release(worker, self._clock())
 
     def tick(self, now: datetime | None = None) -> None:
         """One step of the agent: what is due at this moment, and nothing when nothing is.
 
-        Draws back what waits too long because the clock was put back, ends runs past their time
-        limit, takes runs back from dead processes, offers queued runs again that nobody took,
-        registers, and delivers one batch of results.
+        Ends runs past their time limit, takes runs back from dead processes, offers queued runs
+        again that nobody took, and forgets old ones. Talks with no admin, so it is short.
         """
         now = now or self._clock()
-        self._draw_back(now)
-        self._time_out(now)
-        self._reap(now)
-        self._offer_unnoticed(now)
-        self._registrar.register_due(now)
+        self._upkeep.step(now)
+        self._retention.step(now)
+
+    def talk(self, now: datetime | None = None) -> None:
+        """Register where it is due and deliver one batch of results; waits for slow admins.
+
+        For a program with a loop of its own; :meth:`talking` does the same in threads.
+        """
+        now = now or self._clock()
+        for client in self._clients:
+            self._registrar.register_due(client, now)
         self._outbox.deliver_due(now)
+
+    def talking(self) -> Talking:
+        """Threads that register and deliver while the ``with`` block lasts, once a second."""
+        return Talking(self._registrar, self._outbox, self._clients, self._clock)
+
+    def leave(self) -> float:
+        """Take the registration back, unless another agent lives on.
+
+        Returns for how many seconds admins may go on calling, so that answering, performing and
+        delivering should go on too.
+        """
+        taken_back = self._registrar.leave(self._clock())
+        return self.settings.drain_seconds if taken_back else 0.0
 
     def finish(self, log_id: int, code: int, message: str) -> bool:
         """End the newest deferred run of ``log_id``; False if there is none (any more).
@@ -160,7 +211,7 @@ class Executor:
         with self._ledger.begin() as session:
             ended = endings.finish(session, log_id, code=code, message=message, now=self._clock())
         if ended is not None:
-            self._offer_next([ended.job_id])
+            self._upkeep.offer_next([ended.job_id])
         return ended is not None
 
     def finish_run(self, run_id: int, code: int, message: str) -> bool:
@@ -170,88 +221,19 @@ class Executor:
                 session, run_id, code=code, message=message, now=self._clock()
             )
         if ended is not None:
-            self._offer_next([ended.job_id])
+            self._upkeep.offer_next([ended.job_id])
         return ended is not None
 
-    def append_run_log(self, run_id: int, text: str) -> None:
-        """Write to the log of a run known by its own id; in a transaction of its own."""
-        with self._ledger.begin() as session:
-            logs.append(session, run_id, text, now=self._clock())
-
-    def append_log(self, log_id: int, text: str) -> None:
-        """Write to the log of the newest run of ``log_id``; in a transaction of its own.
-
-        :raises UnknownRun: if there is no such run
-        """
-        with self._ledger.begin() as session:
-            run = changes.newest_of_log(session, log_id)
-            if run is None:
-                raise UnknownRun(f"no run has log id {log_id}")
-            logs.append(session, run.id, text, now=self._clock())
-
-    def newest_runs(self, *, before: int | None = None, limit: int = 50) -> list[RunInfo]:
-        """Runs for a list, the newest first; ``before`` is the run id the last page ended with."""
-        with self._ledger.read() as session:
-            return runs.newest(session, before=before, limit=limit)
-
-    def find_run(self, run_id: int) -> RunInfo | None:
-        """One run, or None."""
-        with self._ledger.read() as session:
-            return runs.find(session, run_id)
-
-    def log_lines(self, run_id: int, *, after: int = 0) -> Sequence[logs.LogLine]:
-        """The lines of a run's log behind line ``after``, a bounded number of them."""
-        with self._ledger.read() as session:
-            return logs.lines_after(session, run_id, after)
-
-    def deferred_runs(self) -> list[RunInfo]:
-        """The runs that wait for :meth:`finish`, oldest first."""
-        with self._ledger.read() as session:
-            return runs.deferred(session)
-
-    def close(self) -> None:
-        """Stop cleanly: have the admins forget the registration."""
-        self._registrar.remove()
-
-    # The steps of a tick look before they write: an idle tick takes no write lock.
-
-    def _draw_back(self, now: datetime) -> None:
-        with self._ledger.read() as session:
-            if not clock_steps.has_impossible_waits(session, now):
-                return
-        with self._ledger.begin() as session:
-            clock_steps.draw_back(session, now)
-
-    def _time_out(self, now: datetime) -> None:
-        with self._ledger.read() as session:
-            if not endings.has_overdue(session, now):
-                return
-        with self._ledger.begin() as session:
-            ended = endings.time_out(session, now)
-            self._call_hooks(session, ended, "timeout")
-        self._offer_next({run.job_id for run in ended})
-
-    def _reap(self, now: datetime) -> None:
-        with self._ledger.read() as session:
-            dead = claims.dead(session, now)
-        for run_id in dead:
-            with self._ledger.begin() as session:
-                job_id = claims.reap(session, run_id, now)
-            if job_id is not None:
-                self._offer_next([job_id])
-
-    def _offer_unnoticed(self, now: datetime) -> None:
-        with self._ledger.read() as session:
-            run_ids = runs.unnoticed(session, now)
-        if run_ids:
-            with self._ledger.begin() as session:
-                runs.mark_offered(session, run_ids, now)
-            self._offer(run_ids)
-
-    def _offer_next(self, job_ids: Iterable[int]) -> None:
-        with self._ledger.read() as session:
-            found = [runs.next_of_job(session, job_id) for job_id in job_ids]
-        self._offer(run_id for run_id in found if run_id is not None)
+    def _accept(self, session: Session, trigger: Trigger, handler: JobHandler) -> runs.Accepted:
+        accepted = runs.accept(
+            session,
+            trigger,
+            resumable=handler.resumable,
+            queue_limit=self.settings.queue_limit,
+            now=self._clock(),
+        )
+        self._call_hooks(session, accepted.stopped)
+        return accepted
 
     def _offer(self, run_ids: Iterable[int]) -> None:
         for run_id in run_ids:
@@ -261,7 +243,11 @@ class Executor:
                 # The run is in the ledger; a tick offers it again when the queue is back.
                 logger.exception("the queue could not be told of run %s", run_id)
 
-    def _call_hooks(self, session: Session, ended: list[RunInfo], cause: endings.Cause) -> None:
-        for run in ended:
+    def _call_hooks(self, session: Session, stopped: Iterable[RunInfo]) -> None:
+        for run in stopped:
             for hook in self._hooks:
-                hook(session, run, cause)
+                hook(session, run, Cause(run.cause or ""))
+
+    def _call_forget_hooks(self, session: Session, run_id: int) -> None:
+        for hook in self._forget_hooks:
+            hook(session, run_id)

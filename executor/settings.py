@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
+
+from .protocol.texts import LogMarkup
+
+Network = IPv4Network | IPv6Network
 
 _ADDRESS_LIMIT: Final = 255  # column registry_value of every admin
 
@@ -30,6 +35,20 @@ class ExecutorSettings:
     """Modules imported at start, for the handlers they register."""
     timezone: tzinfo | None = None
     """Zone of the times in job logs; None is the machine's own."""
+    queue_limit: int = 100
+    """Runs of one job that may wait; the next trigger is refused."""
+    stop_grace_seconds: float = 10.0
+    """How long an isolated handler may go on after it was told to stop."""
+    drain_seconds: float = 30.0
+    """How long the executor answers on after it was taken back: admins call it for as long."""
+    log_markup: LogMarkup = LogMarkup.LOOKALIKE
+    """What becomes of ``<`` in job logs."""
+    log_retention: timedelta | None = None
+    """How long ended runs and their logs are kept; None: for ever."""
+    allowed_networks: tuple[Network, ...] = ()
+    """Networks admins call from; none given: all."""
+    trusted_proxies: int = 0
+    """How many proxies in front append the caller's address to X-Forwarded-For."""
 
     def __post_init__(self) -> None:
         if not 4 <= len(self.app_name) <= 64:  # the admin's own rule for AppName
@@ -38,6 +57,8 @@ class ExecutorSettings:
             raise ValueError("access_tokens is empty: give a token, or set allow_no_token")
         if not all(self.access_tokens):
             raise ValueError("access_tokens must not contain an empty token")
+        if self.queue_limit < 1:
+            raise ValueError("queue_limit must be at least 1")
         if self.admin_addresses or self.address:
             _check_address("address", self.address)
         for admin in self.admin_addresses:

@@ -25,6 +25,22 @@ class RunStatus(StrEnum):
         return self not in UNFINISHED
 
 
+class Cause(StrEnum):
+    """What ended a run."""
+
+    HANDLER = "handler"
+    """It returned or failed; or a deferred run was finished."""
+    KILL = "kill"
+    """An admin's kill."""
+    TIMEOUT = "timeout"
+    COVER = "cover"
+    """A later trigger with COVER_EARLY."""
+    CHANGE = "change"
+    """A later trigger that names another handler for the job."""
+    RESTART = "restart"
+    """Its process died, and the handler is not resumable."""
+
+
 _ENDS: Final = frozenset(
     {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.KILLED}
 )

@@ -26,6 +26,7 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "static": NOBODY_LOGGED_IN,
     "health.healthz": NOBODY_LOGGED_IN,
     "health.readyz": NOBODY_LOGGED_IN,
+    "health.metrics": NOBODY_LOGGED_IN,
     "xxl_job.call": NOBODY_LOGGED_IN,  # the executor checks the admin's token itself
     "auth.login": NOBODY_LOGGED_IN,
     "auth.language": NOBODY_LOGGED_IN,
@@ -50,6 +51,8 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "documents.download_version": ALL,
     "documents.retry": OPERATORS,
     "jobs.index": ALL,
+    "jobs.live": ALL,
+    "jobs.send_again": OPERATORS,
     "jobs.show": ALL,
     "jobs.tail": ALL,
     "audit.index": AUDITORS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
@@ -10,7 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 
 import migrations
-from executor import Executor, ExecutorSettings
+from executor import Executor, ExecutorSettings, LogMarkup
 from portal import access, browser, formatting, jobs, language, origin
 from portal.ledger import Ledger, prepare_engine
 from portal.models import Base
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.exempt(executor.init_app(app, prefix=EXECUTOR_PREFIX))  # admins show their token instead
     executor.on_kill(jobs.release_batches)
     executor.observe(jobs.record_run)
+    executor.on_forget(jobs.forget_run)
     language.init_app(app, default=settings.locale, timezone=str(settings.timezone))
     formatting.init_app(app)
     browser.init_app(app)
@@ -77,6 +79,13 @@ def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Exe
             allow_no_token=settings.allow_no_token,
             handler_modules=("portal.jobs.data_sync", *settings.handler_modules),
             timezone=settings.timezone,
+            queue_limit=settings.job_queue_limit,
+            stop_grace_seconds=settings.stop_grace_seconds,
+            drain_seconds=settings.drain_seconds,
+            log_markup=LogMarkup(settings.log_markup),
+            log_retention=timedelta(days=settings.log_retention_days),
+            allowed_networks=settings.allowed_networks,
+            trusted_proxies=settings.trusted_proxies,
         ),
         begin=ledger.write,
         read=ledger.read,

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -42,6 +43,11 @@ class Settings:
     log_retention_days: int
     handler_modules: tuple[str, ...]
     allow_no_token: bool
+    job_queue_limit: int
+    stop_grace_seconds: int
+    drain_seconds: int
+    log_markup: str
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...]
     _secret_key: str = ""
     _access_tokens: tuple[str, ...] = ()
 
@@ -135,6 +141,13 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         log_retention_days=env.integer("XXL_JOB_LOG_RETENTION_DAYS", 30, 3, 3650),
         handler_modules=env.words("XXL_JOB_HANDLER_MODULES"),
         allow_no_token=env.flag("XXL_JOB_ALLOW_NO_TOKEN"),
+        job_queue_limit=env.integer("XXL_JOB_QUEUE_LIMIT", 100, 1, 10000),
+        stop_grace_seconds=env.integer("XXL_JOB_STOP_GRACE_SECONDS", 10, 0, 600),
+        drain_seconds=env.integer("XXL_JOB_DRAIN_SECONDS", 30, 0, 600),
+        log_markup=env.choice("XXL_JOB_LOG_MARKUP", ("lookalike", "escape", "plain")),
+        allowed_networks=env.parsed(
+            "XXL_JOB_ALLOWED_NETWORKS", "", _networks, "10.0.0.0/8, comma-separated"
+        ),
         _secret_key=_secret_key(env),
         _access_tokens=env.words("XXL_JOB_ACCESS_TOKEN"),
     )
@@ -268,6 +281,10 @@ def _one_address(value: str) -> str:
 
 def _addresses(value: str) -> tuple[str, ...]:
     return tuple(_one_address(word) for raw in value.split(",") if (word := raw.strip()))
+
+
+def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(word) for raw in value.split(",") if (word := raw.strip()))
 
 
 def _app_name(value: str) -> str:

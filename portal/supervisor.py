@@ -35,12 +35,16 @@ class ChildRefused(PortalError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One child: an ``imgmig`` command, and where its output goes (None: to the terminal)."""
+    """One child: an ``imgmig`` command, and where its output goes (None: to the terminal).
+
+    ``drain_seconds``: how long it may go on when it is asked to stop, while the others still run.
+    """
 
     name: str
     arguments: Sequence[str]
     log: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    drain_seconds: float = 0.0
 
 
 class Supervisor:
@@ -76,7 +80,14 @@ class Supervisor:
                 time.sleep(0.2)
 
     def close(self) -> None:
-        """Ask all to stop, the last started first, and kill those that do not."""
+        """Ask all to stop, the last started first, and kill those that do not.
+
+        One that drains is waited for before the others, which it needs for that, are asked.
+        """
+        for child in reversed(self._children):
+            if child.drain_seconds:
+                child.signal(signal.SIGTERM)
+                child.wait(child.drain_seconds + STOP_SECONDS)
         for child in reversed(self._children):
             child.signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
@@ -134,6 +145,10 @@ class _Child:
         self._started_at = 0.0
         self._pause = 0.5
         self._start_at = 0.0
+
+    @property
+    def drain_seconds(self) -> float:
+        return self._program.drain_seconds
 
     def poll(self) -> None:
         now = time.monotonic()

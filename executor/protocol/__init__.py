@@ -2,5 +2,5 @@
 
 Standard library only: bytes come in as frozen dataclasses (:mod:`.inbound`), what goes to an
 admin leaves as plain dictionaries (:mod:`.outbound`), and every text an admin compares or shows
-has its one place (:mod:`.texts`). Spoken here: the JSON of admins 2.3 to 3.4.
+has its one place (:mod:`.texts`). Which versions differ how stands in :mod:`.dialects`.
 """

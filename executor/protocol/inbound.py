@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Never
 
+from .dialects import Dialect
 from .texts import storable
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}(\.0{1,20})?")
@@ -21,7 +22,7 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Trigger:
-    """One ``/run``: the request to execute a job once."""
+    """One ``/run`` or ``/trigger``: the request to execute a job once."""
 
     job_id: int
     log_id: int
@@ -35,6 +36,7 @@ class Trigger:
     glue_type: str | None
     shard_index: int
     shard_total: int
+    dialect: Dialect = Dialect.RUN
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class LogQuery:
     from_line: int
 
 
-def parse_trigger(body: bytes) -> Trigger:
-    """Read the body of ``/run``.
+def parse_trigger(body: bytes, dialect: Dialect = Dialect.RUN) -> Trigger:
+    """Read the body of ``/run`` or ``/trigger``.
 
     :raises RequestError: if it is no JSON object or a field has the wrong type
     """
@@ -62,6 +64,7 @@ def parse_trigger(body: bytes) -> Trigger:
         glue_type=fields.text("glueType"),
         shard_index=fields.integer("broadcastIndex"),
         shard_total=max(1, fields.integer("broadcastTotal")),
+        dialect=dialect,
     )
 
 

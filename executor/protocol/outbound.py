@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import texts
+from .dialects import Shape
 
 JsonValue = dict[str, Any] | str | None
+JsonBody = dict[str, Any] | list[dict[str, Any]]
 
 
 class AnswerError(Exception):
@@ -24,14 +26,11 @@ class Answer:
     msg: str | None = None
     content: JsonValue = None
 
-    def as_json(self) -> dict[str, Any]:
-        """All shapes at once: admins up to 3.2 read ``content``, from 3.3 on ``data``."""
-        return {
-            "code": self.code,
-            "msg": self.msg,
-            "content": self.content,
-            "data": self.content,
-        }
+    def to_bytes(self) -> bytes:
+        """JSON in all shapes at once: admins up to 3.2 read ``content``, from 3.3 on ``data``."""
+        content = json.dumps(self.content)  # once: it may be a log of megabytes
+        head = f'{{"code": {self.code}, "msg": {json.dumps(self.msg)}, '
+        return f'{head}"content": {content}, "data": {content}}}'.encode()
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,17 @@ def failure(text: str) -> Answer:
     return Answer(texts.FAIL, text)
 
 
-def headers(token: str) -> dict[str, str]:
-    """Headers of every call to an admin; 3.3.0 demands the token's even when it is empty."""
+def headers(token: str, app_name: str) -> dict[str, bytes]:
+    """Headers of every call to an admin, those of all versions at once.
+
+    3.3.0 demands the token's even when it is empty, 2.1 has another name for it, 3.5 wants to
+    know who calls. Bytes, because a token or a name need not be ASCII.
+    """
     return {
-        "Content-Type": "application/json;charset=UTF-8",
-        texts.TOKEN_HEADER: token,
-        texts.OLD_TOKEN_HEADER: token,
+        "Content-Type": b"application/json;charset=UTF-8",
+        texts.TOKEN_HEADER: token.encode(),
+        texts.OLD_TOKEN_HEADER: token.encode(),
+        texts.APP_NAME_HEADER: app_name.encode(),
     }
 
 
@@ -87,17 +91,43 @@ def registry_body(app_name: str, address: str) -> dict[str, str]:
     return {"registryGroup": "EXECUTOR", "registryKey": app_name, "registryValue": address}
 
 
-def callback_body(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """The body of ``callback`` as admins 2.3 to 3.4 read it."""
-    return [
-        {
-            "logId": result.log_id,
-            "logDateTim": result.log_date_time,
-            "handleCode": result.code,
-            "handleMsg": texts.message(result.message),
-        }
-        for result in results
-    ]
+def callback_body(results: Iterable[Result], shape: Shape) -> JsonBody:
+    """The body of ``callback`` in the shape an admin reads."""
+    match shape:
+        case Shape.ARRAY:
+            return [_array_item(result) for result in results]
+        case Shape.OBJECT:
+            return {"callbackList": [_object_item(result) for result in results]}
+        case Shape.STRICT:
+            return [_strict_item(result) for result in results]
+
+
+def _array_item(result: Result) -> dict[str, Any]:
+    # 2.2.0 reads executeResult and fails without it; 2.3 to 3.4 read handleCode, and take its
+    # absence for a run that still goes on. All of them ignore what they do not know.
+    return {
+        **_strict_item(result),
+        "logDateTime": result.log_date_time,
+        "handleCode": result.code,
+        "handleMsg": texts.message(result.message),
+    }
+
+
+def _object_item(result: Result) -> dict[str, Any]:
+    return {
+        "logId": result.log_id,
+        "logDateTime": result.log_date_time,
+        "handleCode": result.code,
+        "handleMsg": texts.message(result.message),
+    }
+
+
+def _strict_item(result: Result) -> dict[str, Any]:
+    return {
+        "logId": result.log_id,
+        "logDateTim": result.log_date_time,
+        "executeResult": {"code": result.code, "msg": texts.message(result.message)},
+    }
 
 
 def parse_answer(body: bytes) -> Answer:

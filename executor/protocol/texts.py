@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from enum import StrEnum
 from typing import Final
 
 OK: Final = 200
@@ -12,6 +13,7 @@ TIMEOUT: Final = 502
 
 TOKEN_HEADER: Final = "XXL-JOB-ACCESS-TOKEN"  # noqa: S105 (a header's name)
 OLD_TOKEN_HEADER: Final = "XXL-RPC-ACCESS-TOKEN"  # noqa: S105 (a header's name)
+APP_NAME_HEADER: Final = "XXL-JOB-APPNAME"
 
 DISCARD_LATER: Final = "DISCARD_LATER"
 COVER_EARLY: Final = "COVER_EARLY"
@@ -31,15 +33,16 @@ GLUE_TITLES: Final = {
 SUCCESS: Final = "Success"
 WRONG_METHOD: Final = "invalid request, HttpMethod not support."
 WRONG_TOKEN: Final = "The access token is wrong."  # noqa: S105 (a sentence)
+# The two refusals of 3.5, where token and app name belong together.
+EMPTY_CREDENTIALS: Final = "invalid request, accessToken or appname is empty."
+WRONG_CREDENTIALS: Final = "invalid request, accessToken or appname invalid."
+FOREIGN_NETWORK: Final = "invalid request, the caller's network is not allowed."
 DISCARDED: Final = "block strategy effect：Discard Later"
-COVER_EARLY_REFUSED: Final = (
-    "block strategy COVER_EARLY is not supported by this executor; "
-    "choose SERIAL_EXECUTION or DISCARD_LATER"
-)
+COVERED: Final = "block strategy effect：Cover Early"
+HANDLER_CHANGED: Final = "change jobhandler or glue type, and terminate the old job thread."
 BUSY: Final = "job thread is running or has trigger queue."
 ALREADY_KILLED: Final = "job thread already killed."
-KILLED_RUNNING: Final = "scheduling center kill job. [job running, killed]"
-KILLED_QUEUED: Final = "scheduling center kill job. [job not executed, in the job queue, killed.]"
+KILLED: Final = "scheduling center kill job."
 TIMED_OUT: Final = "job execute timeout "  # Java's text ends in a blank
 RESTARTED: Final = "executor restarted"
 NO_LOG: Final = "readLog fail, logFile not exists"
@@ -70,6 +73,17 @@ def refused_glue(glue_type: str | None) -> str:
     return f"glueType[{_shown(glue_type)}] is not valid."
 
 
+def stopped(reason: str, *, was_queued: bool) -> str:
+    """The result of a run that was stopped from outside: the reason, and where it stood."""
+    where = "job not executed, in the job queue, killed." if was_queued else "job running, killed"
+    return f"{reason} [{where}]"
+
+
+def queue_full(job_id: int, limit: int) -> str:
+    """The answer to a trigger of a job that has too many runs waiting; Java knows no bound."""
+    return f"job queue is full: {limit} runs of job {job_id} are waiting"
+
+
 def bad_request(reason: str) -> str:
     """The answer to a body that cannot be read; Java adds a stack trace here, we never do."""
     return f"request error:{reason}"
@@ -97,13 +111,28 @@ def message(text: str) -> str:
     return cut + _CUT_MARK
 
 
-def log_text(text: str) -> str:
-    """Log text that no admin takes for markup.
+class LogMarkup(StrEnum):
+    """What becomes of markup in job logs, which depends on what the admin's page does with it."""
 
-    Admins up to 2.4.0 put log lines into their page as HTML, later ones escape them once more.
-    What looks like the start of a tag therefore gets a look-alike, readable in both.
-    """
-    return _TAG_START.sub("\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", storable(text))
+    LOOKALIKE = "lookalike"
+    """What looks like a tag gets a look-alike of ``<``: safe and readable in every version."""
+    ESCAPE = "escape"
+    """Entities, for admins up to 2.4.0, which show log text as HTML."""
+    PLAIN = "plain"
+    """As it is, for admins from 2.4.1 on, which escape it themselves."""
+
+
+def log_text(text: str, markup: LogMarkup) -> str:
+    """A log line as it goes to an admin."""
+    if "<" not in text and markup is not LogMarkup.ESCAPE:
+        return text
+    match markup:
+        case LogMarkup.LOOKALIKE:
+            return _TAG_START.sub("\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", text)
+        case LogMarkup.ESCAPE:
+            return html.escape(text, quote=False)
+        case LogMarkup.PLAIN:
+            return text
 
 
 def _shown(name: str | None) -> str:

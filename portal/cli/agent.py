@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -34,7 +34,7 @@ CLOCK_SECONDS = 10.0
 def command() -> None:
     """启动代理进程 Executor heartbeat, callbacks, timeouts, and offering due work again."""
     log_to()
-    with opened() as portal, StopSignals() as stop:
+    with opened() as portal, StopSignals() as stop, portal.executor.talking():
         portal.ledger.origin = lambda: f"agent {this_host()}"
         following = Following(portal.ledger, portal.executor, portal.settings.timezone)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
@@ -47,12 +47,21 @@ def command() -> None:
         )
         with _sealing(portal):
             while not stop.received:
-                began = time.monotonic()
-                for step in steps:
-                    step.take(began)
-                while not stop.received and time.monotonic() < began + STEP_SECONDS:
-                    time.sleep(0.05)
-        portal.executor.close()
+                _round(steps, stop)
+            # Admins go on calling for a while, and what was accepted should still end well.
+            until = time.monotonic() + portal.executor.leave()
+            with StopSignals() as at_once:
+                while time.monotonic() < until and not at_once.received:
+                    _round(steps, at_once)
+
+
+def _round(steps: Sequence[_Step], stop: StopSignals) -> None:
+    """Every step that is due once, and the rest of the second."""
+    began = time.monotonic()
+    for step in steps:
+        step.take(began)
+    while not stop.received and time.monotonic() < began + STEP_SECONDS:
+        time.sleep(0.05)
 
 
 @contextmanager

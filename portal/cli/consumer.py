@@ -26,6 +26,7 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
     """Take messages until SIGTERM; what an earlier life of this slot left is freed first."""
     portal.ledger.origin = lambda: slot.name
     clean_slot(portal.ledger, portal.archive, slot.name, now=utc_now())
+    portal.executor.release(slot.name)
     heart = _Heart(portal, slot.name)
     mover = Mover(
         ledger=portal.ledger,

@@ -79,7 +79,7 @@ def command(keep: bool, source_bind: str | None, **tenant: Any) -> None:
         )
         children = [
             replace(program, environment=_environment(settings))
-            for program in (demo_source, *programs(logs))
+            for program in (demo_source, *programs(settings, logs))
         ]
         supervisor = stack.enter_context(Supervisor(children))
         portal = stack.enter_context(opened(settings))

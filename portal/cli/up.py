@@ -24,7 +24,7 @@ def command() -> None:
     require_free(settings.bind_host, settings.bind_port, "PORTAL_BIND")
     password = prepare(settings)
     log_to()
-    with Supervisor(programs()) as supervisor:
+    with Supervisor(programs(settings)) as supervisor:
         tell_login(settings, password)
         supervisor.run_until_stopped()
 
@@ -37,10 +37,16 @@ def prepare(settings: Settings) -> str | None:
             return users.make_first_admin(session, now=utc_now())
 
 
-def programs(logs: Path | None = None) -> Sequence[Program]:
-    """The portal's processes."""
+def programs(settings: Settings, logs: Path | None = None) -> Sequence[Program]:
+    """The portal's processes; the agent takes the registration back before the others stop."""
+    drain = settings.drain_seconds if settings.admin_addresses else 0
     return [
-        Program(name, (name,), log=None if logs is None else logs / f"{name}.log")
+        Program(
+            name,
+            (name,),
+            log=None if logs is None else logs / f"{name}.log",
+            drain_seconds=drain if name == "agent" else 0,
+        )
         for name in ("web", "worker", "agent")
     ]
 

@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 from portal.app import create_app
 from portal.cli.opening import log_to, opened
 from portal.cli.running import parent_option, require_free
+from portal.cli.slow_requests import Worker
 from portal.processes import die_with_parent
 from portal.settings import Settings, read_settings
 
@@ -41,7 +42,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         options: dict[str, Any] = {
             "bind": f"{self._settings.bind_host}:{self._settings.bind_port}",
             "workers": PROCESSES,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": THREADS,
             "keepalive": 5,
             "timeout": 60,

@@ -2,6 +2,6 @@
 
 from portal.jobs.following import Following
 from portal.jobs.recording import record_run
-from portal.jobs.releasing import release_batches
+from portal.jobs.releasing import forget_run, release_batches
 
-__all__ = ["Following", "record_run", "release_batches"]
+__all__ = ["Following", "forget_run", "record_run", "release_batches"]

@@ -1,23 +1,24 @@
-"""What becomes of the batches of a DataSyncTask run that was ended from outside."""
+"""What becomes of the batches of a DataSyncTask run that was ended from outside, or forgotten."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from executor import RunInfo
 from executor.changes import UNFINISHED_VALUES
 from executor.models import ExecutorRun
+from executor.statuses import Cause
 from portal.jobs.data_sync import ACTOR
 from portal.models import Batch, JobBatch, utc_now
 from portal.services import batches
 from portal.statuses import RunStatus
 
 
-def release_batches(session: Session, run: RunInfo, cause: str) -> None:
-    """A kill pauses the run's batches, a timeout gives them back.
+def release_batches(session: Session, run: RunInfo, cause: Cause) -> None:
+    """A kill pauses the run's batches, a timeout or a later trigger gives them back.
 
     A batch that another unfinished run waits for as well goes on.
     """
@@ -25,10 +26,15 @@ def release_batches(session: Session, run: RunInfo, cause: str) -> None:
         if batch.run_status is not RunStatus.RUNNING or _is_followed(session, batch.id):
             continue
         now = run.ended_at or utc_now()
-        if cause == "kill":
+        if cause is Cause.KILL:
             batches.pause(session, batch, by=f"{ACTOR} kill", now=now)
         else:
             batches.give_back(session, batch, by=f"{ACTOR} {cause}", now=now)
+
+
+def forget_run(session: Session, run_id: int) -> None:
+    """Delete what the portal knows of a run that is too old to be kept."""
+    session.execute(delete(JobBatch).where(JobBatch.run_id == run_id))
 
 
 def _locked_batches(session: Session, run_id: int) -> Sequence[Batch]:

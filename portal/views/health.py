@@ -1,4 +1,4 @@
-"""/healthz: the process answers; /readyz: it can work, or why not."""
+"""/healthz: the process answers; /readyz: it can work, or why not; /metrics: how it is doing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from executor.metrics import CONTENT_TYPE
 from portal.models import utc_now
 from portal.runtime import current_portal
 from portal.services.leases import alive_workers
@@ -21,6 +22,12 @@ logger = logging.getLogger(__name__)
 def healthz() -> Response:
     """Alive."""
     return jsonify(status="ok")
+
+
+@bp.get("/metrics")
+def metrics() -> Response:
+    """Figures for a monitor; they name no document, person or parameter."""
+    return Response(current_portal().executor.metrics(), content_type=CONTENT_TYPE)
 
 
 @bp.get("/readyz")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.executor.executor_rig import POSTGRESQL, Database, Gate, Rig, gates, postgresql, sqlite
-from tests.executor.fake_admin import FakeAdmin
+from tests.executor.fake_admin import VERSIONS, FakeAdmin
 
 NEEDS_POSTGRESQL = [
     pytest.mark.postgresql,
@@ -39,8 +39,14 @@ def gate(request: pytest.FixtureRequest) -> Iterator[tuple[str, Gate]]:
     gates.pop(name).leave.set()
 
 
-@pytest.fixture(params=["content", "data"])
-def admin(request: pytest.FixtureRequest) -> Iterator[FakeAdmin]:
-    """An admin of 3.2 and one of 3.4; what differs towards the executor is the answer's shape."""
-    with FakeAdmin(shape=request.param) as admin:
+@pytest.fixture
+def admin() -> Iterator[FakeAdmin]:
+    with FakeAdmin() as admin:
+        yield admin
+
+
+@pytest.fixture(params=VERSIONS)
+def any_admin(request: pytest.FixtureRequest) -> Iterator[FakeAdmin]:
+    """An admin of every version that speaks JSON to executors."""
+    with FakeAdmin(request.param) as admin:
         yield admin

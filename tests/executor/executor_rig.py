@@ -118,10 +118,19 @@ class Rig:
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def call(self, word: str, body: Any = None, *, token: str | None = TOKEN) -> dict[str, Any]:
+    def call(
+        self,
+        word: str,
+        body: Any = None,
+        *,
+        token: str | None = TOKEN,
+        app_name: str | None = None,
+    ) -> dict[str, Any]:
         """POST as an admin does; the answer's JSON, whose HTTP side is checked here."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {} if token is None else {"XXL-JOB-ACCESS-TOKEN": token}
+        if app_name is not None:
+            headers["XXL-JOB-APPNAME"] = app_name
         response = self.client.post(f"/xxl-job/{word}", data=data, headers=headers)
         assert response.status_code == 200
         assert response.mimetype == "application/json"
@@ -133,6 +142,10 @@ class Rig:
     def run(self, log_id: int, **fields: Any) -> dict[str, Any]:
         return self.call("run", trigger(log_id, **fields))
 
+    def call_35(self, word: str, body: Any = None) -> dict[str, Any]:
+        """The same as an admin of 3.5 does it."""
+        return self.call(word, body, app_name="imaging-migration")
+
     def work(self) -> None:
         """Be the worker until the queue is empty."""
         while self.queue:
@@ -140,6 +153,7 @@ class Rig:
 
     def tick(self) -> None:
         self.executor.tick(self.now)
+        self.executor.talk(self.now)
 
     def row(self, log_id: int) -> ExecutorRun:
         with self.database.read() as session:
@@ -221,12 +235,16 @@ def crash(_context: JobContext) -> str:
 
 @job_handler("deferring", resumable=True)
 def deferring(context: JobContext) -> str:
-    return context.defer()
+    """Ends at once when told so: another handler for the same job would end the run before."""
+    return "at once" if context.params == "at once" else context.defer()
 
 
 @job_handler("gated")
 def gated(context: JobContext) -> str:
-    gate = gates[context.params]
+    """Passes at once with a parameter that is no gate's name."""
+    gate = gates.get(context.params)
+    if gate is None:
+        return context.params
     gate.calls += 1
     gate.entered.set()
     assert gate.leave.wait(30)

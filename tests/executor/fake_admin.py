@@ -1,16 +1,20 @@
-"""A strict admin: takes exactly what the admins of 2.3 to 3.4 take, and refuses as they do."""
+"""Strict admins: each version takes exactly what it takes in life, and refuses as it does."""
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Self
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 TOKEN = "a-token-for-tests"
+APP_NAME = "imaging-migration"
+VERSIONS = ("2.1.2", "2.2.0", "2.4.2", "3.2.0", "3.3.0", "3.4.2", "3.5.0")
 Raw = tuple[str, list[tuple[str, str]], bytes]
 
 
@@ -19,25 +23,44 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What an admin has written to its log table."""
+
+    code: int
+    msg: str
+    item: dict[str, Any]
+
+
+class Refusal(Exception):
+    """Code 500 with this text."""
+
+
 class FakeAdmin:
     """Serves ``/xxl-job-admin/api/`` on loopback while its ``with`` block lasts.
 
-    ``trouble``, when set, answers instead: a status line, headers and a body.
+    ``trouble``, when set, answers instead: a status line, headers and a body. ``poison`` are log
+    ids whose results bring every callback down that they are in.
     """
 
-    def __init__(self, *, shape: str = "data", context_path: str = "/xxl-job-admin") -> None:
-        self.shape = shape
+    def __init__(
+        self, version: str = "3.4.2", *, context_path: str = "/xxl-job-admin", port: int = 0
+    ) -> None:
+        self.version = version
         self.context_path = context_path
         self.trouble: Callable[[], Raw] | None = None
+        self.poison: set[int] = set()
+        self.seconds_per_callback = 0.0
         self.registered: dict[str, str] = {}
-        self.results: dict[int, dict[str, Any]] = {}
+        self.results: dict[int, Stored] = {}
         self.batches: list[list[int]] = []
         self.calls: list[str] = []
+        self.bodies: list[Any] = []
         self.in_flight: set[int] = set()
         self.doubled: set[int] = set()
         self._lock = threading.Lock()
         self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", 0, self._serve, threaded=True, request_handler=_Quiet
+            "127.0.0.1", port, self._serve, threaded=True, request_handler=_Quiet
         )
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -45,6 +68,10 @@ class FakeAdmin:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}{self.context_path}"
+
+    @property
+    def is_35(self) -> bool:
+        return self.version.startswith("3.5")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -54,6 +81,9 @@ class FakeAdmin:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def count(self, word: str) -> int:
+        return self.calls.count(f"{self.context_path}/api/{word}")
 
     def _serve(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -68,53 +98,107 @@ class FakeAdmin:
         return [content]
 
     def _answer(self, environ: WSGIEnvironment, body: bytes) -> dict[str, Any]:
-        if environ["REQUEST_METHOD"] != "POST":
-            return self._shaped(500, "invalid request, HttpMethod not support.")
-        if environ.get("HTTP_XXL_JOB_ACCESS_TOKEN") is None:  # 3.3.0 demands the header
-            return self._shaped(500, "Required request header is not present")
-        if environ["HTTP_XXL_JOB_ACCESS_TOKEN"] != TOKEN:
-            return self._shaped(500, "The access token is wrong.")
         word = environ["PATH_INFO"].removeprefix(f"{self.context_path}/api/")
-        call = {
-            "registry": self._registry,
-            "registryRemove": self._registry_remove,
-            "callback": self._callback,
-        }.get(word)
-        if call is None:
-            return self._shaped(500, f"invalid request, uri-mapping({word}) not found.")
-        return call(json.loads(body))
-
-    def _registry(self, body: Any) -> dict[str, Any]:
-        assert set(body) == {"registryGroup", "registryKey", "registryValue"}
-        assert body["registryGroup"] == "EXECUTOR"
-        if not all(body.values()):
-            return self._shaped(500, "Illegal Argument.")
-        self.registered[body["registryValue"]] = body["registryKey"]
+        try:
+            if environ["REQUEST_METHOD"] != "POST":
+                raise Refusal("invalid request, HttpMethod not support.")
+            self._check_credentials(environ)
+            self._call(word, json.loads(body))
+        except Refusal as refusal:
+            return self._shaped(500, str(refusal))
         return self._shaped(200)
 
-    def _registry_remove(self, body: Any) -> dict[str, Any]:
-        self.registered.pop(body["registryValue"], None)
-        return self._shaped(200)
+    def _check_credentials(self, environ: WSGIEnvironment) -> None:
+        name = "HTTP_XXL_RPC_ACCESS_TOKEN" if self.version < "2.2" else "HTTP_XXL_JOB_ACCESS_TOKEN"
+        token = environ.get(name)
+        if self.version.startswith("3.3") and token is None:
+            raise Refusal("Required request header 'XXL-JOB-ACCESS-TOKEN' is not present")
+        if self.is_35:
+            app_name = environ.get("HTTP_XXL_JOB_APPNAME")
+            if not token or not app_name:
+                raise Refusal("invalid request, accessToken or appname is empty.")
+            if (token, app_name) != (TOKEN, APP_NAME):
+                raise Refusal("invalid request, accessToken or appname invalid.")
+        elif token != TOKEN:
+            raise Refusal("The access token is wrong.")
 
-    def _callback(self, body: Any) -> dict[str, Any]:
-        if not isinstance(body, list):
-            return self._shaped(500, "openapi invoke error: Expected BEGIN_ARRAY")
-        log_ids = [item["logId"] for item in body]
+    def _call(self, word: str, body: Any) -> None:
+        match word:
+            case "registry":
+                assert set(body) == {"registryGroup", "registryKey", "registryValue"}
+                assert body["registryGroup"] == "EXECUTOR"
+                if not all(body.values()):
+                    raise Refusal("Illegal Argument.")
+                self.registered[body["registryValue"]] = body["registryKey"]
+            case "registryRemove":
+                self.registered.pop(body["registryValue"], None)
+            case "callback":
+                self._callback(body)
+            case _:
+                raise Refusal(f"invalid request, uri-mapping({word}) not found.")
+
+    def _callback(self, body: Any) -> None:
+        self.bodies.append(body)
+        items = self._items(body)
+        log_ids = [item["logId"] for item in items]
+        assert len(items) <= 50
+        assert len(set(log_ids)) == len(log_ids)
         with self._lock:
             self.doubled |= self.in_flight & set(log_ids)
             self.in_flight |= set(log_ids)
-            self.batches.append(log_ids)
-        for item in body:
-            assert set(item) == {"logId", "logDateTim", "handleCode", "handleMsg"}
-            assert isinstance(item["handleCode"], int)
-            assert len(item["handleMsg"]) <= 15_000
-            self.results.setdefault(item["logId"], item)  # "log repeate callback." drops others
+        try:
+            time.sleep(self.seconds_per_callback)
+            if self.poison & set(log_ids):
+                raise Refusal("java.lang.IllegalStateException: what is this?")
+            stored = {item["logId"]: self._stored(item) for item in items}
+        finally:
+            with self._lock:
+                self.in_flight -= set(log_ids)
         with self._lock:
-            self.in_flight -= set(log_ids)
-        return self._shaped(200)
+            self.batches.append(log_ids)
+            for log_id, result in stored.items():
+                if result.code > 0:  # else the run goes on "running" for ever
+                    self.results.setdefault(log_id, result)  # "log repeate callback."
+
+    def _items(self, body: Any) -> list[dict[str, Any]]:
+        if self.is_35:
+            if not isinstance(body, dict):
+                raise Refusal(
+                    "openapi invoke error: com.google.gson.JsonSyntaxException: java.lang."
+                    "IllegalStateException: Expected BEGIN_OBJECT but was BEGIN_ARRAY at line 1"
+                )
+            assert set(body) == {"callbackList"}
+            items = body["callbackList"]
+        elif isinstance(body, list):
+            items = body
+        elif self.version < "2.2":
+            raise Refusal("The request data invalid.")
+        else:
+            raise Refusal(
+                "com.google.gson.JsonSyntaxException: java.lang.IllegalStateException: "
+                "Expected BEGIN_ARRAY but was BEGIN_OBJECT at line 1 column 2 path $"
+            )
+        assert isinstance(items, list)
+        return items
+
+    def _stored(self, item: dict[str, Any]) -> Stored:
+        assert isinstance(item["logId"], int)
+        if self.version < "2.2" and set(item) != {"logId", "logDateTim", "executeResult"}:
+            raise Refusal("The request data invalid.")
+        if self.version < "2.3":
+            if "executeResult" not in item:
+                raise Refusal("java.lang.NullPointerException")
+            code, msg = item["executeResult"]["code"], item["executeResult"]["msg"]
+        else:
+            code, msg = item.get("handleCode", 0), item.get("handleMsg", "")
+        if self.is_35:
+            assert set(item) == {"logId", "logDateTime", "handleCode", "handleMsg"}
+        assert isinstance(code, int)
+        assert len(msg) <= 15_000
+        return Stored(code, msg, item)
 
     def _shaped(self, code: int, msg: str | None = None) -> dict[str, Any]:
-        if self.shape == "content":
+        if self.version < "3.2":
             return {"code": code, "msg": msg, "content": None}
-        success = code == 200
-        return {"code": code, "msg": msg or "Success", "data": None, "success": success}
+        key = "content" if self.version < "3.3" else "data"
+        return {"code": code, "msg": msg or "Success", key: None, "success": code == 200}

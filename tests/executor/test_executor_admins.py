@@ -13,8 +13,8 @@ from sqlalchemy import select
 from executor import admins
 from executor.admins import AdminClient, AdminRefused, AdminUnreachable, NotAnAdmin
 from executor.models import ExecutorRegistration
-from tests.executor.executor_rig import ADDRESS, Database, Rig
-from tests.executor.fake_admin import FakeAdmin, Raw
+from tests.executor.executor_rig import ADDRESS, Database, Rig, trigger
+from tests.executor.fake_admin import APP_NAME, FakeAdmin, Raw
 
 HTML = b"<!DOCTYPE html><html><body>login</body></html>"
 
@@ -59,13 +59,15 @@ def test_registers_at_once_and_every_30_seconds(
     row = registrations(rig)[admin.address]
     assert (row.problem, row.executor_address) == (None, ADDRESS)
     assert row.succeeded_at == row.attempted_at
-    rig.executor.close()
+    rig.executor.leave()
     assert admin.registered == {}
 
 
 def test_context_path_with_and_without_a_slash_at_the_end(admin: FakeAdmin) -> None:
     for address in (admin.address, admin.address + "/"):
-        AdminClient(address, token="a-token-for-tests").registry("imaging-migration", ADDRESS)
+        AdminClient(address, token="a-token-for-tests", app_name=APP_NAME).registry(
+            "imaging-migration", ADDRESS
+        )
     assert admin.registered
 
 
@@ -84,7 +86,7 @@ def test_every_admin_is_told_and_each_answer_is_kept(
     assert registrations(rig)[admin.address].problem is None
     assert "no connection" in (registrations(rig)[closed_port].problem or "")
     assert len(caplog.records) == 1  # once per change, not once per try
-    rig.executor.close()
+    rig.executor.leave()
     assert admin.registered == {}
 
 
@@ -108,18 +110,20 @@ def test_answers_that_are_not_an_admins(
     with FakeAdmin() as admin:
         admin.trouble = trouble
         with pytest.raises(kind, match=text):
-            AdminClient(admin.address, token="").registry("imaging-migration", ADDRESS)
+            AdminClient(admin.address, token="", app_name=APP_NAME).registry(
+                "imaging-migration", ADDRESS
+            )
     assert len(admin.calls) == 1  # a redirect is not followed
 
 
 def test_wrong_token_is_the_admins_word(admin: FakeAdmin) -> None:
     for token in ("", "wrong"):
         with pytest.raises(AdminRefused, match="The access token is wrong"):
-            AdminClient(admin.address, token=token).callback([])
+            AdminClient(admin.address, token=token, app_name=APP_NAME).callback([])
 
 
 def test_admin_that_never_answers(silent_port: str) -> None:
-    client = AdminClient(silent_port, token="", read_seconds=0.05)
+    client = AdminClient(silent_port, token="", app_name=APP_NAME, read_seconds=0.05)
     with pytest.raises(AdminUnreachable, match="no answer in time"):
         client.registry("imaging-migration", ADDRESS)
 
@@ -128,7 +132,9 @@ def test_answer_that_drips_is_given_up() -> None:
     seconds = iter(range(0, 1000, 6))
     with FakeAdmin() as admin:
         admin.trouble = raw("200 OK", b" " * 100_000)
-        client = AdminClient(admin.address, token="", monotonic=lambda: next(seconds))
+        client = AdminClient(
+            admin.address, token="", app_name=APP_NAME, monotonic=lambda: next(seconds)
+        )
         with pytest.raises(AdminUnreachable, match="takes too long"):
             client.registry("imaging-migration", ADDRESS)
 
@@ -144,27 +150,160 @@ def test_connection_that_breaks_in_the_middle_of_the_answer() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        client = AdminClient(f"http://127.0.0.1:{server.getsockname()[1]}", token="")
+        client = AdminClient(
+            f"http://127.0.0.1:{server.getsockname()[1]}", token="", app_name=APP_NAME
+        )
         with pytest.raises(admins.AdminError):
             client.registry("imaging-migration", ADDRESS)
         thread.join()
 
 
+def test_every_version_gets_results_as_it_reads_them(
+    make_rig: Callable[..., Rig], any_admin: FakeAdmin
+) -> None:
+    rig = make_rig(any_admin.address)
+    if any_admin.is_35:
+        assert rig.call_35("trigger", trigger(1))["code"] == 200
+    else:
+        assert rig.run(1)["code"] == 200
+    rig.work()
+    rig.tick()
+    assert any_admin.registered == {ADDRESS: "imaging-migration"}
+    assert (any_admin.results[1].code, any_admin.results[1].msg) == (200, "p")
+
+
+@pytest.mark.parametrize(("before", "after"), [("3.4.2", "3.5.0"), ("3.5.0", "3.4.2")])
+def test_admin_of_another_version_than_triggered_gets_the_shape_it_asks_for(
+    make_rig: Callable[..., Rig], before: str, after: str
+) -> None:
+    with FakeAdmin(after) as admin:
+        rig = make_rig(admin.address)
+        for log_id in (1, 2):
+            if before == "3.5.0":
+                rig.call_35("trigger", trigger(log_id))
+            else:
+                rig.run(log_id)
+            rig.work()
+            rig.tick()
+        assert {log_id: result.code for log_id, result in admin.results.items()} == {1: 200, 2: 200}
+        assert len(admin.bodies) == 3  # refused once, and remembered
+
+
+def test_runs_of_two_dialects_are_reported_in_two_shapes(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    rig.run(1)
+    rig.call_35("trigger", trigger(2))
+    rig.work()
+    admin.trouble = raw("503 Service Unavailable")
+    rig.tick()
+    assert rig.row(1).dialect == "run"
+    assert rig.row(2).dialect == "trigger"
+    admin.trouble = None
+    rig.advance(10)
+    rig.tick()
+    rig.tick()
+    assert sorted(type(body).__name__ for body in admin.bodies) == ["dict", "list", "list"]
+    assert set(admin.results) == {1, 2}
+
+
+def test_one_result_nobody_takes_does_not_hold_up_the_others(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    for log_id in range(1, 51):
+        rig.run(log_id, jobId=log_id, executorHandler="silent")
+    rig.work()
+    admin.poison = {17}
+    rig.tick()
+    assert set(admin.results) == set(range(1, 51)) - {17}
+    assert admin.doubled == set()
+    admin.poison = set()
+    rig.advance(300)
+    rig.tick()
+    assert admin.results[17].code == 200
+
+
+def test_several_results_nobody_takes_do_not_hold_up_the_others(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    for log_id in range(1, 41):
+        rig.run(log_id, jobId=log_id, executorHandler="silent")
+    rig.work()
+    admin.poison = {1, 2, 3, 4}
+    for _round in range(5):
+        rig.tick()
+        rig.advance(300)
+    assert set(admin.results) == set(range(5, 41))
+
+
+def test_admin_that_refuses_everything_is_not_asked_for_each_result(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    for log_id in range(1, 51):
+        rig.run(log_id, jobId=log_id, executorHandler="silent")
+    rig.work()
+    admin.trouble = raw("200 OK", b'{"code":500,"msg":"The access token is wrong."}')
+    rig.tick()
+    assert 2 <= admin.count("callback") <= 12
+
+
+def test_batch_too_large_for_a_proxy_is_halved(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    for log_id in range(1, 5):
+        rig.run(log_id, jobId=log_id)
+    rig.work()
+    answers = iter([raw("413 Payload Too Large")])
+
+    def once() -> Raw:
+        trouble = next(answers)
+        admin.trouble = None
+        return trouble()
+
+    rig.executor.talk(rig.now)
+    admin.results.clear()
+    for log_id in range(1, 5):
+        rig.run(log_id, jobId=log_id)
+    admin.trouble = once
+    rig.executor.talk(rig.now)
+    assert set(admin.results) == {1, 2, 3, 4}
+
+
+def test_admin_that_answered_last_is_asked_first(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    with FakeAdmin() as first:
+        first.trouble = raw("502 Bad Gateway")
+        rig = make_rig(first.address, admin.address)
+        for log_id in (1, 2, 3):
+            rig.run(log_id)
+            rig.work()
+            rig.tick()
+        assert first.count("callback") == 1
+        assert set(admin.results) == {1, 2, 3}
+
+
+def test_app_name_and_token_that_are_not_ascii_can_be_sent(admin: FakeAdmin) -> None:
+    with pytest.raises(AdminRefused, match="The access token is wrong"):
+        AdminClient(admin.address, token="旧的", app_name="影像扫描执行器").registry("x", ADDRESS)
+
+
 def test_results_reach_the_admin_once(make_rig: Callable[..., Rig], admin: FakeAdmin) -> None:
     rig = make_rig(admin.address)
     rig.run(1, executorParams="done", logDateTime=123)
-    rig.run(2, executorHandler="fail", executorParams="<b>&" * 5000)
+    rig.run(2, jobId=8, executorHandler="fail", executorParams="<b>&" * 5000)
     rig.work()
     rig.tick()
     rig.tick()
     assert admin.batches == [[1, 2]]
-    assert admin.results[1] == {
-        "logId": 1,
-        "logDateTim": 123,
-        "handleCode": 200,
-        "handleMsg": "done",
-    }
-    message = admin.results[2]["handleMsg"]
+    assert admin.results[1].code == 200
+    assert admin.results[1].item["logDateTim"] == 123
+    message = admin.results[2].msg
     assert message.startswith("&lt;b&gt;&amp;&lt;")
     assert message.endswith("...")
     assert message.removesuffix("...").endswith(";")
@@ -199,7 +338,7 @@ def test_results_wait_with_growing_pauses_until_one_admin_takes_them(
     admin.trouble = None
     rig.advance(300)
     rig.tick()
-    assert admin.results[1]["handleCode"] == 200
+    assert admin.results[1].code == 200
     assert rig.row(1).delivered_at == rig.now
 
 
@@ -249,7 +388,7 @@ def test_two_agents_never_send_one_result_at_the_same_time(
     def deliver(executor_: object) -> None:
         start.wait()
         for _round in range(4):
-            executor_.tick(rig.now)  # type: ignore[attr-defined]
+            executor_.talk(rig.now)  # type: ignore[attr-defined]
 
     agents = [threading.Thread(target=deliver, args=(one,)) for one in (rig.executor, other)]
     for agent in agents:
@@ -279,7 +418,7 @@ def test_delivery_whose_process_died_is_made_again(
     rig.run(1)
     rig.work()
 
-    def die(_self: AdminClient, _results: object) -> None:
+    def die(_self: AdminClient, *_results: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

@@ -35,6 +35,29 @@ def test_token_comes_before_path(rig: Rig, token: str | None) -> None:
     assert (answer["code"], answer["msg"]) == (500, "The access token is wrong.")
 
 
+@pytest.mark.parametrize(
+    ("token", "app_name", "text"),
+    [
+        (None, "imaging-migration", "invalid request, accessToken or appname is empty."),
+        ("", "imaging-migration", "invalid request, accessToken or appname is empty."),
+        (TOKEN, None, "invalid request, accessToken or appname is empty."),
+        (TOKEN, "", "invalid request, accessToken or appname is empty."),
+        ("wrong", "imaging-migration", "invalid request, accessToken or appname invalid."),
+        (TOKEN, "another", "invalid request, accessToken or appname invalid."),
+    ],
+)
+def test_credentials_of_3_5(rig: Rig, token: str | None, app_name: str | None, text: str) -> None:
+    answer = rig.call("trigger", trigger(1), token=token, app_name=app_name)
+    assert (answer["code"], answer["msg"]) == (500, text)
+    assert rig.queue == []
+
+
+def test_address_without_a_slash_is_answered_too(rig: Rig) -> None:
+    response = rig.client.post("/xxl-job", headers=HEADERS)
+    assert response.status_code == 200
+    assert response.get_json()["msg"].startswith("invalid request, uri-mapping(/xxl-job")
+
+
 @pytest.mark.parametrize("path", ["nowhere", "beat/", "beat?x=1", "", "/run", "run/../beat"])
 def test_unknown_path_is_named(rig: Rig, path: str) -> None:
     answer = rig.call(path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
-from executor import logs
+from executor import LogMarkup, log_pages, logs
 from executor.errors import UnknownRun
-from tests.executor.executor_rig import Rig
+from tests.executor.executor_rig import Database, Rig
 
 
 def poll_to_the_end(rig: Rig, log_id: int) -> list[str]:
@@ -100,6 +101,108 @@ def test_very_long_log(rig: Rig, monkeypatch: pytest.MonkeyPatch, ended: bool) -
     assert len(shown) == 11
     assert shown[5] == "... 89 lines left out here: the log is too long to show whole ..."
     assert "job execute end" in shown[-1]
+
+
+def test_log_that_is_long_by_its_characters(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_pages, "PAGE_CHARS", 2000)
+    rig.run(1, executorHandler="deferring")
+    rig.work()
+    rig.executor.append_log(1, "\n".join(f"{number:03d} {'x' * 96}" for number in range(50)))
+    shown: list[str] = []
+    from_line = 1
+    while (page := rig.log(1, from_line))["toLineNum"] >= from_line:
+        assert len(page["logContent"]) < 3000
+        shown += page["logContent"].split("\n")
+        from_line = page["toLineNum"] + 1
+    assert [line[20:23] for line in shown[-50:]] == [f"{number:03d}" for number in range(50)]
+    rig.executor.finish(1, 200, "")
+    whole = poll_to_the_end(rig, 1)
+    gaps = [line for line in whole if "lines left out here" in line]
+    assert len(gaps) == 1
+    assert len("\n".join(whole)) < 3000
+    assert len(whole) - 1 + int(gaps[0].split()[1]) == rig.row(1).log_lines
+    assert "job execute start" in whole[0]
+    assert "job execute end" in whole[-1]
+
+
+def test_two_long_lines_are_shown_whole(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_pages, "PAGE_CHARS", 100)
+    rig.run(1, executorHandler="echo", executorParams="x" * 200)
+    rig.work()
+    assert "lines left out" in rig.log(1)["logContent"]
+    assert poll_to_the_end(rig, 1)[0].endswith("shard 0 of 1")
+
+
+@pytest.mark.parametrize("state", ["queued", "deferred"])
+def test_watcher_of_a_quiet_run_gets_a_sign_of_life_before_the_page_gives_up(
+    rig: Rig, state: str
+) -> None:
+    rig.run(1, executorHandler="deferring")
+    if state == "deferred":
+        rig.work()
+    shown, from_line, silent = 0, 1, 0
+    for _poll in range(100):
+        page = rig.log(1, from_line)
+        if page["toLineNum"] >= from_line:
+            assert len(page["logContent"].split("\n")) == page["toLineNum"] - from_line + 1
+            shown, from_line, silent = shown + 1, page["toLineNum"] + 1, 0
+        else:
+            silent += 1
+            assert silent < 20  # the page stops for good after 21
+        rig.advance(3)
+    assert shown > 5
+    sign = "still going on" if state == "deferred" else "waiting for its turn"
+    assert sign in rig.log(1)["logContent"]
+
+
+def test_log_nobody_watches_gets_no_signs_of_life(rig: Rig) -> None:
+    rig.run(1, executorHandler="deferring")
+    rig.work()
+    lines = rig.row(1).log_lines
+    rig.advance(3600)
+    rig.tick()
+    assert rig.row(1).log_lines == lines
+
+
+def test_polls_by_the_hundred_against_a_run_that_writes(rig: Rig) -> None:
+    rig.run(1, executorHandler="deferring")
+    rig.work()
+    before = rig.row(1).log_lines
+
+    def write() -> None:
+        for number in range(300):
+            rig.executor.append_log(1, f"a {number}" if number % 3 else f"a {number}\nb {number}")
+        rig.executor.finish(1, 200, "")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    shown: list[str] = []
+    from_line, is_over = 1, False
+    while not is_over:
+        page = rig.log(1, from_line)
+        is_over = page["isEnd"]
+        if page["toLineNum"] >= from_line:
+            shown += page["logContent"].split("\n")
+            from_line = page["toLineNum"] + 1
+    writer.join()
+    numbers = [int(line.rpartition(" ")[2]) for line in shown[before:-1] if " a " in line]
+    assert numbers == list(range(300))
+    assert len(shown) == rig.row(1).log_lines == before + 400 + 1
+
+
+@pytest.mark.parametrize(
+    ("markup", "shown"),
+    [
+        (LogMarkup.LOOKALIKE, "‹b>1 < 2 &amp; ‹/b>"),
+        (LogMarkup.ESCAPE, "&lt;b&gt;1 &lt; 2 &amp;amp; &lt;/b&gt;"),
+        (LogMarkup.PLAIN, "<b>1 < 2 &amp; </b>"),
+    ],
+)
+def test_markup_as_the_admin_needs_it(database: Database, markup: LogMarkup, shown: str) -> None:
+    rig = Rig(database, log_markup=markup)
+    rig.run(1)
+    rig.executor.append_log(1, "<b>1 < 2 &amp; </b>")
+    assert rig.log(1)["logContent"] == f"2026-11-22 08:00:00 {shown}"
 
 
 @pytest.mark.parametrize(

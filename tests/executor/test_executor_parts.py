@@ -51,9 +51,9 @@ def test_two_handlers_of_one_name_are_refused() -> None:
     job_handler("echo")(echo)  # a module imported again registers the same function
 
 
-def test_isolated_handlers_are_not_promised() -> None:
-    with pytest.raises(NotImplementedError, match="isolated"):
-        job_handler("alone", isolated=True)
+def test_isolated_handler_that_no_child_could_import_is_refused() -> None:
+    with pytest.raises(ValueError, match="top of a module"):
+        job_handler("alone", isolated=True)(lambda _context: None)
 
 
 def test_handler_modules_are_imported_at_start(

@@ -147,8 +147,7 @@ def test_job_runs_one_after_the_other_and_jobs_do_not_wait_for_each_other(
 ) -> None:
     name, door = gate
     for log_id in (1, 2, 3):
-        handler = "gated" if log_id == 1 else "echo"
-        rig.run(log_id, executorHandler=handler, executorParams=name)
+        rig.run(log_id, executorHandler="gated", executorParams=name if log_id == 1 else "p")
     rig.run(9, jobId=8)
     first, second, third, other = rig.queue
     rig.queue.clear()
@@ -208,13 +207,6 @@ def test_discard_later_refuses_while_the_job_is_busy(rig: Rig) -> None:
     assert rig.run(3, executorBlockStrategy="DISCARD_LATER")["code"] == 200
 
 
-def test_cover_early_is_refused_in_so_many_words(rig: Rig) -> None:
-    answer = rig.run(1, executorBlockStrategy="COVER_EARLY")
-    assert answer["code"] == 500
-    assert "COVER_EARLY is not supported" in answer["msg"]
-    assert count_runs(rig) == 0
-
-
 @pytest.mark.parametrize("strategy", [None, "", "SOMETHING_ELSE"])
 def test_unknown_block_strategy_is_serial(rig: Rig, strategy: str | None) -> None:
     rig.run(1)
@@ -244,7 +236,7 @@ def test_idle_beat(rig: Rig) -> None:
 )
 def test_deferred_run_is_ended_from_outside_once(rig: Rig, code: int, status: str) -> None:
     rig.run(1, executorHandler="deferring")
-    rig.run(2)
+    rig.run(2, executorHandler="deferring", executorParams="at once")
     rig.work()
     [waiting] = rig.executor.deferred_runs()
     assert (waiting.log_id, waiting.status) == (1, "deferred")
@@ -260,7 +252,7 @@ def test_deferred_run_is_ended_from_outside_once(rig: Rig, code: int, status: st
 def test_finish_before_the_handler_has_returned(rig: Rig, gate: tuple[str, Gate]) -> None:
     name, door = gate
     rig.run(1, executorHandler="gated", executorParams=name)
-    rig.run(2)
+    rig.run(2, executorHandler="gated")
     busy = threading.Thread(target=rig.work)
     busy.start()
     assert door.entered.wait(10)

@@ -39,16 +39,16 @@ def test_whole_life_of_a_run_as_an_admin_sees_it(rig: Rig, port: int) -> None:
     base = f"http://127.0.0.1:{port}/xxl-job"
     with FakeAdmin() as admin:
         agent = rig.new_process(admin_addresses=(admin.address,))
-        agent.tick(rig.now)
+        agent.talk(rig.now)
         answer = requests.post(f"{base}/run", json=trigger(1), headers=HEADERS, timeout=10)
         assert answer.json()["code"] == 200
         rig.work()
-        agent.tick(rig.now)
-        assert admin.results[1]["handleMsg"] == "p"
+        agent.talk(rig.now)
+        assert admin.results[1].msg == "p"
         query = {"logDateTim": 1, "logId": 1, "fromLineNum": 1}
         log = requests.post(f"{base}/log", json=query, headers=HEADERS, timeout=10).json()
         assert log["data"]["isEnd"]
-        agent.close()
+        agent.leave()
         assert admin.registered == {}
 
 

@@ -111,7 +111,7 @@ def test_hook_that_fails_keeps_the_run_as_it_was(rig: Rig) -> None:
 def test_timeout_of_a_running_handler(rig: Rig, gate: tuple[str, Gate]) -> None:
     name, door = gate
     rig.run(1, executorHandler="gated", executorParams=name, executorTimeout=60)
-    rig.run(2)
+    rig.run(2, executorHandler="gated")
     busy = threading.Thread(target=rig.work)
     busy.start()
     assert door.entered.wait(10)
@@ -154,6 +154,20 @@ def test_dead_run_is_reported_and_the_job_goes_on(rig: Rig) -> None:
     assert rig.result(1) == (500, "executor restarted")
     rig.work()
     assert rig.result(2) == (200, "p")
+
+
+def test_worker_that_starts_again_gives_back_what_its_earlier_life_held(rig: Rig) -> None:
+    rig.run(1)
+    rig.run(2, jobId=8, executorHandler="resumable")
+    rig.run(3, jobId=9)
+    take(rig, 1)
+    take(rig, 2)
+    rig.executor.release("another")
+    assert [rig.row(log_id).status for log_id in (1, 2)] == ["running", "running"]
+    rig.executor.release("doomed")
+    assert rig.result(1) == (500, "executor restarted")
+    rig.work()
+    assert rig.result(2) == (200, "whole")
 
 
 def test_dead_run_of_a_resumable_handler_starts_again(rig: Rig) -> None:

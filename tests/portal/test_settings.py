@@ -213,3 +213,25 @@ def test_no_token_is_made_where_none_is_wanted(tmp_path: Path) -> None:
     environ = {"IMGMIG_HOME": str(tmp_path / "home"), "XXL_JOB_ALLOW_NO_TOKEN": "1"}
     assert read_settings(environ).access_tokens() == ()
     assert not (tmp_path / "home").exists()
+
+
+def test_the_executors_own_settings() -> None:
+    settings = read_settings({"XXL_JOB_ALLOWED_NETWORKS": "10.0.0.0/8, fd00::/8"})
+    assert [str(network) for network in settings.allowed_networks] == ["10.0.0.0/8", "fd00::/8"]
+    assert (settings.job_queue_limit, settings.drain_seconds) == (100, 30)
+    assert (settings.stop_grace_seconds, settings.log_markup) == (10, "lookalike")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("XXL_JOB_ALLOWED_NETWORKS", "10.0.0.1/8"),
+        ("XXL_JOB_ALLOWED_NETWORKS", "everywhere"),
+        ("XXL_JOB_QUEUE_LIMIT", "0"),
+        ("XXL_JOB_DRAIN_SECONDS", "-1"),
+        ("XXL_JOB_STOP_GRACE_SECONDS", "601"),
+        ("XXL_JOB_LOG_MARKUP", "html"),
+    ],
+)
+def test_nonsense_for_the_executor_is_refused(name: str, value: str) -> None:
+    assert name in refusal(**{name: value})

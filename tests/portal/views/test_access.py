@@ -62,6 +62,7 @@ def test_what_needs_no_login_is_this_and_no_more() -> None:
         "static",
         "health.healthz",
         "health.readyz",
+        "health.metrics",
         "xxl_job.call",
         "auth.login",
         "auth.language",

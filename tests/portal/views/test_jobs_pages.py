@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Flask
 
+from executor.models import ExecutorRegistration, ExecutorRun
 from portal.htmx import STOP_POLLING
+from portal.models import utc_now
 from tests.portal.views.page_scene import TOKEN, PageScene
 from tests.portal.views.visitor import Visitor
 
@@ -37,6 +41,75 @@ def test_runs_come_page_by_page(app: Flask, scene: PageScene, auditor: Visitor) 
     assert [row[0] for row in first.rows()] == [str(n) for n in range(51, 1, -1)]
     assert [row[0] for row in auditor.get(older).rows()] == ["1"]
     assert "没有更早的执行" in auditor.get("/jobs/?before=1").text
+
+
+def test_the_live_part_is_the_one_the_page_shows(
+    app: Flask, scene: PageScene, operator: Visitor
+) -> None:
+    done = scene.job_run(app, 11, params='{"wait": false}')
+    scene.perform(app, done)
+    page = operator.get("/jobs/")
+    (region,) = page.pollers
+    assert region is page.root.one(id="jobs-live")
+    poll = operator.get(region.get("hx-get"), htmx=True)
+    assert poll.root.one(id="jobs-live").shape() == region.shape()
+    scene.job_run(app, 12)
+    assert len(operator.get(region.get("hx-get"), htmx=True).rows()) == 2
+    assert operator.get("/jobs/?before=1").pollers == []
+
+
+def test_every_admin_shows_what_it_last_said(
+    app: Flask, scene: PageScene, auditor: Visitor
+) -> None:
+    now = utc_now()
+    with scene.portal.ledger.write() as session:
+        for name, age, problem in (
+            ("http://good", 20, None),
+            ("http://bad", 20, "code 500, The access token is wrong."),
+            ("http://old", 200, None),
+        ):
+            then = now - timedelta(seconds=age)
+            session.add(
+                ExecutorRegistration(
+                    admin_address=name,
+                    executor_address="http://us",
+                    attempted_at=then,
+                    succeeded_at=then,
+                    problem=problem,
+                )
+            )
+    text = auditor.get("/jobs/").text
+    for words in (
+        "http://good 已注册",
+        "未注册 code 500, The access token is wrong.",
+        "http://old 已过期",
+    ):
+        assert words in " ".join(text.split())
+    figures = auditor.raw("/metrics").text
+    assert 'xxl_job_registered{admin="http://good"} 1\n' in figures
+    assert 'xxl_job_registered{admin="http://bad"} 0\n' in figures
+    assert 'xxl_job_registry_age_seconds{admin="http://old"} 20' in figures
+
+
+def test_a_result_is_sent_again_on_request(
+    app: Flask, scene: PageScene, operator: Visitor, auditor: Visitor
+) -> None:
+    run = scene.job_run(app, 11, params="nonsense")
+    scene.perform(app, run)
+    with scene.portal.ledger.write() as session:
+        row = session.get_one(ExecutorRun, run)
+        row.next_delivery_at = utc_now() + timedelta(minutes=5)
+        row.delivery_attempts = 7
+    page = operator.get(f"/jobs/{run}")
+    assert "第 7 次重试" in page.text
+    after = operator.submit(page.form(f"/jobs/{run}/send-again"), {})
+    assert "已安排重新回调 1 条结果" in after.text
+    with scene.portal.ledger.read() as session:
+        due_at = session.get_one(ExecutorRun, run).next_delivery_at
+        assert due_at is not None
+        assert due_at <= utc_now()
+    assert "send-again" not in str(auditor.get(f"/jobs/{run}").links)
+    auditor.post(f"/jobs/{run}/send-again", status=403)
 
 
 def test_the_log_of_a_run_that_goes_on_is_followed(

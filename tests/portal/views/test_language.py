@@ -116,7 +116,8 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     gettable = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in ("live", "progress", "tail")}
     downloads = {"documents.download", "documents.download_version"}
-    files = {"static", "documents.picture", *downloads, "health.healthz", "health.readyz"}
+    health = {"health.healthz", "health.readyz", "health.metrics"}
+    files = {"static", "documents.picture", *downloads, *health}
     assert gettable - looked_at == parts | files
 
 

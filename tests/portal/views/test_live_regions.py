@@ -116,6 +116,7 @@ def test_polls_ask_three_questions_at_most(
         f"/batches/{running}/progress?tab=months",
         f"/batches/{running}/progress?tab=failures",
         f"/jobs/{run}/tail?after=0",
+        "/jobs/live",
     )
     for region in regions:
         with queries() as asked:

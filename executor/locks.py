@@ -1,0 +1,37 @@
+"""Names that one transaction at a time holds, on every database alike.
+
+A decision that depends on rows which are not there yet (is the job busy? is this log id on its
+way?) has no row to lock. So it locks a name. On SQLite a write transaction is alone anyway.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from .changes import rows_changed
+from .models import ExecutorLock
+
+
+def take(session: Session, name: str, now: datetime) -> None:
+    """Hold the name until the transaction ends; waits for whoever holds it."""
+    statement = update(ExecutorLock).where(ExecutorLock.name == name).values(taken_at=now)
+    if rows_changed(session, statement):
+        return
+    try:
+        with session.begin_nested():
+            session.add(ExecutorLock(name=name, taken_at=now))
+    except IntegrityError:
+        rows_changed(session, statement)  # somebody made it in this moment: now wait for them
+
+
+def of_job(job_id: int) -> str:
+    """The name that orders the triggers of a job."""
+    return f"job:{job_id}"
+
+
+DELIVERIES = "deliveries"
+"""The name that orders the reservations of results."""

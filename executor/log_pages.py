@@ -1,0 +1,194 @@
+"""Job logs as an admin's page asks for them, again and again from the first line it has not shown.
+
+The page shows an answer when ``to_line >= from_line`` and goes on behind it. It asks only once for
+a run that had ended when it was opened, and gives up after a minute in which nothing new came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final, NamedTuple
+
+from sqlalchemy import BigInteger, Select, select, type_coerce
+from sqlalchemy.orm import Session
+
+from . import logs
+from .ledger import Ledger
+from .models import ExecutorLogLine, ExecutorRun
+from .protocol.inbound import LogQuery
+from .protocol.outbound import LogPage
+from .protocol.texts import NO_LOG, LogMarkup, log_text
+from .statuses import RunStatus
+
+PAGE_CHARS: Final = 2_000_000
+"""Characters of log text in one answer; the admin holds it in memory, and the browser too."""
+QUIET: Final = timedelta(seconds=45)
+"""After so long without a line a watcher gets one; the page gives up after 63 s."""
+_GAP_MARK: Final = "... {count} lines left out here: the log is too long to show whole ..."
+_STREAMED: Final = 2_000
+
+
+class _Line(NamedTuple):
+    """A line as it is in the table: a page may have ten thousand of them."""
+
+    number: int
+    written_at: int
+    """Epoch milliseconds."""
+    text: str
+
+
+Lines = Sequence[_Line]
+
+
+class _Times(dict[int, str]):
+    """Seconds of the epoch in words; most lines share theirs with the line before."""
+
+    def __init__(self, zone: tzinfo | None) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def __missing__(self, second: int) -> str:
+        moment = datetime.fromtimestamp(second, tz=UTC).astimezone(self._zone)
+        self[second] = f"{moment:%Y-%m-%d %H:%M:%S}"
+        return self[second]
+
+
+@dataclass(frozen=True)
+class _Found:
+    id: int
+    is_ended: bool
+    log_lines: int
+    last_sign: datetime
+
+
+class LogPages:
+    """Answers to ``/log``.
+
+    :param zone: of the times before the lines; None is the machine's own
+    """
+
+    def __init__(self, ledger: Ledger, *, zone: tzinfo | None, markup: LogMarkup) -> None:
+        self._ledger = ledger
+        self._zone = zone
+        self._markup = markup
+
+    def read(self, query: LogQuery, now: datetime) -> LogPage:
+        """What follows line ``from_line`` of the newest run with the log id.
+
+        An ended run is answered whole, with a note in the middle if it is too long; a living one
+        page by page, and with a sign of life when it has been quiet: only a log that somebody
+        watches gets such lines.
+        """
+        page, quiet_run = self._look(query, now)
+        if quiet_run is None:
+            return page
+        with self._ledger.begin() as session:
+            logs.beat(session, quiet_run, quiet=QUIET, now=now)
+        return self._look(query, now)[0]
+
+    def _look(self, query: LogQuery, now: datetime) -> tuple[LogPage, int | None]:
+        """The answer as things are, and the run that needs a sign of life."""
+        with self._ledger.read() as session:
+            run = _newest(session, query.log_id)
+            if run is None:
+                return _missing(query), None
+            if run.is_ended:
+                return self._whole(session, run, query), None
+            page = self._next_part(session, run, query)
+            is_quiet = page.to_line < query.from_line and run.last_sign <= now - QUIET
+            return page, run.id if is_quiet else None
+
+    def _next_part(self, session: Session, run: _Found, query: LogQuery) -> LogPage:
+        first = max(1, query.from_line)
+        last = min(run.log_lines, first + logs.PAGE_LINES - 1)
+        lines = _forward(session, run.id, first, last, PAGE_CHARS)
+        to_line = lines[-1].number if lines else run.log_lines
+        return LogPage(query.from_line, to_line, self._text(lines), is_end=False)
+
+    def _whole(self, session: Session, run: _Found, query: LogQuery) -> LogPage:
+        first, last = max(1, query.from_line), run.log_lines
+        lines = _forward(session, run.id, first, min(last, first + logs.PAGE_LINES - 1), PAGE_CHARS)
+        end = lines[-1].number if lines else last
+        text = self._text(lines)
+        if end < last:
+            text = self._with_gap(session, run.id, lines, last)
+        return LogPage(query.from_line, last, text, is_end=True)
+
+    def _with_gap(self, session: Session, run_id: int, start: Lines, last: int) -> str:
+        """The first half of what fits, the note, and the last half."""
+        head = _until(start[: logs.PAGE_LINES // 2], PAGE_CHARS // 2)
+        lowest = max(head[-1].number + 1, last - logs.PAGE_LINES // 2 + 1)
+        tail = _backward(session, run_id, lowest, last, PAGE_CHARS // 2)
+        gap = tail[0].number - head[-1].number - 1
+        note = [_GAP_MARK.format(count=gap)] if gap else []
+        return "\n".join([self._text(head), *note, self._text(tail)])
+
+    def _text(self, lines: Lines) -> str:
+        times = _Times(self._zone)
+        return "\n".join(
+            f"{times[line.written_at // 1000]} {log_text(line.text, self._markup)}"
+            for line in lines
+        )
+
+
+def _newest(session: Session, log_id: int) -> _Found | None:
+    # By log id alone: the date an admin asks with is rounded, or of another time zone.
+    run = session.execute(
+        select(
+            ExecutorRun.id,
+            ExecutorRun.status,
+            ExecutorRun.log_lines,
+            ExecutorRun.logged_at,
+            ExecutorRun.queued_at,
+        )
+        .where(ExecutorRun.log_id == log_id)
+        .order_by(ExecutorRun.id.desc())
+        .limit(1)
+    ).first()
+    if run is None:
+        return None
+    is_ended = RunStatus(run.status).is_ended
+    return _Found(run.id, is_ended, run.log_lines, run.logged_at or run.queued_at)
+
+
+def _missing(query: LogQuery) -> LogPage:
+    # With fewer lines than asked for the page would show nothing; the first answer has one.
+    if query.from_line > 1:
+        return LogPage(query.from_line, 1, "", is_end=True)
+    return LogPage(query.from_line, 1, NO_LOG, is_end=True)
+
+
+def _forward(session: Session, run_id: int, first: int, last: int, chars: int) -> Lines:
+    """Lines from the first on, as many as have so many characters, but always one."""
+    return _fetch(session, _between(run_id, first, last).order_by(ExecutorLogLine.number), chars)
+
+
+def _backward(session: Session, run_id: int, first: int, last: int, chars: int) -> Lines:
+    """The same from the last on, in their order."""
+    statement = _between(run_id, first, last).order_by(ExecutorLogLine.number.desc())
+    return _fetch(session, statement, chars)[::-1]
+
+
+def _fetch(session: Session, statement: Select[int, int, str], chars: int) -> Lines:
+    with closing(session.execute(statement.execution_options(yield_per=_STREAMED))) as rows:
+        return _until(map(_Line._make, rows), chars)
+
+
+def _between(run_id: int, first: int, last: int) -> Select[int, int, str]:
+    line = ExecutorLogLine
+    return select(line.number, type_coerce(line.written_at, BigInteger), line.text).where(
+        line.run_id == run_id, line.number.between(first, last)
+    )
+
+
+def _until(lines: Iterable[_Line], chars: int) -> Lines:
+    found: list[_Line] = []
+    for line in lines:
+        chars -= len(line.text)
+        if chars < 0 and found:
+            break
+        found.append(line)
+    return found

@@ -1,0 +1,95 @@
+"""Results on their way: reserved by one process, and given back delivered or put off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Select, Update, exists, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from . import locks
+from .changes import rows_changed
+from .models import ExecutorRun
+from .protocol.dialects import SHAPES, Dialect, Shape
+from .protocol.outbound import Result
+
+BATCH: Final = 50
+"""Results in one callback; Java's own bound."""
+RESERVED: Final = timedelta(minutes=2)
+"""Longer than a delivery to several hanging admins takes."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A result this process is sending."""
+
+    run_id: int
+    attempts: int
+    reserved_until: datetime
+    shape: Shape
+    result: Result
+
+
+def has_due(session: Session, now: datetime) -> bool:
+    """Whether :func:`reserve` would find anything."""
+    return session.scalars(_due(now).limit(1)).first() is not None
+
+
+def reserve(session: Session, now: datetime) -> list[Parcel]:
+    """Take up to :data:`BATCH` results of one shape that are due, none on its way already."""
+    locks.take(session, locks.DELIVERIES, now)
+    until = now + RESERVED
+    batch: dict[int, Parcel] = {}
+    for run in session.scalars(_due(now).limit(BATCH)):
+        shape = SHAPES[Dialect(run.dialect)]
+        # Of two runs that share a log id one waits: the admin does not lock between them.
+        if run.log_id in batch or any(parcel.shape is not shape for parcel in batch.values()):
+            continue
+        run.delivering_until = until
+        batch[run.log_id] = Parcel(run.id, run.delivery_attempts, until, shape, _result(run))
+    return list(batch.values())
+
+
+def mark_delivered(session: Session, parcel: Parcel, now: datetime) -> None:
+    """An admin has said 200."""
+    values = {"delivered_at": now, "next_delivery_at": None, "delivering_until": None}
+    rows_changed(session, _reserved(parcel).values(**values))
+
+
+def put_off(session: Session, parcel: Parcel, until: datetime) -> None:
+    """No admin took it; try again then."""
+    values = {
+        "next_delivery_at": until,
+        "delivering_until": None,
+        "delivery_attempts": parcel.attempts + 1,
+    }
+    rows_changed(session, _reserved(parcel).values(**values))
+
+
+def _due(now: datetime) -> Select[ExecutorRun]:
+    sibling = aliased(ExecutorRun)
+    on_its_way = exists().where(
+        sibling.log_id == ExecutorRun.log_id, sibling.delivering_until > now
+    )
+    return (
+        select(ExecutorRun)
+        .where(
+            ExecutorRun.next_delivery_at <= now,
+            or_(ExecutorRun.delivering_until.is_(None), ExecutorRun.delivering_until <= now),
+            ~on_its_way,
+        )
+        .order_by(ExecutorRun.next_delivery_at, ExecutorRun.id)
+    )
+
+
+def _reserved(parcel: Parcel) -> Update:
+    # A reservation that ran out may be somebody else's by now; then this changes nothing.
+    return update(ExecutorRun).where(
+        ExecutorRun.id == parcel.run_id, ExecutorRun.delivering_until == parcel.reserved_until
+    )
+
+
+def _result(run: ExecutorRun) -> Result:
+    return Result(run.log_id, run.log_date_time, run.handle_code or 0, run.handle_message or "")

@@ -1,0 +1,90 @@
+"""What must happen to the runs by themselves, a step at a time; it looks before it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from . import claims, clock_steps, endings, runs
+from .ledger import Ledger
+from .models import RunInfo
+
+
+class Upkeep:
+    """The agent's work on the ledger: an idle step takes no write lock.
+
+    :param stopped: called in the transaction that ends runs
+    :param offer: tells the queue of runs
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        stopped: Callable[[Session, Iterable[RunInfo]], None],
+        offer: Callable[[Iterable[int]], None],
+    ) -> None:
+        self._ledger = ledger
+        self._stopped = stopped
+        self._offer = offer
+
+    def step(self, now: datetime) -> None:
+        """End what is past its time, take back from the dead, offer again what nobody took.
+
+        Before that, draw back what waits too long because the clock was put back.
+        """
+        self._draw_back(now)
+        self._time_out(now)
+        self._reap(now)
+        self._offer_unnoticed(now)
+
+    def release(self, worker: str, now: datetime) -> None:
+        """Take back at once what a worker held that is known to be dead."""
+        with self._ledger.read() as session:
+            held = claims.held_by(session, worker)
+        for run_id in held:
+            self._reap_one(run_id, now, of_worker=worker)
+
+    def offer_next(self, job_ids: Iterable[int]) -> None:
+        """Tell the queue of the next run of each of these jobs that is free for one."""
+        with self._ledger.read() as session:
+            found = [runs.next_of_job(session, job_id) for job_id in job_ids]
+        self._offer(run_id for run_id in found if run_id is not None)
+
+    def _draw_back(self, now: datetime) -> None:
+        with self._ledger.read() as session:
+            if not clock_steps.has_impossible_waits(session, now):
+                return
+        with self._ledger.begin() as session:
+            clock_steps.draw_back(session, now)
+
+    def _time_out(self, now: datetime) -> None:
+        with self._ledger.read() as session:
+            if not endings.has_overdue(session, now):
+                return
+        with self._ledger.begin() as session:
+            ended = endings.time_out(session, now)
+            self._stopped(session, ended)
+        self.offer_next({run.job_id for run in ended})
+
+    def _reap(self, now: datetime) -> None:
+        with self._ledger.read() as session:
+            dead = claims.dead(session, now)
+        for run_id in dead:
+            self._reap_one(run_id, now)
+
+    def _reap_one(self, run_id: int, now: datetime, *, of_worker: str | None = None) -> None:
+        with self._ledger.begin() as session:
+            job_id = claims.reap(session, run_id, now, of_worker=of_worker)
+        if job_id is not None:
+            self.offer_next([job_id])
+
+    def _offer_unnoticed(self, now: datetime) -> None:
+        with self._ledger.read() as session:
+            run_ids = runs.unnoticed(session, now)
+        if run_ids:
+            with self._ledger.begin() as session:
+                runs.mark_offered(session, run_ids, now)
+            self._offer(run_ids)

@@ -1,0 +1,63 @@
+"""gunicorn's threads, but a request that does not come does not keep one for ever.
+
+gunicorn reads a request in the thread that will answer it, with no limit: a handful of clients
+that send half a request each would occupy every thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from typing import Any, Final
+
+from gunicorn.workers.gthread import ThreadWorker
+
+IDLE_SECONDS: Final = 5.0
+"""Silence in the middle of a request."""
+REQUEST_SECONDS: Final = 20.0
+"""For a whole request, however it drips."""
+
+
+class TimedSocket(socket.socket):
+    """A socket whose reader gives up; writing has no limit."""
+
+    _until: float | None = None
+
+    @classmethod
+    def adopt(cls, accepted: socket.socket) -> TimedSocket:
+        """Take over the connection of another socket object."""
+        return cls(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+
+    def expect_request(self) -> None:
+        """The next bytes begin a request."""
+        self._until = None
+
+    def recv(self, *args: Any) -> bytes:
+        """As ever.
+
+        :raises ConnectionResetError: when the request comes too slowly
+        """
+        now = time.monotonic()
+        if self._until is None:
+            self._until = now + REQUEST_SECONDS
+        self.settimeout(max(0.001, min(IDLE_SECONDS, self._until - now)))
+        try:
+            return super().recv(*args)
+        except TimeoutError as error:
+            # What gunicorn takes for a client that went away: no noise, and the thread is free.
+            raise ConnectionResetError(errno.ECONNRESET, "the request came too slowly") from error
+        finally:
+            if self.fileno() >= 0:
+                self.settimeout(None)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
+    """A worker process that cuts slow requests off."""
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Hand a connection with a request to a thread."""
+        if not isinstance(conn.sock, TimedSocket):
+            conn.sock = TimedSocket.adopt(conn.sock)
+        conn.sock.expect_request()
+        super().enqueue_req(conn)
