@@ -38,7 +38,7 @@ def trail(own_schema: str) -> Iterator[Trail]:
 @contextmanager
 def open_transaction(ledger: Ledger) -> Iterator[Session]:
     """One that goes on beside ours; the test ends it."""
-    with Session(ledger._writing) as session:
+    with Session(ledger._reading) as session:
         yield session
         session.rollback()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,11 +37,13 @@ class FlightyLedger(Ledger):
 
     misses = 0
 
-    def write(self, *, patience: float = 30.0) -> AbstractContextManager[Session]:
+    @contextmanager
+    def write(self, *, patience: float = 30.0) -> Iterator[Session]:
         if self.misses:
             self.misses -= 1
             raise OperationalError("BEGIN IMMEDIATE", {}, sqlite3.OperationalError("locked"))
-        return super().write(patience=patience)
+        with super().write(patience=patience) as session:
+            yield session
 
 
 class Bench:
