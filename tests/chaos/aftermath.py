@@ -144,7 +144,7 @@ def _job_runs(scene: Scene) -> list[str]:
         return set(scene.accepted) <= set(scene.admin.results)
 
     wait_for("the results at the admin", delivered, 150)
-    codes = [scene.admin.results[log_id]["handleCode"] for log_id in scene.accepted]
+    codes = [scene.admin.results[log_id].code for log_id in scene.accepted]
     return [f"results {codes}" for _ in [0] if not set(codes) <= {200, 500}]
 
 

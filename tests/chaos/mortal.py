@@ -23,7 +23,7 @@ from typing import Any
 from flask import Flask
 
 import executor.claims
-import executor.outbox
+import executor.parcels
 import executor.performing
 import executor.runs
 import portal.runtime
@@ -164,7 +164,7 @@ def _be_mortal(fate: _Fate) -> None:
         (Following, "step", "followed", None),
         (Executor, "append_run_log", "line", None),
         (Executor, "tick", "ticked", None),
-        (executor.outbox, "_reserve", "reserved", some),  # in its transaction
+        (executor.parcels, "reserve", "reserved", some),  # in its transaction
         (AdminClient, "callback", "delivered", None),
         (AdminClient, "registry", "registered", None),
         (Cleaner, "step", "cleaned", None),

@@ -56,14 +56,10 @@ class Outages:
         for file_id in self.gone():
             self.server.script(file_id, ever=status("404 Not Found"))
         site.start_up()
-        downs: dict[str, Callable[[], None]] = {
-            "断开": self.refused.kill,
-            "报错": lambda: self.failing.switch(down=1),
-        }
-        for name, go_down in downs.items():
+        for name in ("断开", "报错"):
             self.batches[name] = self.place.start_batch(name)
             self.place.wait_until_synced(self.batches[name], 10)
-            go_down()
+            self._go_down(name)
         self.batches["密钥"] = site.create_batch("2024-01-01", "2024-01-31", source="密钥")
         self.run = site.trigger({"batch": self.batches["密钥"]})
         self.batches["机构"] = self.place.start_batch("缺失")
@@ -76,6 +72,19 @@ class Outages:
             ("全部", "SRC_NOT_FOUND", None),
         ):
             self.place.wait_until_held(self.batches[name], code, org)
+
+    def _go_down(self, name: str) -> None:
+        if name == "断开":
+            self.refused.kill()
+        else:
+            self.failing.switch(down=1)
+
+    def come_back(self, name: str) -> DemoSource:
+        if name == "断开":
+            self.refused = self.start_source(*self.where)
+            return self.refused
+        self.failing.switch()
+        return self.failing
 
     def gone(self) -> list[str]:
         """The files that are missing at the source."""
@@ -176,12 +185,7 @@ def test_a_source_that_was_down_for_long_costs_no_document(outages: Outages, nam
     ((code, _),) = place.holds(batch_no)
     place.wait_for_probes(code, 2)
     place.check_running_and_nobody_blamed(batch_no)
-    if name == "断开":
-        source = outages.refused = outages.start_source(*outages.where)
-    else:
-        source = outages.failing
-        source.switch()
-    place.check_complete(source, batch_no)
+    place.check_complete(outages.come_back(name), batch_no)
     assert place.notices("hold.open", source=name) == [code]
     assert place.notices("hold.lift", source=name) == [code]
     place.check_archive()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from portal.ledger import Ledger
 from portal.models import Hold, utc_now
@@ -36,11 +37,13 @@ class FlightyLedger(Ledger):
 
     misses = 0
 
-    def write(self, *, patience: float = 30.0) -> Any:
+    @contextmanager
+    def write(self, *, patience: float = 30.0) -> Iterator[Session]:
         if self.misses:
             self.misses -= 1
             raise OperationalError("BEGIN IMMEDIATE", {}, sqlite3.OperationalError("locked"))
-        return super().write(patience=patience)
+        with super().write(patience=patience) as session:
+            yield session
 
 
 class Bench:
