@@ -109,7 +109,7 @@ def _statuses() -> Iterator[Fault]:
     expired = status("401 Unauthorized")
     # A 401 gets a new token and is asked once more, in the same attempt.
     yield Fault("401 once", [expired], fetches=(2, 2))
-    # An attempt asks again with a new token, and a few times more where others renewed it meanwhile.
+    # An attempt asks again with a new token, and a little more where others renewed it too.
     yield lasting("401 for ever", expired, "SRC_UNAUTHORIZED", fetches=(5, 25))
     yield at_once("403", status("403 Forbidden"), "SRC_FORBIDDEN")
     yield at_once("404", status("404 Not Found"), "SRC_NOT_FOUND")

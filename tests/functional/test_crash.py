@@ -11,6 +11,7 @@ import pytest
 
 from tests.functional.installation import DemoSource, Installation, wait_for
 
+pytestmark = pytest.mark.processes
 TENANT = ("--documents", "240", "--mean-size", "40000")
 SLOW = "--fault=latency=0.2"
 
@@ -61,7 +62,6 @@ def test_workers_killed_in_mid_batch_come_back_and_finish(
     assert_every_document_exactly_once(site, source, report, kills=1)
 
 
-@pytest.mark.processes
 def test_the_supervisor_of_the_workers_killed_takes_them_along_and_comes_back(
     site: Installation, source: DemoSource
 ) -> None:
@@ -77,7 +77,6 @@ def test_the_supervisor_of_the_workers_killed_takes_them_along_and_comes_back(
     assert_every_document_exactly_once(site, source, report, kills=1)
 
 
-@pytest.mark.processes
 def test_everything_killed_leaves_no_orphan_and_goes_on_at_the_next_start(
     site: Installation, source: DemoSource
 ) -> None:
@@ -93,7 +92,6 @@ def test_everything_killed_leaves_no_orphan_and_goes_on_at_the_next_start(
     assert_every_document_exactly_once(site, source, report, kills=1)
 
 
-@pytest.mark.processes
 def test_web_and_agent_killed_come_back_and_the_job_run_still_ends(
     site: Installation, source: DemoSource
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.functional.installation import DemoSource, Installation, wait_for
 
+pytestmark = pytest.mark.processes
 StartSource = Callable[..., DemoSource]
 TENANT = ("--documents", "120", "--mean-size", "40000")
 

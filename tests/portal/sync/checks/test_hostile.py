@@ -13,7 +13,7 @@ from tests.portal.sync.checks.hostile_samples import HOSTILE, Hostile
 from tests.portal.sync.checks.measured_checks import Measured, measured
 
 # All files are checked while the first test is set up.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 SECONDS, BYTES = 5, 300_000_000
 #: Where a library gave up before anything could be told of the file.

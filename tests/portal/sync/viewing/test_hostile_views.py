@@ -19,6 +19,7 @@ from portal.sync.viewing.refusals import ViewRefused
 from portal.sync.viewing.renditions import SHOWN_KINDS, rendition
 from tests.portal.sync.checks.hostile_samples import HOSTILE
 
+pytestmark = pytest.mark.faults
 SECONDS, BYTES = 5, 300_000_000
 #: What is drawn all the same: a page of theirs is an ordinary one.
 HARMLESS = {
