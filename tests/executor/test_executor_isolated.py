@@ -14,6 +14,8 @@ import pytest
 import tests.executor.isolated_handlers  # noqa: F401 - registers them
 from tests.executor.executor_rig import Database, Rig
 
+pytestmark = pytest.mark.processes
+
 COVERED = "block strategy effect：Cover Early [job running, killed]"
 KILLED = "scheduling center kill job. [job running, killed]"
 

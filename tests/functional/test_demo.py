@@ -11,6 +11,8 @@ import pytest
 
 from tests.functional.installation import Installation
 
+pytestmark = pytest.mark.processes
+
 KEYS = ("trigger", "documents", "synced", "failed", "files", "bytes", "verified", "seconds")
 SMALL = ("--documents", "60", "--mean-size", "40000")
 PLANTED = (
@@ -54,7 +56,6 @@ def assert_what_differs_fails_the_next_one(site: Installation) -> None:
     assert "不符 differs: 归档不符 findings" in ended.out
 
 
-@pytest.mark.processes
 def test_without_a_home_nothing_is_left(site: Installation, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -64,7 +65,6 @@ def test_without_a_home_nothing_is_left(site: Installation, tmp_path: Path) -> N
     assert list(site.home.iterdir()) == []
 
 
-@pytest.mark.processes
 def test_a_demo_without_a_home_that_cannot_go_on_says_where_its_logs_are(
     site: Installation, tmp_path: Path
 ) -> None:
