@@ -653,8 +653,8 @@ _CATALOGUE = (
     ),
     Problem(
         "CHORE_REFUSED",
-        "{zh}",
-        "{en}",
+        "后台作业无法执行：{detail}",
+        "the background task cannot be done: {detail}",
         "按原因处理后再发起一次。",
         "Mend what the reason names, then ask for it again.",
         permanent=True,
