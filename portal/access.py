@@ -17,6 +17,7 @@ from portal.models import Role, User
 from portal.runtime import current_portal
 
 ALL = frozenset(Role)
+ADMINS = frozenset({Role.ADMIN})
 AUDITORS = frozenset({Role.ADMIN, Role.AUDITOR})
 OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
 NOBODY_LOGGED_IN = None
@@ -52,6 +53,14 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "documents.retry": OPERATORS,
     "chores.live": ALL,
     "chores.cancel": OPERATORS,
+    "notices.index": ALL,
+    "notices.new": ADMINS,
+    "notices.create": ADMINS,
+    "notices.edit": ADMINS,
+    "notices.change": ADMINS,
+    "notices.test": ADMINS,
+    "notices.remove": ADMINS,
+    "notices.again": OPERATORS,
     "jobs.index": ALL,
     "jobs.live": ALL,
     "jobs.send_again": OPERATORS,

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from portal.chores import notifying
 from portal.chores.desk import Perform
+from portal.services import notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +27,6 @@ class Kind:
     quick: bool = False
 
 
-KINDS: Mapping[str, Kind] = {}
+KINDS: Mapping[str, Kind] = {
+    notices.CHORE: Kind(notifying.deliver, quick=True),
+}
