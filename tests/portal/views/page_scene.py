@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from executor.statuses import RunStatus as JobStatus
 from portal.models import Batch, Document, File, Overlap, Role, User, utc_now
 from portal.runtime import Portal
-from portal.services import batches
+from portal.services import batch_lists, batches
 from portal.sync.sources.rows import SourceFile
 from portal.sync.transfer.work import Claim, Result, StoredFile
 from tests.portal.fake_source import make_document, make_file
@@ -90,7 +90,7 @@ class PageScene:
     def numbers(self) -> list[str]:
         """Of the batches on the list."""
         with self.portal.ledger.read() as session:
-            return [batch.batch_no for batch in batches.newest_first(session)]
+            return [batch.batch_no for batch in batch_lists.newest(session, limit=500)]
 
     def _number(self, batch_id: int) -> str:
         return self.ledger_scene.batch(batch_id).batch_no
