@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import click
 from sqlalchemy.orm import Session
@@ -161,15 +160,16 @@ _add_action(
 command.add_command(list_batches)
 
 
-@command.command(
-    help="重新同步失败任务：一个或多个批次 Send the failed documents of batches again; "
-    "what does not qualify is named, and the exit code is then 2."
-)
+@command.command()
 @click.argument("batch_no", nargs=-1, required=True)
 @click.option(
     "--month", type=MONTH, help="只重来一个月，如 2024-03 Only one month, such as 2024-03."
 )
 def retry(batch_no: tuple[str, ...], month: str | None) -> None:
+    """重新同步失败任务，可同时给几个批次 Send the failed documents of batches again.
+
+    What does not qualify is named with its reason; the exit code is then 2.
+    """
     with opened() as portal:
         outcome = act_on_each(
             portal.ledger,

@@ -21,11 +21,15 @@ _MOST = 100
 
 @click.command("list")
 @click.option("--number", default="", help="批次号的任意一段 Any part of the number.")
-@click.option("--sync", type=click.Choice(list(SyncStatus)), help="同步状态 Sync status.")
-@click.option("--run", type=click.Choice(list(RunStatus)), help="运行状态 Run status.")
+@click.option(
+    "--sync", type=click.Choice([one.value for one in SyncStatus]), help="同步状态 Sync status."
+)
+@click.option(
+    "--run", type=click.Choice([one.value for one in RunStatus]), help="运行状态 Run status."
+)
 @click.option(
     "--overview",
-    type=click.Choice(list(Overview)),
+    type=click.Choice([one.value for one in Overview]),
     help="待运行、进行中、成功、失败 One word for both statuses.",
 )
 @click.option("--source", help="数据源名称 The data source's name.")
