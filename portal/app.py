@@ -21,7 +21,7 @@ from portal.secret_box import SecretBox
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.sync.archive.local import LocalArchive
 from portal.tasks.queue import WorkQueue
-from portal.views import audit, auth, batch_list, documents, errors, health, home
+from portal.views import audit, auth, batch_list, documents, errors, health, home, months
 from portal.views import jobs as task_runs
 
 MIGRATIONS = Path(migrations.__file__).parent
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     browser.init_app(app)
     access.init_app(app)
     # batch_list brings its routes to the blueprint of batches.
-    for view in (auth, home, batch_list, documents, task_runs, audit, health):
+    for view in (auth, home, batch_list, months, documents, task_runs, audit, health):
         app.register_blueprint(view.bp)
     errors.init_app(app)
     return app

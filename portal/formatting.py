@@ -36,6 +36,11 @@ _BADGES = {
     "succeeded": "green",
     "timed_out": "orange",
     "killed": "orange",
+    "whole": "green",
+    "part": "cyan",
+    "unequal": "red",
+    "damaged": "red",
+    "nothing": "secondary",
 }
 _ROLES = {
     Role.ADMIN: ("管理员", "admin"),

@@ -26,7 +26,7 @@ class Slice(Counts, Base):
 
     id: Mapped[RowId]
     batch_id: Mapped[int] = mapped_column(BigId, ForeignKey("batches.id"), index=True)
-    month: Mapped[str] = mapped_column(String(7))
+    month: Mapped[str] = mapped_column(String(7), index=True)
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
     listing_status: Mapped[ListingStatus] = mapped_column(StatusType(ListingStatus))
