@@ -82,7 +82,7 @@ def test_what_is_refused_is_named_with_its_reason(scene: PageScene, operator: Vi
     ]
     operator.speak_english()
     page = operator.submit(form, {"action": "delete", "batch_no": [running]})
-    assert page.messages == [f"1 batch was left alone: is running and cannot be deleted. {running}"]
+    assert page.messages == [f"Left alone: 1 (is running and cannot be deleted). {running}"]
 
 
 def test_all_that_the_filters_let_through_can_be_chosen(
