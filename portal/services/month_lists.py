@@ -79,7 +79,7 @@ _SUPERSEDED = and_(
         _other.id == _other_part.batch_id,
         _other.data_source_id == Batch.data_source_id,
         _other.deleted_at.is_(None),
-        _other.started_at >= Batch.ended_at,
+        _other.started_at > Batch.ended_at,
         _takes_in(_other.org_codes, Batch.org_codes),
         _takes_in(_other.bill_type_codes, Batch.bill_type_codes),
     )
