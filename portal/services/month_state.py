@@ -34,6 +34,21 @@ class MonthState(StrEnum):
     NOTHING = "nothing"
 
 
+_LABELS = {
+    MonthState.WHOLE: ("✓ 整月相等，已核对", "✓ whole and verified"),
+    MonthState.PART: ("相等，未覆盖整月", "equal, not the whole month"),
+    MonthState.UNEQUAL: ("不相等", "not equal"),
+    MonthState.DAMAGED: ("相等，有损坏", "equal, damaged"),
+    MonthState.RUNNING: ("进行中", "running"),
+    MonthState.NOTHING: ("未开始", "not begun"),
+}
+
+
+def month_label(state: MonthState, language: str) -> str:
+    """The words on screen for a state, in ``zh`` or ``en``."""
+    return _LABELS[state][0 if language.startswith("zh") else 1]
+
+
 @dataclass(frozen=True, slots=True)
 class MonthOfBatch:
     """A month of one batch.

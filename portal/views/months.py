@@ -8,7 +8,6 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from portal.errors import NotAllowed
@@ -18,21 +17,13 @@ from portal.models import utc_now
 from portal.runtime import current_portal
 from portal.services import batches, month_lists, retrying, sources
 from portal.services.month_lists import Equality, Key, MonthFilter
-from portal.services.month_state import MonthState
+from portal.services.month_state import MonthState, month_label
 from portal.services.paging import SIZES
 from portal.views.ids import row_ids
 from portal.views.lists import Asked, asked
 
 bp = Blueprint("months", __name__, url_prefix="/months")
 
-STATES = {
-    MonthState.WHOLE: _l("✓ 整月相等，已核对"),
-    MonthState.PART: _l("相等，未覆盖整月"),
-    MonthState.UNEQUAL: _l("不相等"),
-    MonthState.DAMAGED: _l("相等，有损坏"),
-    MonthState.RUNNING: _l("进行中"),
-    MonthState.NOTHING: _l("未开始"),
-}
 _FILTERS = ("first", "last", "source", "equality")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
@@ -85,7 +76,8 @@ def retry() -> ResponseReturnValue:
 
 
 def _look() -> dict[str, Any]:
-    return {"states": STATES, "zone": current_portal().settings.timezone}
+    states = {state: month_label(state, language()) for state in MonthState}
+    return {"states": states, "zone": current_portal().settings.timezone}
 
 
 def _wanted(wish: Asked) -> MonthFilter:
