@@ -2,7 +2,7 @@
 
 A document is in one month of one source, but may be in that month of several batches. A month of a
 batch that a later one has listed again as a whole says nothing new: it is *superseded*, and neither
-counted nor judged by (see :data:`_SUPERSEDED`). What remains is judged in
+counted nor judged by. What remains is judged in
 :mod:`portal.services.month_state`.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,6 +21,7 @@ from sqlalchemy import (
     cast,
     exists,
     func,
+    not_,
     or_,
     select,
 )
@@ -30,7 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, joinedload
 from portal.models import Batch, Slice
 from portal.services import paging
 from portal.services.damaged_documents import damaged_by_slice
-from portal.services.month_state import Month, MonthOfBatch
+from portal.services.month_state import Month, MonthOfBatch, superseded
 from portal.services.paging import Leaf, Place
 from portal.statuses import ListingStatus, RunStatus, SyncStatus
 
@@ -67,7 +67,8 @@ def _takes_in(
     return or_(text == "[]", text == cast(narrow, Text))
 
 
-# A batch that began after this one had ended has listed all of this month of it again.
+# For filters and orders, what :func:`portal.services.month_state.superseded` says of months that
+# are shown. A batch that began after this one had ended has listed all of its month again.
 _SUPERSEDED = and_(
     Batch.run_status == RunStatus.ENDED,
     exists()
@@ -89,9 +90,9 @@ _SUPERSEDED = and_(
 
 def month_page(session: Session, wanted: MonthFilter, place: Place) -> Leaf[Month]:
     """Months at a place of the list, which is sorted by one of :data:`SORTS`."""
-    found = _keys(wanted)
+    found = _keys(wanted, sort=place.sort)
     query = select(found.c.month, found.c.data_source_id)
-    columns = {name: found.c[name] for name in SORTS}
+    columns = {place.sort: found.c[place.sort]}
     leaf = paging.read(session, query, place, columns=columns, row_id=found.c.first_id)
     keys: list[Key] = [(row[0], row[1]) for row in leaf.rows]
     by_key = months_of(session, keys)
@@ -101,7 +102,7 @@ def month_page(session: Session, wanted: MonthFilter, place: Place) -> Leaf[Mont
 def months_of(session: Session, keys: Sequence[Key]) -> Mapping[Key, Month]:
     """The named months with what every batch says of them, in two queries."""
     query = (
-        select(Slice, Batch, _SUPERSEDED)
+        select(Slice, Batch)
         .join(Batch, Batch.id == Slice.batch_id)
         .options(joinedload(Batch.data_source))
         .where(
@@ -112,40 +113,46 @@ def months_of(session: Session, keys: Sequence[Key]) -> Mapping[Key, Month]:
         .order_by(Slice.month, Batch.data_source_id, Slice.starts_at, Batch.id)
     )
     wanted = set(keys)
-    rows = [
-        (part, batch, bool(superseded))
-        for part, batch, superseded in session.execute(query)
-        if (part.month, batch.data_source_id) in wanted
-    ]
-    damaged = damaged_by_slice(session, [part.id for part, _, _ in rows])
-    return {
-        key: Month(
-            month=key[0],
-            source=group[0][1].data_source,
-            parts=[
-                MonthOfBatch(part, batch, superseded, damaged.get(part.id, 0))
-                for part, batch, superseded in group
-            ],
-        )
-        for key, group in (
-            (key, list(group))
-            for key, group in groupby(rows, lambda row: (row[0].month, row[1].data_source_id))
-        )
-    }
+    groups: dict[Key, list[tuple[Slice, Batch]]] = {}
+    for part, batch in session.execute(query):
+        key = (part.month, batch.data_source_id)
+        if key in wanted:
+            groups.setdefault(key, []).append((part, batch))
+    ids = [part.id for group in groups.values() for part, _ in group]
+    damaged = damaged_by_slice(session, ids)
+    return {key: _month(key, group, damaged) for key, group in groups.items()}
 
 
-def _keys(wanted: MonthFilter) -> Subquery:
-    """The months of sources that the filter lets through, with what they are sorted by."""
-    counts = and_(Slice.listing_status != ListingStatus.WAITING, ~_SUPERSEDED)
-    rows = select(
-        Slice.id,
-        Slice.month,
-        Batch.data_source_id,
-        case((counts, Slice.failed), else_=0).label("failed"),
-        case((counts, 1), else_=0).label("counts"),
-        case((and_(counts, Slice.sync_status != SyncStatus.COMPLETE), 1), else_=0).label("open"),
-    ).join(Batch, Batch.id == Slice.batch_id)
-    rows = rows.where(Batch.deleted_at.is_(None))
+def _month(key: Key, group: Sequence[tuple[Slice, Batch]], damaged: Mapping[int, int]) -> Month:
+    old = superseded(group)
+    return Month(
+        month=key[0],
+        source=group[0][1].data_source,
+        parts=[
+            MonthOfBatch(part, batch, part.id in old, damaged.get(part.id, 0))
+            for part, batch in group
+        ],
+    )
+
+
+def _keys(wanted: MonthFilter, *, sort: str) -> Subquery:
+    """The months of sources that the filter lets through, with what they are sorted by.
+
+    What was superseded is asked for only where something failed or lacks: of what has begun,
+    something always counts.
+    """
+    began = Slice.listing_status != ListingStatus.WAITING
+    lacks = and_(began, Slice.sync_status != SyncStatus.COMPLETE)
+    columns: list[ColumnElement[int]] = []
+    if sort == "failed":
+        failed = case((Slice.failed == 0, 0), (_SUPERSEDED, 0), else_=Slice.failed)
+        columns.append(failed.label("failed"))
+    if wanted.equality is not None:
+        columns.append(case((began, 1), else_=0).label("began"))
+        open_ = case((not_(lacks), 0), (_SUPERSEDED, 0), else_=1)
+        columns.append(open_.label("open"))
+    rows = select(Slice.id, Slice.month, Batch.data_source_id, *columns)
+    rows = rows.join(Batch, Batch.id == Slice.batch_id).where(Batch.deleted_at.is_(None))
     if wanted.first:
         rows = rows.where(Slice.month >= wanted.first)
     if wanted.last:
@@ -153,14 +160,12 @@ def _keys(wanted: MonthFilter) -> Subquery:
     if wanted.source_id is not None:
         rows = rows.where(Batch.data_source_id == wanted.source_id)
     part = rows.subquery()
+    sums = [func.sum(part.c[column.name]).label(column.name) for column in columns]
     grouped = select(
-        part.c.month,
-        part.c.data_source_id,
-        func.min(part.c.id).label("first_id"),
-        func.sum(part.c.failed).label("failed"),
+        part.c.month, part.c.data_source_id, func.min(part.c.id).label("first_id"), *sums
     ).group_by(part.c.month, part.c.data_source_id)
     if wanted.equality is Equality.EQUAL:
-        grouped = grouped.having(func.sum(part.c.counts) > 0, func.sum(part.c.open) == 0)
+        grouped = grouped.having(func.sum(part.c.began) > 0, func.sum(part.c.open) == 0)
     elif wanted.equality is Equality.UNEQUAL:
         grouped = grouped.having(func.sum(part.c.open) > 0)
     return grouped.subquery()

@@ -19,6 +19,7 @@ from portal.models import Batch, DataSource, Slice
 from portal.services.verification_scope import month_range
 from portal.statuses import ListingStatus, RunStatus, SyncStatus
 
+_MOST_SHOWN = 20
 Days = tuple[date, date]
 """The first and the last day, both included."""
 
@@ -47,6 +48,37 @@ _LABELS = {
 def month_label(state: MonthState, language: str) -> str:
     """The words on screen for a state, in ``zh`` or ``en``."""
     return _LABELS[state][0 if language.startswith("zh") else 1]
+
+
+def superseded(group: Sequence[tuple[Slice, Batch]]) -> set[int]:
+    """Ids of those months of batches that a later batch has listed again as a whole.
+
+    That batch began after the other one had ended, and neither its days nor its codes leave
+    anything of the other out: all codes do not, and the same ones.
+
+    :param group: the same month of one source, of all batches that are not deleted
+    """
+    by_scope: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[Slice, Batch]]] = {}
+    for part, batch in group:
+        if part.listing_status is ListingStatus.LISTED:
+            scope = (tuple(batch.org_codes), tuple(batch.bill_type_codes))
+            by_scope.setdefault(scope, []).append((part, batch))
+    return {
+        part.id
+        for part, batch in group
+        if batch.is_finished
+        for orgs in {(), tuple(batch.org_codes)}
+        for types in {(), tuple(batch.bill_type_codes)}
+        for other_part, other in by_scope.get((orgs, types), ())
+        if _came_after(other, batch)
+        and other_part.starts_at <= part.starts_at
+        and other_part.ends_at >= part.ends_at
+    }
+
+
+def _came_after(other: Batch, batch: Batch) -> bool:
+    began, ended = other.started_at, batch.ended_at
+    return began is not None and ended is not None and began > ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +166,13 @@ class Month:
         return f"{self.month}.{self.source.id}"
 
     @property
+    def shown(self) -> Sequence[MonthOfBatch]:
+        """The parts a page shows, in order: not more than it can, what lacks something first."""
+        by_need = sorted(self.parts, key=lambda one: (not one.counts, one.is_complete))
+        chosen = {id(one) for one in by_need[:_MOST_SHOWN]}
+        return [one for one in self.parts if id(one) in chosen]
+
+    @property
     def is_moving(self) -> bool:
         """Whether a batch of it is running."""
         return any(one.batch.run_status is RunStatus.RUNNING for one in self.parts)
@@ -155,6 +194,11 @@ class Month:
         return (
             MonthState.WHOLE if covered == [(whole.starts_at, whole.ends_at)] else MonthState.PART
         )
+
+    def days(self, zone: ZoneInfo) -> Days:
+        """All of it."""
+        whole = month_range(self.month, zone)
+        return _days(whole.starts_at, whole.ends_at, zone)
 
     def covered_days(self, zone: ZoneInfo) -> list[Days]:
         """The days that batches of all organisations and types have listed to the end."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from portal.models import Overlap
 from portal.services import batches, month_lists, retrying
@@ -61,7 +62,22 @@ def settle(scene: Scene, batch_id: int, *codes: str) -> None:
 
 def months(scene: Scene, place: Place = NEWEST, **wanted: Any) -> list[Month]:
     with scene.ledger.read() as session:
+        for filters in (MonthFilter(**wanted), MonthFilter()):
+            rows = list(month_lists.month_page(session, filters, place).rows)
+            assert_the_database_agrees(session, rows)
         return list(month_lists.month_page(session, MonthFilter(**wanted), place).rows)
+
+
+def assert_the_database_agrees(session: Session, rows: Sequence[Month]) -> None:
+    """What it lets through as equal or not is what is shown as equal or not."""
+    for equality in Equality:
+        leaf = month_lists.month_page(session, MonthFilter(equality=equality), NEWEST)
+        found = {one.key for one in leaf.rows}
+        for month in rows:
+            counting = [one for one in month.parts if one.counts]
+            lacks = any(not one.is_complete for one in counting)
+            is_of_it = lacks if equality is Equality.UNEQUAL else bool(counting) and not lacks
+            assert (month.key in found) is is_of_it, (month.key, equality)
 
 
 def only(scene: Scene) -> tuple[MonthState, tuple[int, int, int, bool] | None]:

@@ -137,3 +137,16 @@ def test_a_poll_asks_three_questions_however_much_there_is(
     with queries() as asked:
         operator.raw("/months/live?keys=2024-01.1,2024-02.1", HX_Request="true")
     assert len(asked) <= 3, asked
+
+
+def test_of_many_batches_those_that_lack_something_are_shown(
+    scene: PageScene, operator: Visitor
+) -> None:
+    numbers = [scene.waiting() for _ in range(25)]
+    broken = scene.ended("FILE_CORRUPT")
+    page = operator.get("/months/")
+    shown = [row[1] for row in page.rows()[1:-1]]
+    assert len(shown) == 20
+    assert broken in shown
+    (more,) = [link for link in page.links if link.startswith("/batches/?")]
+    assert len(operator.get(more).rows()) == len([*numbers, broken])
