@@ -55,6 +55,18 @@ class NotAllowed(PortalError):
     """What was asked for does not fit the state the thing is in; the text says why."""
 
 
+class BatchRefused(NotAllowed):
+    """The same of a batch, which the text begins with."""
+
+    def __init__(self, batch_no: str, zh: str, en: str) -> None:
+        self._why = PortalError(zh, en)
+        super().__init__(f"批次 {batch_no} {zh}", f"batch {batch_no} {en}")
+
+    def why(self, language: str) -> str:
+        """The reason alone, for a list of batches that were refused for it."""
+        return self._why.text(language)
+
+
 class NotFound(PortalError):
     """The named thing does not exist; the text names it."""
 

@@ -40,6 +40,11 @@ _BADGES = {
     "done": "green",
     "sent": "green",
     "cancelled": "orange",
+    "whole": "green",
+    "part": "cyan",
+    "unequal": "red",
+    "damaged": "red",
+    "nothing": "secondary",
 }
 _ROLES = {
     Role.ADMIN: ("管理员", "admin"),

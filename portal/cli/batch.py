@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import click
 from sqlalchemy.orm import Session
 
+from portal.cli.batch_list import batch_line, list_batches
+from portal.cli.failures import USER_ERROR
+from portal.cli.filters import DAY, MONTH
 from portal.cli.opening import actor, as_json, opened, say, say_json
 from portal.cli.progress import watch_batch
 from portal.errors import action, reason
 from portal.models import Batch, Overlap, utc_now
 from portal.models.overlap import overlap_label
 from portal.services import batches, reports, retrying, sources
+from portal.services.chosen_batches import act_on_each
 from portal.services.standing import standing
 from portal.statuses import label
 
-DAY = click.DateTime(formats=["%Y-%m-%d"])
 FAILED_EXIT = 1
 
 
@@ -78,23 +80,6 @@ def create(
         say(number)
 
 
-@command.command("list")
-@as_json
-def list_batches(as_json: bool) -> None:
-    """列出批次 List the newest batches."""
-    with opened() as portal, portal.ledger.read() as session:
-        zone = portal.settings.timezone
-        rows = [
-            reports.batch_report(batch, standing(batch, now=utc_now(), zone=zone))
-            for batch in batches.newest_first(session)
-        ]
-    if as_json:
-        say_json(rows)
-        return
-    for row in rows:
-        say(_line(row))
-
-
 @command.command()
 @click.argument("batch_no")
 @as_json
@@ -118,7 +103,7 @@ def show(batch_no: str, as_json: bool) -> None:
         ]
         say_json({**report, "failures": failures})
         return
-    say(_line(report))
+    say(batch_line(report))
     say(f"  重叠策略 overlap: {overlap_label(report['overlap'], 'zh')} {report['overlap']}")
     for line in now.lines("zh", portal.settings.timezone):
         say(f"  {line}")
@@ -137,20 +122,6 @@ def show(batch_no: str, as_json: bool) -> None:
         say(f"  {group.code} ×{group.count}：{reason(group.code, group.params, 'zh')}")
         say(f"    例 example: {group.image_no}")
         say(f"    处理措施 what to do: {action(group.code, group.params, 'zh')}")
-
-
-def _line(row: dict[str, Any]) -> str:
-    state = f"{label(row['run_status'], 'zh')} {label(row['sync_status'], 'zh')}"
-    if row["paused_by"]:
-        state += f"（已暂停 {row['paused_by']}）"
-    if row["holds"]:
-        state += f"（暂缓 {'、'.join(hold['code'] for hold in row['holds'])}）"
-    if row["cancelled_by"]:
-        state += f"（已取消 {row['cancelled_by']}）"
-    return (
-        f"{row['batch_no']}  {row['source']}  {row['from']}…{row['to']}  {state}  "
-        f"已同步 {row['done']}/{row['total']}  失败 {row['failed']}"
-    )
 
 
 def _add_action(name: str, text: str, act: Callable[[Session, Batch, datetime], object]) -> None:
@@ -186,11 +157,35 @@ _add_action(
     "删除（已归档单据保留） Delete; archived documents stay.",
     lambda s, b, now: batches.delete(s, b, by=actor(), now=now),
 )
-_add_action(
-    "retry",
-    "重新同步失败任务 Send the failed documents again.",
-    lambda s, b, now: retrying.retry(s, b, by=actor(), now=now),
+command.add_command(list_batches)
+
+
+@command.command()
+@click.argument("batch_no", nargs=-1, required=True)
+@click.option(
+    "--month", type=MONTH, help="只重来一个月，如 2024-03 Only one month, such as 2024-03."
 )
+def retry(batch_no: tuple[str, ...], month: str | None) -> None:
+    """重新同步失败任务，可同时给几个批次 Send the failed documents of batches again.
+
+    What does not qualify is named with its reason; the exit code is then 2.
+    """
+    with opened() as portal:
+        outcome = act_on_each(
+            portal.ledger,
+            batch_no,
+            lambda session, batch: retrying.retry(
+                session, batch, by=actor(), now=utc_now(), month=month
+            ),
+        )
+        if outcome.done:
+            portal.offer()
+    for number in outcome.done:
+        say(f"{number} retry")
+    for _, refusal in outcome.refused:
+        click.echo(f"错误 error: {refusal}", err=True)
+    if outcome.refused:
+        raise click.exceptions.Exit(USER_ERROR)
 
 
 @command.command()

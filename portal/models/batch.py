@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, String, and_, or_
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, and_, or_
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
-from portal.models.counts import Counts, derive_sync_status
+from portal.models.counts import Counts, derive_sync_status, sync_status_in_sql
 from portal.models.hold import Hold
 from portal.models.overlap import Overlap, OverlapType
 from portal.models.slice import Slice
@@ -67,12 +68,19 @@ class Batch(Counts, Base):
         viewonly=True,
     )
 
-    @property
+    @hybrid_property
     def sync_status(self) -> SyncStatus:
         """同步状态, derived from the counts; what was cancelled is never complete."""
         ended = self.run_status is RunStatus.ENDED
         short = self.listing_failed or self.cancelled_by is not None
         return derive_sync_status(self, ended=ended, listing_failed=short)
+
+    @sync_status.inplace.expression
+    @classmethod
+    def _sync_status_in_sql(cls) -> ColumnElement[SyncStatus]:
+        ended = cls.run_status == RunStatus.ENDED
+        short = or_(cls.listing_failed, cls.cancelled_by.is_not(None))
+        return sync_status_in_sql(cls, ended=ended, listing_failed=short)
 
     @property
     def is_finished(self) -> bool:

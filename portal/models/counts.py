@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, and_, case, literal, not_
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.models.base import StatusType
 from portal.statuses import SyncStatus
 
 
@@ -22,17 +26,17 @@ class Counts:
     stored_files: Mapped[int] = mapped_column(default=0)
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
 
-    @property
+    @hybrid_property
     def done(self) -> int:
         """已同步单据数: synced, or skipped because already archived."""
         return self.synced + self.skipped
 
-    @property
+    @hybrid_property
     def not_done(self) -> int:
         """未同步单据数, failures included."""
         return self.total - self.done
 
-    @property
+    @hybrid_property
     def pending(self) -> int:
         """Documents that nothing was decided about yet."""
         return self.not_done - self.failed
@@ -50,3 +54,17 @@ def derive_sync_status(counts: Counts, *, ended: bool, listing_failed: bool) -> 
     if counts.done:
         return SyncStatus.PARTIAL
     return SyncStatus.FAILED if ended else SyncStatus.PENDING
+
+
+def sync_status_in_sql(
+    counts: type[Counts], *, ended: ColumnElement[bool], listing_failed: ColumnElement[bool]
+) -> ColumnElement[SyncStatus]:
+    """The same for the database; neither condition may be null."""
+    status = {one: literal(one, StatusType(SyncStatus)) for one in SyncStatus}
+    done: ColumnElement[Any] = counts.synced + counts.skipped
+    return case(
+        (and_(ended, not_(listing_failed), done == counts.total), status[SyncStatus.COMPLETE]),
+        (done != 0, status[SyncStatus.PARTIAL]),
+        (ended, status[SyncStatus.FAILED]),
+        else_=status[SyncStatus.PENDING],
+    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String, and_, or_
+from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String, and_, func, or_
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
-from portal.models.counts import Counts, derive_sync_status
+from portal.models.counts import Counts, derive_sync_status, sync_status_in_sql
 from portal.statuses import ListingStatus, SyncStatus
 
 
@@ -26,7 +26,7 @@ class Slice(Counts, Base):
 
     id: Mapped[RowId]
     batch_id: Mapped[int] = mapped_column(BigId, ForeignKey("batches.id"), index=True)
-    month: Mapped[str] = mapped_column(String(7))
+    month: Mapped[str] = mapped_column(String(7), index=True)
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
     listing_status: Mapped[ListingStatus] = mapped_column(StatusType(ListingStatus))
@@ -63,7 +63,10 @@ class Slice(Counts, Base):
     def _is_short_in_sql(cls) -> ColumnElement[bool]:
         return and_(
             cls.listing_status == ListingStatus.LISTED,
-            or_(cls.total < cls.expected_documents, cls.total < cls.source_total),
+            or_(
+                cls.total < func.coalesce(cls.expected_documents, 0),
+                cls.total < func.coalesce(cls.source_total, 0),
+            ),
         )
 
     @property
@@ -72,8 +75,19 @@ class Slice(Counts, Base):
         listing_ended = self.listing_status in (ListingStatus.LISTED, ListingStatus.FAILED)
         return listing_ended and self.pending == 0
 
-    @property
+    @hybrid_property
     def sync_status(self) -> SyncStatus:
         """同步状态 of the month, derived from the counts; never complete when documents lack."""
         lacking = self.listing_status is ListingStatus.FAILED or self.is_short
         return derive_sync_status(self, ended=self.is_settled, listing_failed=lacking)
+
+    @sync_status.inplace.expression
+    @classmethod
+    def _sync_status_in_sql(cls) -> ColumnElement[SyncStatus]:
+        listing_ended = cls.listing_status.in_([ListingStatus.LISTED, ListingStatus.FAILED])
+        decided = cls.synced + cls.skipped + cls.failed
+        return sync_status_in_sql(
+            cls,
+            ended=and_(listing_ended, cls.total == decided),
+            listing_failed=or_(cls.listing_status == ListingStatus.FAILED, cls.is_short),
+        )

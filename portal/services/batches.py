@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import statuses
-from portal.errors import NotAllowed, NotFound
+from portal.errors import BatchRefused, NotAllowed, NotFound
 from portal.models import Batch, DataSource, Overlap, Slice
 from portal.services import audit, holds
 from portal.services.batch_numbers import next_batch_no
@@ -142,12 +141,6 @@ def find_unfinished(session: Session, scope: BatchScope) -> Batch | None:
     )
 
 
-def newest_first(session: Session, *, limit: int = 100) -> Sequence[Batch]:
-    """Batches for a list."""
-    query = select(Batch).where(Batch.deleted_at.is_(None)).order_by(Batch.id.desc()).limit(limit)
-    return session.scalars(query).all()
-
-
 def start(
     session: Session,
     batch: Batch,
@@ -250,13 +243,10 @@ def cancel(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
 def delete(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
     """Take a batch off the list; archived documents, items, the trail and the number stay.
 
-    :raises NotAllowed: when it is running
+    :raises BatchRefused: when it is running
     """
     if batch.run_status is RunStatus.RUNNING:
-        raise NotAllowed(
-            f"批次 {batch.batch_no} 运行中，不能删除",
-            f"batch {batch.batch_no} is running and cannot be deleted",
-        )
+        raise BatchRefused(batch.batch_no, "运行中，不能删除", "is running and cannot be deleted")
     batch.deleted_at = now
     audit.record(session, "batch.delete", by=by, at=now, batch_id=batch.id, old=batch.batch_no)
 

@@ -64,32 +64,6 @@ def totals(session: Session, *, now: datetime) -> Totals:
     return Totals(*(int(value) for value in session.execute(query).one()))
 
 
-def batch_list(
-    session: Session, *, before: int | None = None, limit: int = PAGE
-) -> Sequence[Batch]:
-    """Batches with their source, newest first; ``before`` is the last id of the last page."""
-    query = (
-        select(Batch)
-        .options(joinedload(Batch.data_source))
-        .where(Batch.deleted_at.is_(None))
-        .order_by(Batch.id.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        query = query.where(Batch.id < before)
-    return session.scalars(query).all()
-
-
-def batches_by_id(session: Session, ids: Sequence[int]) -> Sequence[Batch]:
-    """The named batches, for the rows of a list that are still moving."""
-    query = (
-        select(Batch)
-        .options(joinedload(Batch.data_source))
-        .where(Batch.id.in_(ids), Batch.deleted_at.is_(None))
-    )
-    return session.scalars(query).all()
-
-
 def batch_page(session: Session, batch_no: str) -> Batch:
     """A batch with its source and months, without locking it.
 

@@ -8,12 +8,12 @@ from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, or_
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import QueryableAttribute, Session
 
 SIZES = (20, 50, 100, 200)
 USUAL_SIZE = 50
 
-Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+Column = ColumnElement[Any] | QueryableAttribute[Any]
 Row = TypeVar("Row")
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from portal import statuses
-from portal.errors import NotAllowed
+from portal.errors import BatchRefused
 from portal.models import AuditEvent, Batch, BatchItem, Slice, table_of
 from portal.services import audit
 from portal.services.listed_items import pending_after_listing, pending_again
@@ -28,40 +28,45 @@ def retry(
     by: str,
     now: datetime,
     document_ids: Collection[int] | None = None,
+    month: str | None = None,
 ) -> int:
     """Send failed documents again, all or the named ones, permanent failures included.
+
+    Of a month alone its documents and its listing are sent again; what failed in others stays.
 
     Documents whose own data was wrong are listed again, and those that were not what the listing
     said are listed again and then tried; a listing that failed goes on, one that was short starts
     anew.
 
     :return: how many documents are tried again or listed again
-    :raises NotAllowed: when the batch has not ended, was cancelled, or nothing in it failed
+    :raises BatchRefused: when the batch has not ended, was cancelled, has no such month, or
+        nothing in it failed
     """
-    if batch.run_status is not RunStatus.ENDED or batch.cancelled_by:
-        raise NotAllowed(
-            f"批次 {batch.batch_no} 未结束或已取消",
-            f"batch {batch.batch_no} has not ended or was cancelled",
-        )
+    if batch.run_status is not RunStatus.ENDED:
+        raise BatchRefused(batch.batch_no, "尚未结束", "has not ended")
+    if batch.cancelled_by:
+        raise BatchRefused(batch.batch_no, "已取消", "was cancelled")
+    parts = [part for part in batch.slices if month in (None, part.month)]
+    if not parts:
+        raise BatchRefused(batch.batch_no, f"不含月份 {month}", f"has no month {month}")
     chosen: list[ColumnElement[bool]] = [
         BatchItem.batch_id == batch.id,
         BatchItem.status == ItemStatus.FAILED,
     ]
+    if month is not None:
+        chosen.append(BatchItem.slice_id.in_([part.id for part in parts]))
     if document_ids is not None:
         chosen.append(BatchItem.document_id.in_(document_ids))
     again = _failures_by_slice(session, [*chosen, ~_METADATA])
     metadata = _failures_by_slice(session, [*chosen, _METADATA])
     relisted = {*metadata, *_failures_by_slice(session, [*chosen, _STALE])}
-    unlisted = [part for part in batch.slices if _lacks_documents(part)]
+    unlisted = [part for part in parts if _lacks_documents(part)]
     count = sum(again.values()) + sum(metadata.values())
     if not count and not unlisted:
-        raise NotAllowed(
-            f"批次 {batch.batch_no} 没有失败的单据",
-            f"batch {batch.batch_no} has no failed documents",
-        )
+        raise BatchRefused(batch.batch_no, "没有失败的单据", "has no failed documents")
     _record_each(session, "item.relist", [*chosen, _METADATA], new=None, by=by, now=now)
     _send_again(session, batch, again, [*chosen, ~_METADATA], by=by, now=now)
-    for part in batch.slices:
+    for part in parts:
         if part in unlisted or part.id in relisted:
             _open_listing(part, now, from_start=part.id in relisted or part.is_short)
     statuses.check(batch.run_status, RunStatus.RUNNING)
@@ -77,7 +82,8 @@ def retry(
         batch_id=batch.id,
         old=RunStatus.ENDED,
         new=RunStatus.RUNNING,
-        detail={"documents": count, "listings": len(unlisted)},
+        detail={"documents": count, "listings": len(unlisted)}
+        | ({} if month is None else {"month": month}),
     )
     return count
 

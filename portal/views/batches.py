@@ -1,4 +1,4 @@
-"""迁移批次: the list, a new one, one batch with its tabs, and what can be done with it."""
+"""迁移批次: a new one, one batch with its tabs, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import ngettext
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
-from portal.errors import NotAllowed, NotFound
+from portal.errors import NotAllowed
 from portal.forms.batch import BatchForm
 from portal.htmx import STOP_POLLING
 from portal.language import language
@@ -23,7 +22,7 @@ from portal.runtime import current_portal
 from portal.services import batches, browsing, reports, retrying, sources
 from portal.services.standing import standing
 from portal.statuses import ItemStatus
-from portal.views.ids import row_id, row_ids
+from portal.views.ids import row_id
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
 
@@ -49,26 +48,6 @@ _HELD = {
     "lift": _l("批次继续运行；同一原因在本次运行中不再暂缓"),
 }
 TABS = ("months", "documents", "failures", "log")
-
-
-@bp.get("/")
-def index() -> ResponseReturnValue:
-    """The list, newest first."""
-    before = request.args.get("before", type=row_id)
-    with current_portal().ledger.read() as session:
-        rows = browsing.batch_list(session, before=before)
-    last = rows[-1].id if len(rows) == browsing.PAGE else None
-    return render_template("batches/index.html", batches=rows, before=before, last=last)
-
-
-@bp.get("/live")
-def live() -> ResponseReturnValue:
-    """The rows among ``ids`` again, out of band, and the poller for those still moving."""
-    ids = row_ids(request.args.get("ids", ""))
-    with current_portal().ledger.read() as session:
-        rows = browsing.batches_by_id(session, ids[: browsing.PAGE])
-    page = render_template("batches/_live.html", batches=rows)
-    return page, 200 if any(not batch.is_finished for batch in rows) else STOP_POLLING
 
 
 @bp.get("/new")
@@ -108,25 +87,10 @@ def create() -> ResponseReturnValue:
     return redirect(url_for("batches.show", batch_no=batch_no), code=303)
 
 
-@bp.post("/selected")
-def selected() -> ResponseReturnValue:
-    """Retry or delete the ticked batches; what does not qualify is named with its reason."""
-    name = request.form.get("action", "")
-    if name not in ("retry", "delete"):
-        abort(400)
-    numbers = request.form.getlist("batch_no")
-    if not numbers:
-        flash(_("请先勾选批次"), "warning")
-    done = [number for number in numbers if _act_if_there(name, number)]
-    if done:
-        flash(ngettext("已处理 %(num)d 个批次", "已处理 %(num)d 个批次", len(done)), "success")
-    return redirect(url_for("batches.index"), code=303)
-
-
 @bp.post("/<batch_no>/<any(run, pause, resume, cancel, delete, retry):name>")
 def act(batch_no: str, name: str) -> ResponseReturnValue:
     """One thing done with one batch."""
-    if _act(name, batch_no):
+    if act_on(name, batch_no):
         flash(_DONE[name], "success")
     if name == "delete":
         return redirect(url_for("batches.index"), code=303)
@@ -233,7 +197,7 @@ def _progress(batch_no: str, tab: str) -> dict[str, Any]:
     return {"batch": batch, "tab": tab, "groups": groups, "standing": now}
 
 
-def _act(name: str, batch_no: str) -> bool:
+def act_on(name: str, batch_no: str) -> bool:
     """Do it, or say why not; the outcome is a message either way."""
     portal = current_portal()
     try:
@@ -245,15 +209,6 @@ def _act(name: str, batch_no: str) -> bool:
         return False
     portal.offer()
     return True
-
-
-def _act_if_there(name: str, batch_no: str) -> bool:
-    """The same for one of many: what somebody has deleted meanwhile stops nothing."""
-    try:
-        return _act(name, batch_no)
-    except NotFound as error:
-        flash(error.text(language()), "danger")
-        return False
 
 
 def _offer_sources(form: BatchForm) -> None:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.models import utc_now
 from portal.runtime import current_portal
-from portal.services import browsing
+from portal.services import batch_lists, browsing
 
 bp = Blueprint("home", __name__)
 NEWEST = 8
@@ -32,6 +32,6 @@ def _live() -> dict[str, Any]:
     with portal.ledger.read() as session:
         return {
             "totals": browsing.totals(session, now=utc_now()),
-            "batches": browsing.batch_list(session, limit=NEWEST),
+            "batches": batch_lists.newest(session, limit=NEWEST),
             "free_bytes": portal.archive.free_bytes(),
         }

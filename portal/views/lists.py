@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from flask import request, url_for
 
@@ -25,6 +26,8 @@ class Asked:
     place: Place
     default: str
     sorts: Collection[str]
+    endpoint: str
+    """Where the list stands; a part of it may be fetched from elsewhere."""
 
     def word(self, name: str) -> str:
         """The first value of a filter, or nothing."""
@@ -49,12 +52,15 @@ class Asked:
 
     def url(self, **changes: str | int | None) -> str:
         """The same list with changes; unless they say otherwise, from its beginning."""
+        return url_for(self.endpoint, **self.values(**changes))
+
+    def values(self, **changes: str | int | None) -> dict[str, Any]:
+        """What the list's address carries, for other addresses that mean the same list."""
         standing = {
             "sort": None if self.sort == self.default else self.sort,
             "size": None if self.place.size == USUAL_SIZE else self.place.size,
         }
-        values = {**(request.view_args or {}), **self.filters, **standing, **changes}
-        return url_for(request.endpoint or "", **values)
+        return {**(request.view_args or {}), **self.filters, **standing, **changes}
 
     def cleared(self) -> str:
         """The same list without its filters."""
@@ -77,12 +83,15 @@ class Asked:
         return SIZES
 
 
-def asked(*filters: str, sorts: Collection[str], default: str) -> Asked:
+def asked(
+    *filters: str, sorts: Collection[str], default: str, endpoint: str | None = None
+) -> Asked:
     """Read the address; what makes no sense in it is passed over.
 
     :param filters: the names of the filters the list has
     :param sorts: the names of the columns it may be sorted by
     :param default: its usual order, ``name`` or ``-name``
+    :param endpoint: where the list stands, when that is not what is being asked
     """
     args = request.args
     sort = args.get("sort", default)
@@ -104,4 +113,5 @@ def asked(*filters: str, sorts: Collection[str], default: str) -> Asked:
         ),
         default=default,
         sorts=sorts,
+        endpoint=endpoint or request.endpoint or "",
     )

@@ -164,10 +164,32 @@ def test_a_batch_from_its_creation_to_its_deletion(
     assert "部分同步完成" in people
     assert "处理措施" in people
     assert batch in site.run("batch", "list").out
+    assert_lists_are_filtered(site, batch)
     assert site.run("batch", "delete", batch).code == 0
     assert_refused(site.run("batch", "show", batch), batch)
     assert site.run("verify").code == 0
     assert_verify_finds_what_was_done_to_the_archive(site)
+
+
+def assert_lists_are_filtered(site: Installation, batch: str) -> None:
+    """The batch of January 2024, which has ended with failures, is found by what holds of it."""
+    found = ["--overview=failed", "--sync=partial", "--run=ended", "--org=1001", "--type=FYBX"]
+    found += ["--from=2024-01-31", "--to=2024-01-31", f"--source={SOURCE}", f"--number={batch}"]
+    assert [row["batch_no"] for row in site.json("batch", "list", *found)] == [batch]
+    assert site.json("batch", "list", "--from=2024-02-01") == []
+    assert site.json("batch", "list", "--created-to=2024-01-01") == []
+    assert_refused(site.run("batch", "list", "--source=nobody"), "nobody")
+    assert_refused(site.run("batch", "list", "--sync=perhaps"), "partial")
+    (month,) = site.json("month", "list", "--from=2024-01", "--to=2024-01", "--equality=unequal")
+    assert (month["state"], month["total"], month["done"]) == ("unequal", 24, 18)
+    assert [one["batch_no"] for one in month["batches"]] == [batch]
+    assert "不相等" in site.run("month", "list").out
+    assert site.json("month", "list", "--equality=equal") == []
+    assert_refused(site.run("month", "list", "--from=2024-13"), "2024-13")
+    refused = site.run("batch", "retry", "MB20240101-9999", batch, "--month=2024-02")
+    assert_refused(refused, "MB20240101-9999", f"批次 {batch} 不含月份 2024-02")
+    assert site.run("batch", "retry", batch, "--month=2024-01").out.strip() == f"{batch} retry"
+    assert site.run("batch", "watch", batch).code == 1
 
 
 def scope_of_january() -> tuple[str, ...]:

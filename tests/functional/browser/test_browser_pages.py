@@ -33,7 +33,16 @@ def paths(portal: Portal, tab: Tab) -> list[str]:
     waiting = site.create_batch("2024-01-02", "2024-01-03")
     tab.go("/login")
     tab.log_in()
-    seen = ["/", "/batches/", "/batches/new", "/jobs/", "/audit/", first(tab, "/jobs/", "tbody a")]
+    seen = [
+        "/",
+        "/batches/",
+        "/batches/?overview=failed&org=1001",
+        "/months/",
+        "/batches/new",
+        "/jobs/",
+        "/audit/",
+        first(tab, "/jobs/", "tbody a"),
+    ]
     seen += [f"/batches/{number}" for number in (batch, waiting)]
     seen += [f"/batches/{batch}/{name}" for name in ("failures", "documents", "log")]
     for word in ("失败", "已迁移", "已跳过"):

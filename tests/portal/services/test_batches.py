@@ -8,7 +8,7 @@ import pytest
 
 from portal.errors import NotAllowed, NotFound
 from portal.models import Batch
-from portal.services import batches, retrying
+from portal.services import batch_lists, batches, retrying
 from portal.services.batches import BatchScope
 from portal.statuses import ListingStatus, RunStatus
 from tests.portal.fake_source import make_document
@@ -202,7 +202,7 @@ def test_a_deleted_batch_is_not_found_and_its_number_not_used_again(scene: Scene
     with scene.ledger.read() as session:
         with pytest.raises(NotFound, match=batch_no):
             batches.find(session, batch_no)
-        assert batches.newest_first(session) == []
+        assert batch_lists.newest(session, limit=5) == []
     assert scene.batch(waiting(scene)).batch_no != batch_no
     assert scene.events(batch_id, "batch.delete") != []
 
@@ -210,7 +210,7 @@ def test_a_deleted_batch_is_not_found_and_its_number_not_used_again(scene: Scene
 def test_batches_are_listed_newest_first(scene: Scene) -> None:
     ids = [waiting(scene) for _ in range(3)]
     with scene.ledger.read() as session:
-        assert [batch.id for batch in batches.newest_first(session, limit=2)] == [ids[2], ids[1]]
+        assert [batch.id for batch in batch_lists.newest(session, limit=2)] == [ids[2], ids[1]]
 
 
 def test_an_unfinished_batch_of_equal_scope_is_found(scene: Scene) -> None:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from portal.errors import NotAllowed, SyncError
+from portal.errors import BatchRefused, NotAllowed, SyncError
 from portal.services import retrying
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, SyncStatus
 from portal.sync.sources.rows import SourceDocument
-from tests.portal.fake_source import FakeSource, make_document, make_file
+from tests.portal.fake_source import FIRST_COLLECTED, FakeSource, make_document, make_file
 from tests.portal.ledger_scene import BY, Scene, failed, stored
 
 PROBLEM = SyncError("META_MISSING_FIELD", field="fileName")
@@ -209,4 +210,42 @@ def test_the_trail_tells_of_the_batch_and_of_every_document(scene: Scene) -> Non
     assert [(one.document_id, one.old, one.new, one.actor, one.at) for one in again] == [
         (scene.document(image_no).id, "failed", "pending", BY, scene.now)
         for image_no in ("FYBX00001", "FYBX00002")
+    ]
+
+
+def test_a_month_alone_is_sent_again(scene: Scene) -> None:
+    batch_id = scene.add_batch("2024-01-01", "2024-02-29")
+    february = FIRST_COLLECTED + timedelta(days=31)
+    scene.list_all(batch_id, [make_document(0), make_document(1, collected_at=february)])
+    scene.settle(batch_id, *(failed(claim, "FILE_CORRUPT") for claim in scene.claim(batch_id)))
+    with pytest.raises(BatchRefused, match="2024-03"):
+        scene.do(retrying.retry, batch_id, month="2024-03")
+    assert scene.do(retrying.retry, batch_id, month="2024-02") == 1
+    assert scene.counts(batch_id) == (2, 0, 0, 1)
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    assert scene.batch(batch_id).run_status is RunStatus.ENDED
+    assert [part.sync_status for part in scene.slices(batch_id)] == [
+        SyncStatus.FAILED,
+        SyncStatus.COMPLETE,
+    ]
+    with pytest.raises(BatchRefused, match="没有失败的单据"):
+        scene.do(retrying.retry, batch_id, month="2024-02")
+
+
+def test_the_listing_of_another_month_that_failed_stays_as_it_is(scene: Scene) -> None:
+    batch_id = scene.add_batch("2024-01-01", "2024-02-29")
+    january, february = scene.slices(batch_id)
+    source = FakeSource([make_document(0)])
+    source.before_page = refuse
+    scene.discovery(source).list_slice(january.id)
+    scene.discovery(source).list_slice(february.id)
+    assert scene.batch(batch_id).listing_failed
+    scene.do(retrying.retry, batch_id, month="2024-01")
+    scene.list_all(batch_id, [make_document(0)])
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    batch = scene.batch(batch_id)
+    assert (batch.run_status, batch.listing_failed) == (RunStatus.ENDED, True)
+    assert [part.listing_status for part in scene.slices(batch_id)] == [
+        ListingStatus.LISTED,
+        ListingStatus.FAILED,
     ]

@@ -25,7 +25,7 @@ _PARENTS = {
     "dt": {"dl", "div"},
     "dd": {"dl", "div"},
     "thead": {"table"},
-    "tbody": {"table"},
+    "tbody": {"table", "template"},
     "tr": {"thead", "tbody", "template"},
     "th": {"tr"},
     "td": {"tr"},

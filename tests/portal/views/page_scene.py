@@ -16,7 +16,7 @@ from portal.errors import SyncError
 from portal.models import Batch, Document, File, Overlap, Role, User, utc_now
 from portal.notify.kinds import NEWS, ChannelKind
 from portal.runtime import Portal
-from portal.services import batches, notice_channels, notices
+from portal.services import batch_lists, batches, notice_channels, notices
 from portal.services.notice_channels import ChannelForm
 from portal.sync.sources.rows import SourceFile
 from portal.sync.transfer.work import Claim, Result, StoredFile
@@ -93,7 +93,7 @@ class PageScene:
     def numbers(self) -> list[str]:
         """Of the batches on the list."""
         with self.portal.ledger.read() as session:
-            return [batch.batch_no for batch in batches.newest_first(session)]
+            return [batch.batch_no for batch in batch_lists.newest(session, limit=500)]
 
     def _number(self, batch_id: int) -> str:
         return self.ledger_scene.batch(batch_id).batch_no

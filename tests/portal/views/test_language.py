@@ -83,8 +83,9 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
     tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
     return [
-        *("/", "/login", "/batches/", "/batches/?before=1", "/batches/new", "/jobs/"),
+        *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new", "/jobs/"),
         *("/notices/", "/notices/new", f"/notices/{scene.notice_channel()}"),
+        *("/batches/?org=none", "/months/", "/months/?first=2999-01", "/months/?after=1~1999-01"),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
         *(f"/jobs/{run}" for run in (done, queued)),
         *(f"/batches/{number}{tab}" for number in batches for tab in tabs),

@@ -75,7 +75,8 @@ def test_the_list_polls_for_the_rows_that_move_only(scene: PageScene, operator: 
     page = operator.get("/batches/")
     poller = only_poller(page.root)
     assert_replaces_itself(poller)
-    assert poller.get("hx-get") == f"/batches/live?ids={scene.batch(running).id}"
+    number = scene.batch(running).id
+    assert poller.get("hx-get") == f"/batches/live?ids={number}&newest={number}"
     poll = operator.get(poller.get("hx-get"), htmx=True)
     assert poll.root.one(id="batches-live").shape() == poller.shape()
     row = poll.root.one("template").one("tr")
@@ -85,14 +86,35 @@ def test_the_list_polls_for_the_rows_that_move_only(scene: PageScene, operator: 
     assert ended not in poll.text
 
 
-def test_the_list_stops_when_nothing_moves_any_more(scene: PageScene, operator: Visitor) -> None:
+def test_the_list_looks_less_often_when_nothing_moves(scene: PageScene, operator: Visitor) -> None:
     ended = scene.batch(scene.ended())
-    assert operator.get("/batches/").pollers == []
-    last = operator.get(f"/batches/live?ids={ended.id}", htmx=True, status=STOP_POLLING)
+    poller = only_poller(operator.get("/batches/").root)
+    assert (poller.get("hx-get"), poller.get("hx-trigger")) == (
+        "/batches/live?newest=1",
+        "every 10s",
+    )
+    last = operator.get(f"/batches/live?ids={ended.id}&newest=1", htmx=True)
     assert last.root.one("tr").get("id") == f"batch-{ended.id}"
-    assert last.pollers == []
-    for nonsense in ("", "?ids=", "?ids=x,y,-1", "?ids=99999999999999999999"):
-        operator.get(f"/batches/live{nonsense}", htmx=True, status=STOP_POLLING)
+    assert only_poller(last.root).get("hx-get") == poller.get("hx-get")
+    for nonsense in ("", "?ids=", "?ids=x,y,-1&newest=-", "?ids=99999999999999999999"):
+        assert operator.get(f"/batches/live{nonsense}", htmx=True).rows() == []
+
+
+def test_the_list_says_what_others_have_added(scene: PageScene, operator: Visitor) -> None:
+    scene.ended()
+    page = operator.get("/batches/?size=20&run=ended&sort=total")
+    poller = only_poller(page.root)
+    before = operator.get(poller.get("hx-get"), htmx=True).root.one(id="batches-overviews")
+    assert "新批次" not in before.text
+    scene.waiting()  # which the filter does not let through
+    scene.ended()
+    news = operator.get(poller.get("hx-get"), htmx=True).root.one(id="batches-overviews")
+    assert news.attributes.pop("hx-swap-oob") == "true"
+    link = news.one(class_="news").one("a")
+    assert link.text == "有 1 个新批次，点击显示"
+    shown = operator.get(link.get("href"))
+    assert len(shown.rows()) == 2
+    assert shown.root.one(id="batches-overviews").all(class_="news")[0].text == "共 2 个批次"
 
 
 def test_the_overview_polls_for_ever(scene: PageScene, operator: Visitor) -> None:
@@ -132,7 +154,7 @@ def test_a_poll_asks_no_more_when_there_is_more_to_show(
             operator.raw(path)
         return len(asked)
 
-    paths = ("/live", "/batches/", "/batches/live?ids=1,2,3,4,5,6")
+    paths = ("/live", "/batches/", "/batches/live?ids=1,2,3,4,5,6&newest=1")
     few = [scene.ended("FILE_CORRUPT")]
     before = [asked_for(path) for path in paths]
     few += [scene.ended("FILE_CORRUPT") for _ in range(5)]
