@@ -12,7 +12,7 @@ from flask import Flask, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 
-from portal.htmx import is_htmx, redirect_htmx
+from portal.htmx import current_page, is_htmx, redirect_htmx
 from portal.models import Role, User
 from portal.runtime import current_portal
 
@@ -50,6 +50,8 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "documents.download": ALL,
     "documents.download_version": ALL,
     "documents.retry": OPERATORS,
+    "chores.live": ALL,
+    "chores.cancel": OPERATORS,
     "jobs.index": ALL,
     "jobs.live": ALL,
     "jobs.send_again": OPERATORS,
@@ -133,8 +135,6 @@ def _enforce() -> ResponseReturnValue | None:
 def _to_login() -> ResponseReturnValue:
     """To the login page and back; for a live region the whole page goes there."""
     if is_htmx():
-        here = _parts_of(request.headers.get("HX-Current-URL", ""))
-        page = f"{here.path}?{here.query}" if here.query else here.path
-        return redirect_htmx(url_for("auth.login", next=page or None))
+        return redirect_htmx(url_for("auth.login", next=current_page() or None))
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("auth.login", next=wanted))

@@ -631,6 +631,22 @@ _CATALOGUE = (
         permanent=False,
     ),
     Problem(
+        "CHORE_LOST",
+        "后台作业开始了 {times} 次都没有结束",
+        "the background task was begun {times} times and never ended",
+        "可再发起一次；若仍如此，请把 worker 的日志交给技术支持。",
+        "Ask for it again; if it goes the same way, give the worker's log to support.",
+        permanent=True,
+    ),
+    Problem(
+        "CHORE_REFUSED",
+        "{zh}",
+        "{en}",
+        "按原因处理后再发起一次。",
+        "Mend what the reason names, then ask for it again.",
+        permanent=True,
+    ),
+    Problem(
         "INTERNAL",
         "系统内部错误（{detail}）",
         "internal error ({detail})",

@@ -36,6 +36,8 @@ _BADGES = {
     "succeeded": "green",
     "timed_out": "orange",
     "killed": "orange",
+    "done": "green",
+    "cancelled": "orange",
 }
 _ROLES = {
     Role.ADMIN: ("管理员", "admin"),
@@ -81,6 +83,7 @@ AUDIT_ACTIONS = {
     "source.change": ("修改数据源", "source changed"),
     "job.accept": ("接受任务", "job accepted"),
     "job.end": ("任务结束", "job ended"),
+    "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
     "document.replace": ("替换归档版本", "archived version replaced"),
@@ -102,6 +105,8 @@ _DETAILS = {
     "log_id": ("日志编号", "log"),
     "code": ("结果码", "code"),
     "params": ("参数", "parameter"),
+    "kind": ("种类", "kind"),
+    "subject": ("对象", "subject"),
     "events": ("日志条数", "events"),
     "seals": ("封存", "seals"),
     "anchors": ("锚点", "anchors"),

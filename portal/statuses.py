@@ -49,7 +49,17 @@ class ListingStatus(StrEnum):
     FAILED = "failed"
 
 
-Status = RunStatus | ItemStatus | ListingStatus
+class ChoreStatus(StrEnum):
+    """How far a chore (后台作业) is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+Status = RunStatus | ItemStatus | ListingStatus | ChoreStatus
 
 TRANSITIONS: dict[type[StrEnum], dict[str, dict[str, str]]] = {
     RunStatus: {
@@ -72,6 +82,17 @@ TRANSITIONS: dict[type[StrEnum], dict[str, dict[str, str]]] = {
         "open": {"listed": "last page committed", "failed": "permanent error"},
         "listed": {"open": "retry lists mended documents again"},
         "failed": {"open": "retry"},
+    },
+    ChoreStatus: {
+        "waiting": {"running": "a clerk took it", "cancelled": "a person", "failed": "given up"},
+        "running": {
+            "done": "performed",
+            "failed": "error, or its clerks died of it",
+            "cancelled": "a person",
+        },
+        "done": {},
+        "failed": {},
+        "cancelled": {},
     },
 }
 
@@ -98,6 +119,13 @@ LABELS: dict[type[StrEnum], dict[str, tuple[str, str]]] = {
         "open": ("列出中", "listing"),
         "listed": ("已列出", "listed"),
         "failed": ("列出失败", "listing failed"),
+    },
+    ChoreStatus: {
+        "waiting": ("等待", "waiting"),
+        "running": ("进行中", "running"),
+        "done": ("完成", "done"),
+        "failed": ("失败", "failed"),
+        "cancelled": ("已取消", "cancelled"),
     },
 }
 

@@ -3,6 +3,7 @@
 from portal.models.audit import AuditCheck, AuditEvent, AuditSeal
 from portal.models.base import Base, table_of, utc_now
 from portal.models.batch import Batch, BatchNumber
+from portal.models.chore import Chore, Clerk
 from portal.models.counts import Counts
 from portal.models.document import Document, File
 from portal.models.hold import FailureStreak, Hold
@@ -31,6 +32,8 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchNumber",
+    "Chore",
+    "Clerk",
     "Counts",
     "DataSource",
     "Document",

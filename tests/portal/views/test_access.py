@@ -34,6 +34,7 @@ def path_of(app: Flask, rule: Rule) -> str:
         "document_id": 999_999,
         "file_id": 999_999,
         "run_id": 999_999,
+        "chore_id": 1,
         "word": "beat",
     }
     wanted = {name: values[name] for name in rule.arguments}
