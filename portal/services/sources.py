@@ -74,7 +74,7 @@ def save(
         detail["secret_given"] = True
     if "proxy" in refilled and form.proxy:
         detail["proxy_secret_given"] = True
-    audit.record(session, action, by=by, at=now, new=form.name, detail=detail)
+    audit.record(session, action, by=by, at=now, new=form.name[:40], detail=detail)
     return source
 
 
@@ -94,7 +94,13 @@ def add(
 
 
 def set_enabled(
-    session: Session, source: DataSource, *, enabled: bool, by: str, now: datetime
+    session: Session,
+    source: DataSource,
+    *,
+    enabled: bool,
+    by: str,
+    now: datetime,
+    reason: str | None = None,
 ) -> None:
     """Let new batches be made of it, or no longer; those that are there go on. Idempotent."""
     if source.enabled == enabled:
@@ -103,7 +109,7 @@ def set_enabled(
     if enabled:
         source.imported_status = None
     action = "source.enable" if enabled else "source.disable"
-    audit.record(session, action, by=by, at=now, new=source.name)
+    audit.record(session, action, by=by, at=now, new=source.name[:40], reason=reason)
 
 
 def remove(session: Session, source: DataSource, *, by: str, now: datetime) -> None:
@@ -118,7 +124,7 @@ def remove(session: Session, source: DataSource, *, by: str, now: datetime) -> N
         )
     session.execute(delete(SourceLevel).where(SourceLevel.data_source_id == source.id))
     session.execute(delete(Hold).where(Hold.data_source_id == source.id))
-    audit.record(session, "source.delete", by=by, at=now, old=source.name)
+    audit.record(session, "source.delete", by=by, at=now, old=source.name[:40])
     session.delete(source)
     session.flush()
 
