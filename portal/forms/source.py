@@ -53,6 +53,7 @@ KINDS = (
     ("txt", "TXT"),
     ("zip", "ZIP"),
 )
+_KIND_CODES = [kind for kind, _text in KINDS]
 CATEGORIES = ("cover", "invoice", "attachment")
 _MB = 1024 * 1024
 _MEGAPIXEL = 1_000_000
@@ -81,9 +82,9 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     bandwidth_kb = DecimalField(_l("带宽上限（KB/s）"), places=None, validators=[Optional()])
     windows = TextAreaField(_l("时间窗口"))
     profile = TextAreaField(_l("连接配置（JSON）"))
-    cover = SelectMultipleField(_l("封面"), choices=KINDS)
-    invoice = SelectMultipleField(_l("发票"), choices=KINDS)
-    attachment = SelectMultipleField(_l("附件"), choices=KINDS)
+    cover = SelectMultipleField(_l("封面"), choices=_KIND_CODES)
+    invoice = SelectMultipleField(_l("发票"), choices=_KIND_CODES)
+    attachment = SelectMultipleField(_l("附件"), choices=_KIND_CODES)
     max_mb = DecimalField(_l("单个文件上限（MB）"), places=None, validators=[Optional()])
     min_short_side = IntegerField(_l("图片短边下限（像素）"), validators=[Optional()])
     max_megapixels = DecimalField(_l("单页上限（百万像素）"), places=None, validators=[Optional()])

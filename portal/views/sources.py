@@ -15,7 +15,7 @@ from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from portal.errors import NotAllowed
-from portal.forms.source import DataSourceForm
+from portal.forms.source import KINDS, DataSourceForm
 from portal.htmx import STOP_POLLING
 from portal.language import language
 from portal.models import DataSource, utc_now
@@ -237,6 +237,7 @@ def _form_page(form: DataSourceForm, source: DataSource | None) -> str:
     return render_template(
         "sources/form.html",
         form=form,
+        kinds=KINDS,
         source=source,
         defaults=CompatibilityRules(),
         default_profile=_written(asdict(ConnectorProfile())),

@@ -81,7 +81,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     states = ("waiting", "running", "paused", "cancelled")
     batches = [getattr(scene, state)() for state in states]
     source = scene.ledger_scene.source_id
-    user = scene.user("auditor").id
+    user = scene.user_id("auditor")
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
     tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
     return [
