@@ -115,14 +115,14 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     def named(self, source: DataSource | None = None) -> dict[str, Any]:
         """The settings by their names in :class:`SourceForm`; a secret only if it was typed.
 
-        Call it after validation.
+        What cannot be read at all, which validation has said at its field, counts as not given.
         """
         values: dict[str, Any] = {
             "name": (self.name.data or "").strip(),
-            "base_url": self.base_url.data.strip(),
-            "client_id": self.client_id.data.strip(),
+            "base_url": (self.base_url.data or "").strip(),
+            "client_id": (self.client_id.data or "").strip(),
             "download_hosts": _parts(_WORDS, self.download_hosts.data),
-            "profile": read_object(self.profile.data or ""),
+            "profile": self._read_profile(),
             "rules": self._rules(),
             "concurrency_cap": self.concurrency_cap.data,
             "rate_cap": self.rate_cap.data,
@@ -154,13 +154,15 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
             self.ca_pem.data = content.decode("utf-8", "replace").replace("\x00", "\ufffd")
 
     def show(self, faults: Iterable[SettingRefused]) -> None:
-        """Say at its field what is wrong with each setting."""
+        """Say at its field what is wrong with each setting, unless validation has said so."""
         for fault in faults:
             field: Field = self[_FIELDS.get(fault.setting, fault.setting)]
+            if field.errors:
+                continue
             text = fault.short.text(language())
             if fault.setting == "profile":
                 text = _with_line(field.data or "", text)
-            field.errors = [*field.errors, text]
+            field.errors = [text]
 
     def forget_secrets(self) -> None:
         """A private key that was pasted for a certificate is not shown again."""
@@ -205,6 +207,12 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     def validate_max_pages(self, field: IntegerField) -> None:
         """At least one."""
         _check_count(field)
+
+    def _read_profile(self) -> dict[str, Any]:
+        try:
+            return read_object(self.profile.data or "")
+        except InvalidSetting:
+            return {}
 
     def _keeps_proxy(self, source: DataSource | None, address: str) -> bool:
         """Whether the stored proxy stays, with user and password: they go to no other address."""

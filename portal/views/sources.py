@@ -71,22 +71,20 @@ def create() -> ResponseReturnValue:
     form = DataSourceForm()
     form.take_uploads()
     portal = current_portal()
-    if form.validate():
-        now = utc_now()
-        settings = form.settings()
-        found = faults(settings, None, now)
-        if not found:
-            try:
-                with portal.ledger.write() as session:
-                    source_id = sources.add(
-                        session, settings, box=portal.box, by=current_user.name, now=now
-                    ).id
-            except sources.SettingRefused as error:
-                found = [error]
-        if not found:
+    valid, now = form.validate(), utc_now()
+    settings = form.settings()
+    found = faults(settings, None, now)
+    if valid and not found:
+        try:
+            with portal.ledger.write() as session:
+                by = current_user.name
+                source_id = sources.add(session, settings, box=portal.box, by=by, now=now).id
+        except sources.SettingRefused as error:
+            found = [error]
+        else:
             flash(_("已新增数据源 %(name)s，请测试连接", name=settings.name), "success")
             return redirect(url_for("sources.show", source_id=source_id), code=303)
-        form.show(found)
+    form.show(found)
     return _form_page(form, None), 422
 
 
@@ -137,12 +135,12 @@ def change(source_id: int) -> ResponseReturnValue:
         source = sources.get(session, source_id)
     form.name.data = source.name  # documents lie in folders of that name
     form.name.raw_data = [source.name]
-    if form.validate():
-        found = _change(form, source_id)
-        if not found:
-            flash(_("数据源已保存；正在运行的批次会在几秒内改用新设置"), "success")
-            return redirect(url_for("sources.show", source_id=source_id), code=303)
-        form.show(found)
+    valid = form.validate()
+    found = _change(form, source_id, valid=valid)
+    if valid and not found:
+        flash(_("数据源已保存；正在运行的批次会在几秒内改用新设置"), "success")
+        return redirect(url_for("sources.show", source_id=source_id), code=303)
+    form.show(found)
     return _form_page(form, source), 422
 
 
@@ -214,8 +212,8 @@ def live(source_id: int) -> ResponseReturnValue:
     return page, 200 if check is not None and not check.is_finished else STOP_POLLING
 
 
-def _change(form: DataSourceForm, source_id: int) -> list[sources.SettingRefused]:
-    """Set the source to what the form says, or tell what makes no sense."""
+def _change(form: DataSourceForm, source_id: int, *, valid: bool) -> list[sources.SettingRefused]:
+    """Set the source to what a valid form says, or tell what makes no sense."""
     portal, now = current_portal(), utc_now()
     with portal.ledger.write() as session:
         source = sources.get(session, source_id, lock=True)
@@ -225,7 +223,7 @@ def _change(form: DataSourceForm, source_id: int) -> list[sources.SettingRefused
             texts = (error.text("zh"), error.text("en"))
             return [sources.SettingRefused("client_secret", *texts)]
         found = faults(settings, source, now)
-        if not found:
+        if valid and not found:
             refilled = form.refilled
             by = current_user.name
             sources.save(session, settings, box=portal.box, by=by, now=now, refilled=refilled)
