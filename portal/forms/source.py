@@ -58,6 +58,7 @@ CATEGORIES = ("cover", "invoice", "attachment")
 _MB = 1024 * 1024
 _MEGAPIXEL = 1_000_000
 _KB = 1000
+_MOST = 10**9
 #: The field that shows what is wrong with a setting, where it has another name.
 _FIELDS = {"proxy": "proxy_address", "bandwidth_cap": "bandwidth_kb", "rules": "max_mb"}
 
@@ -304,17 +305,21 @@ def _plain(value: int | None, unit: int) -> Decimal | None:
 
 
 def _whole(value: Decimal | None, unit: int) -> int | None:
-    return None if value is None else round(value * unit)
+    return round(value * unit) if value is not None and _is_usable(value) else None
+
+
+def _is_usable(value: Decimal) -> bool:
+    return value.is_finite() and 0 < value < _MOST
 
 
 def _check_size(field: DecimalField) -> None:
     value: Decimal | None = field.data
-    if value is not None and not (value.is_finite() and 0 < value < 10**9):
+    if value is not None and not _is_usable(value):
         raise ValidationError(_("须为大于 0 的数"))
 
 
 def _check_count(field: IntegerField) -> None:
-    if field.data is not None and not 1 <= field.data < 10**9:
+    if field.data is not None and not 1 <= field.data < _MOST:
         raise ValidationError(_("须为不小于 1 的整数"))
 
 

@@ -68,8 +68,10 @@ class SourceReport:
 
     @property
     def state(self) -> State:
-        """The gravest of what was found."""
+        """The gravest of what was found; that no file was there to try is worth a warning."""
         states = {finding.state for finding in self.findings}
+        if any(one.check == "file" and one.state == "skipped" for one in self.findings):
+            states.add("warning")
         return next((state for state in _GRAVITY if state in states), "skipped")
 
     def add(self, check: str, state: State, zh: str, en: str, **more: Any) -> None:
