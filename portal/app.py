@@ -31,6 +31,7 @@ from portal.views import (
     errors,
     health,
     home,
+    notices,
     sources,
     users,
 )
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         users,
         account,
         chores,
+        notices,
         audit,
         health,
     ):

@@ -631,6 +631,23 @@ _CATALOGUE = (
         permanent=False,
     ),
     Problem(
+        "NOTICE_UNREACHABLE",
+        "通知无法送达 {where}（{detail}）",
+        "the notification did not get to {where} ({detail})",
+        "检查地址、网络和证书；系统会自动再试约一天。",
+        "Check the address, the network and the certificate; it is tried again for about a day.",
+        permanent=False,
+    ),
+    Problem(
+        "NOTICE_REFUSED",
+        "通知被对方拒绝（{detail}）",
+        "the notification was refused ({detail})",
+        "检查渠道的地址、密钥、关键词或邮箱账号；系统会自动再试约一天。",
+        "Check the channel's address, secret, keyword or mail account; it is tried again for about "
+        "a day.",
+        permanent=False,
+    ),
+    Problem(
         "CHORE_LOST",
         "后台作业开始了 {times} 次都没有结束",
         "the background task was begun {times} times and never ended",
@@ -640,8 +657,8 @@ _CATALOGUE = (
     ),
     Problem(
         "CHORE_REFUSED",
-        "{zh}",
-        "{en}",
+        "后台作业无法执行：{detail}",
+        "the background task cannot be done: {detail}",
         "按原因处理后再发起一次。",
         "Mend what the reason names, then ask for it again.",
         permanent=True,

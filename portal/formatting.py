@@ -15,6 +15,7 @@ from portal.errors import action, reason
 from portal.language import language
 from portal.models import Overlap, Role
 from portal.models.overlap import overlap_label
+from portal.notify.kinds import ChannelKind, NoticeEvent
 from portal.runtime import current_portal
 from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
@@ -39,6 +40,7 @@ _BADGES = {
     "timed_out": "orange",
     "killed": "orange",
     "done": "green",
+    "sent": "green",
     "cancelled": "orange",
 }
 _ROLES = {
@@ -94,6 +96,11 @@ AUDIT_ACTIONS = {
     "source.check": ("测试连接", "connection tested"),
     "job.accept": ("接受任务", "job accepted"),
     "job.end": ("任务结束", "job ended"),
+    "notice.add": ("新增通知渠道", "notification channel added"),
+    "notice.change": ("修改通知渠道", "notification channel changed"),
+    "notice.remove": ("删除通知渠道", "notification channel removed"),
+    "notice.test": ("测试通知渠道", "notification channel tested"),
+    "notice.again": ("重新发送通知", "notification sent again"),
     "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
@@ -101,6 +108,20 @@ AUDIT_ACTIONS = {
     "document.damaged": ("归档损坏未能替换", "damaged and not replaced"),
 }
 
+CHANNEL_KINDS = {
+    ChannelKind.WEBHOOK: ("Webhook", "webhook"),
+    ChannelKind.WECOM: ("企业微信机器人", "WeCom robot"),
+    ChannelKind.DINGTALK: ("钉钉机器人", "DingTalk robot"),
+    ChannelKind.MAIL: ("邮件", "mail"),
+}
+NEWS_WORDS = {
+    NoticeEvent.BATCH_COMPLETE: ("批次结束，全部同步完成", "a batch ended, fully synced"),
+    NoticeEvent.BATCH_SHORT: ("批次结束，有失败或未列全", "a batch ended with failures"),
+    NoticeEvent.HOLD: ("批次暂缓，会自动恢复", "work is held and goes on by itself"),
+    NoticeEvent.ATTENTION: ("需要人工处理", "somebody is needed"),
+    NoticeEvent.WENT_ON: ("暂缓已恢复", "held work goes on"),
+    NoticeEvent.TEST: ("测试", "a test"),
+}
 _DETAILS = {
     "month": ("月份", "month"),
     "documents": ("单据", "documents"),
@@ -117,6 +138,11 @@ _DETAILS = {
     "code": ("结果码", "code"),
     "params": ("参数", "parameter"),
     "kind": ("种类", "kind"),
+    "channel": ("通知渠道", "channel"),
+    "address": ("地址", "address"),
+    "news": ("通知哪些事", "news"),
+    "enabled": ("启用", "enabled"),
+    "notice": ("通知", "notification"),
     "subject": ("对象", "subject"),
     "events": ("日志条数", "events"),
     "seals": ("封存", "seals"),
@@ -181,6 +207,8 @@ def init_app(app: Flask) -> None:
         level_text=level_text,
         checked=checked,
         check_step=check_step,
+        channel_kind=lambda kind: CHANNEL_KINDS[kind][language() != "zh"],
+        news=lambda event: NEWS_WORDS[NoticeEvent(event)][language() != "zh"],
     )
     app.jinja_env.globals.update(reason=_reason, action=_action, language=language)
     app.jinja_env.undefined = StrictUndefined

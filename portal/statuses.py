@@ -59,7 +59,15 @@ class ChoreStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-Status = RunStatus | ItemStatus | ListingStatus | ChoreStatus
+class NoticeStatus(StrEnum):
+    """Whether a notice (通知) was delivered."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+Status = RunStatus | ItemStatus | ListingStatus | ChoreStatus | NoticeStatus
 
 TRANSITIONS: dict[type[StrEnum], dict[str, dict[str, str]]] = {
     RunStatus: {
@@ -94,6 +102,11 @@ TRANSITIONS: dict[type[StrEnum], dict[str, dict[str, str]]] = {
         "failed": {},
         "cancelled": {},
     },
+    NoticeStatus: {
+        "waiting": {"sent": "taken by its channel", "failed": "given up after a day"},
+        "sent": {"waiting": "sent again by a person"},
+        "failed": {"waiting": "sent again by a person"},
+    },
 }
 
 LABELS: dict[type[StrEnum], dict[str, tuple[str, str]]] = {
@@ -126,6 +139,11 @@ LABELS: dict[type[StrEnum], dict[str, tuple[str, str]]] = {
         "done": ("完成", "done"),
         "failed": ("失败", "failed"),
         "cancelled": ("已取消", "cancelled"),
+    },
+    NoticeStatus: {
+        "waiting": ("待发送", "waiting"),
+        "sent": ("已发送", "sent"),
+        "failed": ("未送达", "not delivered"),
     },
 }
 

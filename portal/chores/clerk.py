@@ -104,8 +104,7 @@ class Clerk:
         except SyncError as error:
             self._fail(held, error.code, error.params)
         except (NotAllowed, NotFound) as error:
-            words = {"zh": error.text("zh"), "en": error.text("en")}
-            self._fail(held, "CHORE_REFUSED", words)
+            self._fail(held, "CHORE_REFUSED", {"detail": str(error)})
         except Exception as error:
             logger.exception("chore %d failed", held.chore_id)
             self._fail(held, "INTERNAL", {"detail": type(error).__name__})

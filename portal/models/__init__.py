@@ -10,6 +10,7 @@ from portal.models.hold import FailureStreak, Hold
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
+from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
 from portal.models.slice import Slice
 from portal.models.source import DataSource
@@ -42,6 +43,8 @@ __all__ = [
     "File",
     "Hold",
     "JobBatch",
+    "Notice",
+    "NoticeChannel",
     "Overlap",
     "Role",
     "Slice",

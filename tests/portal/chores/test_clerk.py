@@ -66,7 +66,7 @@ def test_what_it_returns_is_the_result(portal: Portal) -> None:
     ("error", "code", "params"),
     [
         (SyncError("SRC_SERVER_ERROR", status=500), "SRC_SERVER_ERROR", {"status": 500}),
-        (NotAllowed("不行", "no"), "CHORE_REFUSED", {"zh": "不行", "en": "no"}),
+        (NotAllowed("不行", "no"), "CHORE_REFUSED", {"detail": "不行 no"}),
         (ZeroDivisionError("secret"), "INTERNAL", {"detail": "ZeroDivisionError"}),
     ],
 )
