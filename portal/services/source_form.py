@@ -26,6 +26,8 @@ _LONGEST_ADDRESS = 2000
 _LONGEST_CLIENT_ID = 255
 _LONGEST_SECRET = 2000
 _MOST_ENTRIES = 200
+# Behind which the paths of a profile are judged, whatever is wrong with the source's own.
+_ANY_ADDRESS = "http://source.invalid"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -87,8 +89,8 @@ def faults(form: SourceForm, stored: DataSource | None, now: datetime) -> list[S
     """
     found: dict[str, SettingRefused] = {}
     for setting, test in _tests(form, stored, now):
-        if setting in found or (setting == "profile" and "base_url" in found):
-            continue  # a path is judged behind its address
+        if setting in found:
+            continue
         try:
             test()
         except InvalidSetting as error:
@@ -113,7 +115,7 @@ def _tests(
     yield (
         "profile",
         lambda: Connection(
-            form.base_url, "", "", profile=ConnectorProfile.from_mapping(form.profile)
+            _ANY_ADDRESS, "", "", profile=ConnectorProfile.from_mapping(form.profile)
         ),
     )
     yield "rules", lambda: CompatibilityRules.from_mapping(form.rules)

@@ -162,7 +162,8 @@ def test_what_is_wrong_is_said_at_its_field_and_the_rest_stays(
 
 
 def test_all_that_is_wrong_is_said_at_once(admin: Visitor) -> None:
-    changes = {"base_url": "x", "windows": "never", "profile": "{", "max_pages": "0"}
+    profile = '{"cuont": {}}'
+    changes = {"base_url": "x", "windows": "never", "profile": profile, "max_pages": "0"}
     page = admin.submit(admin.get(NEW).form(NEW), {**FINE, **changes}, status=422)
     assert all(page.error_at(name) for name in changes)
 
