@@ -55,6 +55,10 @@ class NotAllowed(PortalError):
     """What was asked for does not fit the state the thing is in; the text says why."""
 
 
+class InvalidSetting(PortalError, ValueError):
+    """A setting of a data source makes no sense; the text names it, and never holds a secret."""
+
+
 class NotFound(PortalError):
     """The named thing does not exist; the text names it."""
 
