@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.chores import notifying
+from portal.chores import notifying, scanning
 from portal.chores.desk import Perform
-from portal.services import notices
+from portal.services import notices, scans
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +28,6 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
+    scans.CHORE: Kind(scanning.scan),
     notices.CHORE: Kind(notifying.deliver, quick=True),
 }

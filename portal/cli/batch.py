@@ -9,6 +9,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from portal.cli import batch_scan
 from portal.cli.opening import actor, as_json, opened, say, say_json
 from portal.cli.progress import watch_batch
 from portal.errors import action, reason
@@ -203,3 +204,6 @@ def watch(batch_no: str, as_json: bool) -> None:
     if as_json:
         say_json(report)
     raise click.exceptions.Exit(0 if report["sync_status"] == "complete" else FAILED_EXIT)
+
+
+command.add_command(batch_scan.command)

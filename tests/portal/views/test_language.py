@@ -81,7 +81,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     states = ("waiting", "running", "paused", "cancelled")
     batches = [getattr(scene, state)() for state in states]
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
-    tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
+    tabs = ("", "/failures", "/scan", "/documents", "/log", "/documents?status=skipped")
     return [
         *("/", "/login", "/batches/", "/batches/?before=1", "/batches/new", "/jobs/"),
         *("/notices/", "/notices/new", f"/notices/{scene.notice_channel()}"),
