@@ -22,6 +22,7 @@ from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.sync.archive.local import LocalArchive
 from portal.tasks.queue import WorkQueue
 from portal.views import (
+    account,
     audit,
     auth,
     batches,
@@ -32,6 +33,8 @@ from portal.views import (
     home,
     notices,
     scans,
+    sources,
+    users,
 )
 from portal.views import jobs as task_runs
 
@@ -74,7 +77,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     formatting.init_app(app)
     browser.init_app(app)
     access.init_app(app)
-    for view in (auth, home, batches, documents, task_runs, chores, notices, scans, audit, health):
+    for view in (
+        auth,
+        home,
+        batches,
+        documents,
+        task_runs,
+        sources,
+        users,
+        account,
+        chores,
+        notices,
+        scans,
+        audit,
+        health,
+    ):
         app.register_blueprint(view.bp)
     errors.init_app(app)
     return app

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.chores import notifying, scanning
+from portal.chores import notifying, scanning, source_check
 from portal.chores.desk import Perform
 from portal.services import notices, scans
 
@@ -30,4 +30,5 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     scans.CHORE: Kind(scanning.scan),
     notices.CHORE: Kind(notifying.deliver, quick=True),
+    "source_check": Kind(source_check.perform, quick=True),
 }

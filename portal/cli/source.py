@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from portal.errors import InvalidSetting, NotAllowed
 from portal.models import DataSource, utc_now
 from portal.services import source_import, sources
 from portal.services.json_text import read_object
-from portal.services.months import months_between
+from portal.services.months import whole_month
 from portal.services.source_check import SourceReport, check_source
 from portal.sync.sources import old_settings
 from portal.sync.sources.rows import Scope
@@ -39,6 +39,7 @@ _STEPS = {
     "count": "清点 count",
     "listing": "列表 listing",
     "file": "文件 file",
+    "inspection": "检查 check",
     "clock": "时钟 clock",
     "certificate": "证书 certificate",
 }
@@ -251,8 +252,7 @@ def check(name: str, month: datetime | None, as_json: bool) -> None:
     with opened() as portal:
         zone = portal.settings.timezone
         day = month.date() if month is not None else utc_now().astimezone(zone).date()
-        last = (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
-        (covered,) = months_between(day.replace(day=1), last, zone)
+        covered = whole_month(day, zone)
         with portal.ledger.read() as session:
             source = sources.find(session, name)
         scope = Scope(covered.starts_at, covered.ends_at)

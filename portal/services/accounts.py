@@ -16,6 +16,10 @@ from portal.services import audit, users
 _NOBODY = generate_password_hash("nobody has this password")
 
 
+class WrongPassword(NotAllowed):
+    """The password somebody gave for their own account is not theirs."""
+
+
 def log_in(ledger: Ledger, name: str, *, password: str, now: datetime) -> User | None:
     """The user when name and password are right and the account is enabled; audited either way.
 
@@ -54,7 +58,3 @@ def change_password(ledger: Ledger, user_id: int, *, old: str, new: str, now: da
         users.set_password(session, user.name, password=new, by=user.name, now=now)
     with ledger.read() as session:
         return users.get(session, user_id)
-
-
-class WrongPassword(NotAllowed):
-    """The password somebody gave for their own account is not theirs."""

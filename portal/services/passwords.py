@@ -24,6 +24,10 @@ imgmig1234 imaging123 xxljob123456 defaulttoken zkuizkui
 _RUNS = "0123456789" * 3 + " " + "9876543210" * 3 + " abcdefghijklmnopqrstuvwxyz"
 
 
+class WeakPassword(NotAllowed):
+    """A password that is guessed too soon; the text says why, without it."""
+
+
 def random_password() -> str:
     """A password nobody has to invent: 16 characters, about 95 bits."""
     return secrets.token_urlsafe(12)
@@ -32,21 +36,21 @@ def random_password() -> str:
 def check_password(password: str, user_name: str) -> None:
     """Refuse what is guessed too soon.
 
-    :raises NotAllowed: saying what is wrong with it, without it
+    :raises WeakPassword: saying what is wrong with it, without it
     """
     if len(password) < SHORTEST_PASSWORD:
-        raise NotAllowed(
+        raise WeakPassword(
             f"密码至少 {SHORTEST_PASSWORD} 个字符",
             f"a password has at least {SHORTEST_PASSWORD} characters",
         )
     if len(password) > LONGEST_PASSWORD:
-        raise NotAllowed(
+        raise WeakPassword(
             f"密码至多 {LONGEST_PASSWORD} 个字符",
             f"a password has at most {LONGEST_PASSWORD} characters",
         )
     plain = "".join(letter for letter in password.casefold() if letter.isalnum())
     repeated = len(set(password)) < _FEWEST_CHARACTERS
     if repeated or plain in _COMMON or (plain and plain in _RUNS):
-        raise NotAllowed("这个密码太常见，请换一个", "this password is too common: choose another")
+        raise WeakPassword("这个密码太常见，请换一个", "this password is too common")
     if user_name.casefold() in plain and len(plain) - len(user_name) < _FEWEST_CHARACTERS:
-        raise NotAllowed("密码不能就是用户名", "a password must be more than the name of its user")
+        raise WeakPassword("密码不能就是用户名", "a password is more than its user's name")
