@@ -33,6 +33,7 @@ from portal.views import (
     home,
     months,
     notices,
+    scans,
     sources,
     users,
 )
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         account,
         chores,
         notices,
+        scans,
         audit,
         health,
     ):

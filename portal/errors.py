@@ -447,6 +447,14 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "FILE_DPI_LOW",
+        "图片只有 {actual} DPI，低于要求的 {minimum} DPI",
+        "the picture has {actual} dpi, at least {minimum} are wanted",
+        "在源系统重新扫描；确认清晰后可请管理员调低数据源的 DPI 下限。",
+        "Have it scanned again at the source, or have the data source's limit lowered.",
+        permanent=True,
+    ),
+    Problem(
         "FILE_PIXELS_HIGH",
         "图像 {width}×{height} 像素，超过上限 {limit} 像素",
         "picture of {width}×{height} pixels, the limit is {limit}",

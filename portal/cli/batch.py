@@ -8,6 +8,7 @@ from datetime import datetime
 import click
 from sqlalchemy.orm import Session
 
+from portal.cli import batch_scan
 from portal.cli.batch_list import batch_line, list_batches
 from portal.cli.failures import USER_ERROR
 from portal.cli.filters import DAY, MONTH
@@ -198,3 +199,6 @@ def watch(batch_no: str, as_json: bool) -> None:
     if as_json:
         say_json(report)
     raise click.exceptions.Exit(0 if report["sync_status"] == "complete" else FAILED_EXIT)
+
+
+command.add_command(batch_scan.command)

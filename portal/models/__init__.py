@@ -12,6 +12,7 @@ from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
 from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
+from portal.models.scan import Scan, ScanCause
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.models.user import Role, User
@@ -47,6 +48,8 @@ __all__ = [
     "NoticeChannel",
     "Overlap",
     "Role",
+    "Scan",
+    "ScanCause",
     "Slice",
     "SourceLevel",
     "User",

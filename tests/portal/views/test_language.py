@@ -83,7 +83,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     source = scene.ledger_scene.source_id
     user = scene.user_id("auditor")
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
-    tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
+    tabs = ("", "/failures", "/scan", "/documents", "/log", "/documents?status=skipped")
     return [
         *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new", "/jobs/"),
         *("/notices/", "/notices/new", f"/notices/{scene.notice_channel()}"),
