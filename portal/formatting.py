@@ -13,8 +13,9 @@ from jinja2 import StrictUndefined
 
 from portal.errors import action, reason
 from portal.language import language
-from portal.models import Overlap, Role
+from portal.models import Overlap, Priority, Role
 from portal.models.overlap import overlap_label
+from portal.models.priority import PRIORITY_LABELS, priority_label
 from portal.runtime import current_portal
 from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
@@ -62,6 +63,7 @@ _RUNS = {
 }
 AUDIT_ACTIONS = {
     "batch.create": ("新增批次", "created"),
+    "batch.priority": ("修改优先级", "priority changed"),
     "batch.start": ("开始运行", "started"),
     "batch.pause": ("暂停", "paused"),
     "batch.give-back": ("退回待运行", "given back"),
@@ -138,6 +140,7 @@ def init_app(app: Flask) -> None:
         size=size,
         percent=percent,
         overlap=overlap,
+        priority=priority,
         status=status,
         badge=badge,
         role=role_name,
@@ -190,6 +193,11 @@ def percent(done: int, total: int) -> int:
 def overlap(value: Overlap) -> str:
     """The word for a batch's 重叠策略."""
     return overlap_label(value, language())
+
+
+def priority(value: str) -> str:
+    """The word for a batch's 优先级."""
+    return priority_label(Priority(value), language())
 
 
 def status(value: Status | SyncStatus) -> str:
@@ -247,7 +255,13 @@ def audit_word(value: str | None, action: str) -> str:
     return value or ""
 
 
-_WORDS_OF = {"job.accept": _RUNS, "job.end": _RUNS, "audit.verify": _SOUND}
+_PRIORITIES = {str(word): words for word, words in PRIORITY_LABELS.items()}
+_WORDS_OF = {
+    "job.accept": _RUNS,
+    "job.end": _RUNS,
+    "audit.verify": _SOUND,
+    "batch.priority": _PRIORITIES,
+}
 _KINDS_OF: dict[str, tuple[type[Status] | type[SyncStatus], ...]] = {
     "slice.listing": (ListingStatus,),
     "item.status": (ItemStatus,),

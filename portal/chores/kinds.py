@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from portal.chores.catalogue import read_catalogue
 from portal.chores.desk import Perform
+from portal.chores.preview import count_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +27,7 @@ class Kind:
     quick: bool = False
 
 
-KINDS: Mapping[str, Kind] = {}
+KINDS: Mapping[str, Kind] = {
+    "catalogue": Kind(read_catalogue, quick=True),
+    "preview": Kind(count_scope, quick=True),
+}

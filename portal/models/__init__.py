@@ -3,6 +3,7 @@
 from portal.models.audit import AuditCheck, AuditEvent, AuditSeal
 from portal.models.base import Base, table_of, utc_now
 from portal.models.batch import Batch, BatchNumber
+from portal.models.catalogue import SourceCatalogue
 from portal.models.chore import Chore, Clerk
 from portal.models.counts import Counts
 from portal.models.document import Document, File
@@ -11,6 +12,7 @@ from portal.models.item import BatchItem
 from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
 from portal.models.overlap import Overlap
+from portal.models.priority import Priority
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.models.user import Role, User
@@ -43,8 +45,10 @@ __all__ = [
     "Hold",
     "JobBatch",
     "Overlap",
+    "Priority",
     "Role",
     "Slice",
+    "SourceCatalogue",
     "SourceLevel",
     "User",
     "Verification",

@@ -1,4 +1,4 @@
-"""迁移批次: the list, a new one, one batch with its tabs, and what can be done with it."""
+"""迁移批次: the list, one batch with its tabs, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed, NotFound
-from portal.forms.batch import BatchForm
 from portal.htmx import STOP_POLLING
 from portal.language import language
 from portal.models import Batch, utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, reports, retrying, sources
+from portal.services import batches, browsing, reports, retrying
 from portal.services.standing import standing
 from portal.statuses import ItemStatus
 from portal.views.ids import row_id, row_ids
@@ -69,43 +68,6 @@ def live() -> ResponseReturnValue:
         rows = browsing.batches_by_id(session, ids[: browsing.PAGE])
     page = render_template("batches/_live.html", batches=rows)
     return page, 200 if any(not batch.is_finished for batch in rows) else STOP_POLLING
-
-
-@bp.get("/new")
-def new() -> ResponseReturnValue:
-    """The empty form."""
-    form = BatchForm()
-    _offer_sources(form)
-    return render_template("batches/new.html", form=form)
-
-
-@bp.post("/new")
-def create() -> ResponseReturnValue:
-    """Create the batch; 422 with the form and the reason at the field when something is wrong."""
-    form = BatchForm()
-    _offer_sources(form)
-    if not form.validate():
-        return render_template("batches/new.html", form=form), 422
-    portal = current_portal()
-    now = utc_now()
-    try:
-        with portal.ledger.write() as session:
-            batch = batches.create(
-                session,
-                form.scope(),
-                by=current_user.name,
-                now=now,
-                zone=portal.settings.timezone,
-            )
-            if form.run_now.data:
-                batches.start(session, batch, by=current_user.name, now=now)
-            batch_no = batch.batch_no
-    except NotAllowed as error:
-        form.date_to.errors = [error.text(language())]
-        return render_template("batches/new.html", form=form), 422
-    portal.offer()
-    flash(_("已创建批次 %(number)s", number=batch_no), "success")
-    return redirect(url_for("batches.show", batch_no=batch_no), code=303)
 
 
 @bp.post("/selected")
@@ -254,8 +216,3 @@ def _act_if_there(name: str, batch_no: str) -> bool:
     except NotFound as error:
         flash(error.text(language()), "danger")
         return False
-
-
-def _offer_sources(form: BatchForm) -> None:
-    with current_portal().ledger.read() as session:
-        form.offer([source for source in sources.all_sources(session) if source.enabled])
