@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from portal.cli.opening import actor, as_json, opened, say, say_json
+from portal.cli.source_catalogue import show_catalogue
 from portal.errors import NotAllowed
 from portal.models import DataSource, utc_now
 from portal.services import sources
@@ -46,6 +47,9 @@ _STEPS = {
 @click.group("source")
 def command() -> None:
     """数据源 Data sources."""
+
+
+command.add_command(show_catalogue)
 
 
 @command.command()

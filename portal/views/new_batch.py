@@ -7,7 +7,6 @@ was filled in goes along. Its routes stand on the blueprint of the batches.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -22,14 +21,12 @@ from portal.htmx import STOP_POLLING
 from portal.language import language
 from portal.models import Chore, Overlap, Priority, utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, catalogue, chores, previews, sources
-from portal.services.batches import BatchScope
-from portal.services.counting import Counted
+from portal.services import batches, browsing, catalogue, chores, sources
 from portal.services.day_ranges import month_named, ranges_at
-from portal.services.rough_times import time_range
-from portal.services.scope_words import scope_of, words_of
+from portal.services.scope_words import scope_of
 from portal.statuses import ChoreStatus
 from portal.views.batches import bp
+from portal.views.confirmation import confirmation, counting, counts
 from portal.views.ids import ID, row_id
 
 RANGES = {
@@ -41,7 +38,6 @@ RANGES = {
     "this-year": _l("今年"),
     "last-year": _l("去年"),
 }
-_NO_MONTHS = Counted(0)
 
 
 @bp.get("/new")
@@ -70,6 +66,8 @@ def create() -> ResponseReturnValue:
             return _create(form)
         case "preview":
             return _preview(form)
+        case "recount":
+            return _preview(form, anew=True)
         case "read":
             _ask_catalogue(form)
         case wish:
@@ -86,7 +84,7 @@ def preview_live(chore_id: int) -> ResponseReturnValue:
         chore = chores.find(session, chore_id)
         if chore.kind != "preview":
             raise NotFound("没有这个预览", "there is no such preview")
-        context = _counts(session, chore, scope_of(chore.params, overlap))
+        context = counts(session, chore, scope_of(chore.params, overlap))
     page = render_template("batches/_preview.html", **context)
     return page, STOP_POLLING if chore.is_finished else 200
 
@@ -204,66 +202,19 @@ def _catalogue(source_id: int) -> tuple[catalogue.Catalogue, Chore | None]:
     return known, None if chore is None or chore.status is ChoreStatus.DONE else chore
 
 
-def _preview(form: BatchForm) -> ResponseReturnValue:
+def _preview(form: BatchForm, *, anew: bool = False) -> ResponseReturnValue:
     if not form.validate():
         return _form_page(form, 422)
     portal, scope = current_portal(), form.scope()
     try:
         with portal.ledger.write() as session:
             batches.check_scope(session, scope, portal.settings.timezone)
-            chore_id = _counting(session, scope).id
+            shown = 0 if anew else request.form.get("chore", 0, type=row_id)
+            chore_id = counting(session, scope, by=current_user.name, shown=shown).id
     except NotAllowed as error:
         form.date_to.errors = [error.text(language())]
         return _form_page(form, 422)
-    return render_template("batches/confirm.html", **_confirmation(form, scope, chore_id))
-
-
-def _counting(session: Session, scope: BatchScope) -> Chore:
-    """The chore that counts the scope: the one the confirmation shows already, else a new one."""
-    shown, words = request.form.get("chore", 0, type=row_id), words_of(scope)
-    if shown:
-        chore = session.get(Chore, shown)
-        if chore is not None and chore.kind == "preview" and chore.params == words:
-            return chore
-    subject = catalogue.subject(scope.source_id)
-    return chores.ask(
-        session, "preview", by=current_user.name, now=utc_now(), subject=subject, params=words
-    )
-
-
-def _confirmation(form: BatchForm, scope: BatchScope, chore_id: int) -> dict[str, Any]:
-    """All that the confirmation shows; what is to keep somebody from 确定 belongs here."""
-    portal, now = current_portal(), utc_now()
-    with portal.ledger.read() as session:
-        known = catalogue.of(session, scope.source_id)
-        context = _counts(session, chores.find(session, chore_id), scope)
-        return {
-            **context,
-            "form": form,
-            "scope": scope,
-            "source_name": dict(form.source.choices)[form.source.data],
-            "orgs": _named(scope.org_codes, known.orgs),
-            "types": _named(scope.bill_type_codes, known.types),
-            "unknown": _unknown(scope, known),
-            "today": previews.future_days(scope, now=now, zone=portal.settings.timezone),
-            "twin": previews.twin(session, scope),
-            "earlier": previews.earlier_batches(session, scope),
-        }
-
-
-def _counts(session: Session, chore: Chore, scope: BatchScope) -> dict[str, Any]:
-    """What the live part shows: three queries besides the chore's own."""
-    portal = current_portal()
-    counted = Counted.from_json(chore.result) if chore.result else _NO_MONTHS
-    estimate = previews.estimate(session, scope, counted, free_bytes=portal.archive.free_bytes())
-    took = estimate.seconds
-    return {
-        "chore": chore,
-        "counted": counted,
-        "estimate": estimate,
-        "time": time_range(*took, language()) if took else None,
-        "overlap": scope.overlap,
-    }
+    return render_template("batches/confirm.html", **confirmation(form, scope, chore_id))
 
 
 def _create(form: BatchForm) -> ResponseReturnValue:
@@ -296,21 +247,6 @@ def _create(form: BatchForm) -> ResponseReturnValue:
     portal.offer()
     flash(_("已创建批次 %(number)s", number=batch_no), "success")
     return redirect(url_for("batches.show", batch_no=batch_no), code=303)
-
-
-def _named(codes: tuple[str, ...], offer: catalogue.Offer) -> list[str]:
-    """The codes with the names that are known."""
-    names = {entry.code: entry.name for entry in offer.entries}
-    return [f"{code} {names.get(code, '')}".strip() for code in codes]
-
-
-def _unknown(scope: BatchScope, known: catalogue.Catalogue) -> list[str]:
-    """Codes the source does not offer; none when it was never asked."""
-    if known.read_at is None:
-        return []
-    return [code for code in scope.org_codes if code not in known.orgs.codes] + [
-        code for code in scope.bill_type_codes if code not in known.types.codes
-    ]
 
 
 def _today() -> date:
