@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.chores.desk import Desk
+from portal.chores.waiting import waiter
 from portal.models import DataSource, utc_now
 from portal.services import catalogue
 from portal.services.opening import open_source
@@ -26,6 +27,7 @@ def read_catalogue(desk: Desk) -> Mapping[str, Any]:
             now=utc_now(),
             zone=portal.settings.timezone,
             told=desk.progress,
+            wait=waiter(lambda: desk.progress(0)),
         )
     finally:
         opened.close()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from portal.chores.desk import Desk
+from portal.chores.waiting import waiter
 from portal.models import DataSource
 from portal.services import counting, previews
 from portal.services.counting import Counted
 from portal.services.opening import open_source
 from portal.services.scope_words import scope_of
-
-_LOOK_SECONDS = 0.2
 
 
 def count_scope(desk: Desk) -> Mapping[str, Any]:
@@ -26,19 +24,17 @@ def count_scope(desk: Desk) -> Mapping[str, Any]:
         archived, unarchived = previews.known_documents(session, scope, zone)
     months = counting.months_of(scope, zone)
     counted = Counted(len(months), archived=archived, unarchived=unarchived)
-    desk.progress(0, len(months), counted.as_json())
 
-    def wait(seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            desk.progress(len(counted.months), len(months), counted.as_json())
-            time.sleep(_LOOK_SECONDS)
+    def look() -> None:
+        desk.progress(len(counted.months), len(months), counted.as_json())
 
+    look()
+    wait = waiter(look)
     opened = open_source(source, portal.box, portal.settings.home)
     try:
         for month in counting.count_months(opened.source, scope, months, wait):
             counted = replace(counted, months=(*counted.months, month))
-            desk.progress(len(counted.months), len(months), counted.as_json())
+            look()
         counted = counting.with_sample(opened.source, scope, months, counted, wait)
     finally:
         opened.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -46,9 +47,13 @@ def _read(portal: Portal, source: DataSource) -> Catalogue:
         names = catalogue.known_names(session, source.id)
     opened_source = open_source(source, portal.box, portal.settings.home)
     try:
-        zone = portal.settings.timezone
         found = catalogue.read(
-            opened_source.source, names, now=now, zone=zone, told=lambda _done, _of: None
+            opened_source.source,
+            names,
+            now=now,
+            zone=portal.settings.timezone,
+            told=lambda _done, _of: None,
+            wait=time.sleep,
         )
     finally:
         opened_source.close()

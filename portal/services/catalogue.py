@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 from portal.models import Chore, Document, SourceCatalogue
 from portal.services import chores
 from portal.services.months import months_between
+from portal.services.patience import Wait, patiently
 from portal.sync.sources.base import Source
-from portal.sync.sources.rows import Named, Page, Scope
+from portal.sync.sources.rows import Count, Named, Page, Scope
 
 KIND = "catalogue"
 #: A catalogue older than this is read anew when somebody looks at it.
@@ -136,20 +137,24 @@ def known_names(session: Session, source_id: int) -> Names:
     )
 
 
-def read(source: Source, names: Names, *, now: datetime, zone: ZoneInfo, told: Told) -> Catalogue:
+def read(
+    source: Source, names: Names, *, now: datetime, zone: ZoneInfo, told: Told, wait: Wait
+) -> Catalogue:
     """Ask the source.
 
     :param names: those that are known already
     :param told: called between any two calls with how many years were counted, and of how many
+    :param wait: waits so many seconds, when the source limits the rate
     :raises SyncError: when it cannot be asked
     """
     told(0, 1)
-    orgs, types = source.organisations(), source.bill_types()
+    orgs, types = patiently(source.organisations, wait), patiently(source.bill_types, wait)
     if orgs is not None and types is not None:
         return Catalogue(_listed(orgs), _listed(types), now)
     seen = _Seen()
-    _count_years(source, seen, now.astimezone(zone).date().year, zone, told)
-    _ask_names(source, seen, names, zone, lambda: told(1, 1))
+    ask = _Asked(source, zone, wait)
+    _count_years(ask, seen, now.astimezone(zone).date().year, told)
+    _ask_names(ask, seen, names, lambda: told(1, 1))
     return Catalogue(
         orgs=_listed(orgs) if orgs is not None else seen.orgs.offer(names.orgs),
         types=_listed(types) if types is not None else seen.types.offer(names.types),
@@ -197,19 +202,39 @@ class _Seen:
                 self.types.names.setdefault(document.bill_type_code, document.bill_type_name)
 
 
-def _count_years(source: Source, seen: _Seen, this_year: int, zone: ZoneInfo, told: Told) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The source, asked by inclusive days."""
+
+    source: Source
+    zone: ZoneInfo
+    wait: Wait
+
+    def count(self, first: date, last: date) -> Count:
+        scope = self._scope(first, last)
+        return patiently(lambda: self.source.count(scope), self.wait)
+
+    def first_page(
+        self, first: date, last: date, orgs: tuple[str, ...], types: tuple[str, ...]
+    ) -> Page:
+        scope = replace(self._scope(first, last), org_codes=orgs, bill_type_codes=types)
+        return patiently(lambda: self.source.page(scope, 1), self.wait)
+
+    def _scope(self, first: date, last: date) -> Scope:
+        months = list(months_between(first, last, self.zone))
+        return Scope(months[0].starts_at, months[-1].ends_at)
+
+
+def _count_years(ask: _Asked, seen: _Seen, this_year: int, told: Told) -> None:
     years = range(this_year, FIRST_YEAR - 1, -1)
     for number, year in enumerate(years):
         told(number, len(years))
-        scope = _scope(date(year, 1, 1), date(year, 12, 31), zone)
-        for group in source.count(scope).groups:
+        for group in ask.count(date(year, 1, 1), date(year, 12, 31)).groups:
             seen.orgs.count(group.org_code, group.month, group.documents)
             seen.types.count(group.bill_type_code, group.month, group.documents)
 
 
-def _ask_names(
-    source: Source, seen: _Seen, known: Names, zone: ZoneInfo, told: Callable[[], None]
-) -> None:
+def _ask_names(ask: _Asked, seen: _Seen, known: Names, told: Callable[[], None]) -> None:
     """One page names many codes; each page is asked for one that is still without a name."""
     tried: set[str] = set()
     for _ in range(_MOST_PAGES):
@@ -223,18 +248,7 @@ def _ask_names(
         month = date.fromisoformat((seen.orgs if org else seen.types).month[code] + "-01")
         last = (month + timedelta(days=32)).replace(day=1) - timedelta(days=1)
         orgs, types = ((code,), ()) if org else ((), (code,))
-        seen.note(source.page(_scope(month, last, zone, orgs, types), 1))
-
-
-def _scope(
-    first: date,
-    last: date,
-    zone: ZoneInfo,
-    orgs: tuple[str, ...] = (),
-    types: tuple[str, ...] = (),
-) -> Scope:
-    months = list(months_between(first, last, zone))
-    return Scope(months[0].starts_at, months[-1].ends_at, orgs, types)
+        seen.note(ask.first_page(month, last, orgs, types))
 
 
 def _listed(found: Iterable[Named]) -> Offer:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from portal.errors import SyncError
 from portal.services.batches import BatchScope
 from portal.services.months import MonthRange, months_between
+from portal.services.patience import Wait, patiently
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import Scope
-
-#: A source that limits the rate is asked so often; other failures are told at once.
-_TRIES = 4
-_LONGEST_WAIT = 5.0
-_USUAL_WAIT = 1.0
-
-Wait = Callable[[float], None]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +97,7 @@ def count_months(
     """
     for month in months:
         asked = _asked(scope, month)
-        count = _patiently(lambda asked=asked: source.count(asked), wait)  # type: ignore[misc]
+        count = patiently(lambda asked=asked: source.count(asked), wait)  # type: ignore[misc]
         yield MonthCount(month.month, count.documents, count.files, count.bytes)
 
 
@@ -124,7 +116,7 @@ def with_sample(
 
 def _sample(source: Source, scope: BatchScope, month: MonthRange, wait: Wait) -> Sample | None:
     """What the documents of a month's first page add up to; none when no sizes are declared."""
-    page = _patiently(lambda: source.page(_asked(scope, month), 1), wait)
+    page = patiently(lambda: source.page(_asked(scope, month), 1), wait)
     sized = [
         [file.size for file in document.files if file.size is not None]
         for document in page.documents
@@ -139,17 +131,6 @@ def _sample(source: Source, scope: BatchScope, month: MonthRange, wait: Wait) ->
 
 def _asked(scope: BatchScope, month: MonthRange) -> Scope:
     return Scope(month.starts_at, month.ends_at, scope.org_codes, scope.bill_type_codes)
-
-
-def _patiently(call: Callable[[], T], wait: Wait) -> T:
-    for _ in range(_TRIES - 1):
-        try:
-            return call()
-        except SyncError as error:
-            if error.code != "SRC_THROTTLED":
-                raise
-            wait(min(error.retry_after or _USUAL_WAIT, _LONGEST_WAIT))
-    return call()
 
 
 def _sum(values: list[int | None]) -> int | None:

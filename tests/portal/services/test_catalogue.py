@@ -57,9 +57,17 @@ class Listing(FakeSource):
         return (Named("FYBX", "费用"),)
 
 
-def read(source: FakeSource, names: Names | None = None) -> Catalogue:
+def read(
+    source: FakeSource, names: Names | None = None, waited: list[float] | None = None
+) -> Catalogue:
+    waits = [] if waited is None else waited
     return catalogue.read(
-        source, names or Names(), now=NOW, zone=SHANGHAI, told=lambda _done, _of: None
+        source,
+        names or Names(),
+        now=NOW,
+        zone=SHANGHAI,
+        told=lambda _done, _of: None,
+        wait=waits.append,
     )
 
 
@@ -151,3 +159,16 @@ def test_two_who_look_ask_once(scene: Scene) -> None:
     with scene.ledger.read() as session:
         subject = catalogue.subject(scene.source_id)
         assert len(chores.newest(session, catalogue.KIND, subject, limit=5)) == 1
+
+
+def test_a_source_that_limits_the_rate_is_waited_for() -> None:
+    refusals = [SyncError("SRC_THROTTLED", retry_after=2.0)]
+
+    def refuse() -> None:
+        if refusals:
+            raise refusals.pop()
+
+    source, waited = Counting([of_org(1, "1001", "深圳")]), list[float]()
+    source.before_count = refuse
+    assert [entry.code for entry in read(source, waited=waited).orgs.entries] == ["1001"]
+    assert waited == [2.0]
