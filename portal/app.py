@@ -32,6 +32,7 @@ from portal.views import (
     health,
     home,
     months,
+    new_batch,
     notices,
     scans,
     sources,
@@ -78,11 +79,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     formatting.init_app(app)
     browser.init_app(app)
     access.init_app(app)
-    # batch_list brings its routes to the blueprint of batches.
-    for view in (
+    views = (
         auth,
         home,
         batch_list,
+        new_batch,
         months,
         documents,
         task_runs,
@@ -94,8 +95,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         scans,
         audit,
         health,
-    ):
-        app.register_blueprint(view.bp)
+    )
+    # The routes of one blueprint may stand in several modules.
+    for blueprint in dict.fromkeys(view.bp for view in views):
+        app.register_blueprint(blueprint)
     errors.init_app(app)
     return app
 

@@ -13,8 +13,9 @@ from jinja2 import StrictUndefined
 
 from portal.errors import action, reason
 from portal.language import language
-from portal.models import Overlap, Role
+from portal.models import Overlap, Priority, Role
 from portal.models.overlap import overlap_label
+from portal.models.priority import PRIORITY_LABELS, priority_label
 from portal.notify.kinds import ChannelKind, NoticeEvent
 from portal.runtime import current_portal
 from portal.services.standing import Standing
@@ -71,6 +72,7 @@ _RUNS = {
 }
 AUDIT_ACTIONS = {
     "batch.create": ("新增批次", "created"),
+    "batch.priority": ("修改优先级", "priority changed"),
     "batch.start": ("开始运行", "started"),
     "batch.pause": ("暂停", "paused"),
     "batch.give-back": ("退回待运行", "given back"),
@@ -203,6 +205,7 @@ def init_app(app: Flask) -> None:
         size=size,
         percent=percent,
         overlap=overlap,
+        priority=priority,
         status=status,
         badge=badge,
         role=role_name,
@@ -271,6 +274,11 @@ def overlap(value: Overlap) -> str:
     return overlap_label(value, language())
 
 
+def priority(value: str) -> str:
+    """The word for a batch's 优先级."""
+    return priority_label(Priority(value), language())
+
+
 def status(value: Status | SyncStatus) -> str:
     """The word for a status in the language of the page."""
     return label(value, language())
@@ -326,12 +334,14 @@ def audit_word(value: str | None, action: str) -> str:
     return value or ""
 
 
+_PRIORITIES = {str(word): words for word, words in PRIORITY_LABELS.items()}
 _WORDS_OF = {
     "job.accept": _RUNS,
     "job.end": _RUNS,
     "audit.verify": _SOUND,
     "user.role": {role.value: words for role, words in _ROLES.items()},
     "user.language": {"zh_Hans_CN": ("中文", "Chinese"), "en": ("英文", "English")},
+    "batch.priority": _PRIORITIES,
 }
 _KINDS_OF: dict[str, tuple[type[Status] | type[SyncStatus], ...]] = {
     "slice.listing": (ListingStatus,),

@@ -15,6 +15,7 @@ from portal.errors import NotAllowed, NotFound, SyncError
 from portal.ledger import this_host
 from portal.models import utc_now
 from portal.runtime import Portal
+from portal.secret_box import SecretUnreadable
 from portal.services import chores
 from portal.services.chores import ChoreLost, Held
 
@@ -103,6 +104,8 @@ class Clerk:
                 chores.give_back(session, held)
         except SyncError as error:
             self._fail(held, error.code, error.params)
+        except SecretUnreadable:
+            self._fail(held, "SECRET_UNREADABLE", {})
         except (NotAllowed, NotFound) as error:
             self._fail(held, "CHORE_REFUSED", {"detail": str(error)})
         except Exception as error:

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portal.chores import notifying, scanning, source_check
+from portal.chores.catalogue import read_catalogue
 from portal.chores.desk import Perform
+from portal.chores.preview import count_scope
 from portal.services import notices, scans, source_browsing
 
 
@@ -31,4 +33,6 @@ KINDS: Mapping[str, Kind] = {
     scans.CHORE: Kind(scanning.scan),
     notices.CHORE: Kind(notifying.deliver, quick=True),
     source_browsing.CHECK: Kind(source_check.perform, quick=True),
+    "catalogue": Kind(read_catalogue, quick=True),
+    "preview": Kind(count_scope, quick=True),
 }

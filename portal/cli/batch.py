@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 
@@ -10,14 +11,15 @@ from sqlalchemy.orm import Session
 
 from portal.cli import batch_scan
 from portal.cli.batch_list import batch_line, list_batches
+from portal.cli.batch_preview import TWIN, show_preview
 from portal.cli.failures import USER_ERROR
 from portal.cli.filters import DAY, MONTH
 from portal.cli.opening import actor, as_json, opened, say, say_json
 from portal.cli.progress import watch_batch
 from portal.errors import action, reason
-from portal.models import Batch, Overlap, utc_now
+from portal.models import Batch, Overlap, Priority, utc_now
 from portal.models.overlap import overlap_label
-from portal.services import batches, reports, retrying, sources
+from portal.services import batches, previews, reports, retrying, sources
 from portal.services.chosen_batches import act_on_each
 from portal.services.standing import standing
 from portal.statuses import label
@@ -45,6 +47,16 @@ def command() -> None:
     "missing 只补缺失 · missing_and_failed 并重试失败 · all 全部重查.",
 )
 @click.option("--run", is_flag=True, help="立即运行，否则等待 DataSyncTask Run now.")
+@click.option(
+    "--priority",
+    type=click.Choice([word.value for word in Priority]),
+    default=Priority.NORMAL.value,
+    show_default=True,
+    help="优先级 Which batches idle workers turn to first.",
+)
+@click.option(
+    "--preview", is_flag=True, help="只预览，不创建 Tell what it would do and create nothing."
+)
 @as_json
 def create(
     *,
@@ -55,11 +67,13 @@ def create(
     types: tuple[str, ...],
     overlap: str,
     run: bool,
+    priority: str,
+    preview: bool,
     as_json: bool,
 ) -> None:
     """新增批次 Create a batch; it waits for DataSyncTask unless --run."""
     with opened() as portal:
-        with portal.ledger.write() as session:
+        with portal.ledger.read() as session:
             scope = batches.BatchScope(
                 source_id=sources.find(session, source).id,
                 date_from=first.date(),
@@ -68,8 +82,21 @@ def create(
                 bill_type_codes=types,
                 overlap=Overlap(overlap),
             )
-            zone = portal.settings.timezone
-            batch = batches.create(session, scope, by=actor(), now=utc_now(), zone=zone)
+            twin = previews.twin(session, scope)
+        if preview:
+            show_preview(portal, scope, as_json=as_json)
+            return
+        if twin is not None:
+            _mind_twin(twin.batch_no)
+        with portal.ledger.write() as session:
+            batch = batches.create(
+                session,
+                scope,
+                by=actor(),
+                now=utc_now(),
+                zone=portal.settings.timezone,
+                priority=Priority(priority),
+            )
             if run:
                 batches.start(session, batch, by=actor(), now=utc_now())
             number = batch.batch_no
@@ -79,6 +106,29 @@ def create(
         say_json({"batch_no": number})
     else:
         say(number)
+
+
+def _mind_twin(batch_no: str) -> None:
+    """Ask who sits at a terminal whether the twin of an unfinished batch is meant; tell a script.
+
+    :raises click.Abort: when it is not
+    """
+    text = f"{TWIN}: {batch_no}"
+    if sys.stdin.isatty():
+        click.confirm(f"{text}；仍然新建 create another", abort=True, err=True)
+    else:
+        click.echo(text, err=True)
+
+
+@command.command()
+@click.argument("batch_no")
+@click.argument("word", metavar="high|normal|low", type=click.Choice([*map(str, Priority)]))
+def priority(batch_no: str, word: str) -> None:
+    """修改优先级 Prefer the batch to others, or others to it."""
+    with opened() as portal, portal.ledger.write() as session:
+        batch = batches.find(session, batch_no)
+        batches.set_priority(session, batch, Priority(word), by=actor(), now=utc_now())
+    say(f"{batch_no} {word}")
 
 
 @command.command()

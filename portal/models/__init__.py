@@ -3,6 +3,7 @@
 from portal.models.audit import AuditCheck, AuditEvent, AuditSeal
 from portal.models.base import Base, table_of, utc_now
 from portal.models.batch import Batch, BatchNumber
+from portal.models.catalogue import SourceCatalogue
 from portal.models.chore import Chore, Clerk
 from portal.models.counts import Counts
 from portal.models.document import Document, File
@@ -12,6 +13,7 @@ from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
 from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
+from portal.models.priority import Priority
 from portal.models.scan import Scan, ScanCause
 from portal.models.slice import Slice
 from portal.models.source import DataSource
@@ -47,10 +49,12 @@ __all__ = [
     "Notice",
     "NoticeChannel",
     "Overlap",
+    "Priority",
     "Role",
     "Scan",
     "ScanCause",
     "Slice",
+    "SourceCatalogue",
     "SourceLevel",
     "User",
     "Verification",

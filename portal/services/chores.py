@@ -172,13 +172,23 @@ def claim(
     return Held(chore.id, chore.attempt, chore.kind, chore.params, chore.asked_by)
 
 
-def note_progress(session: Session, held: Held, *, done: int, total: int | None) -> None:
-    """Say how far it is.
+def note_progress(
+    session: Session,
+    held: Held,
+    *,
+    done: int,
+    total: int | None,
+    so_far: Mapping[str, Any] | None = None,
+) -> None:
+    """Say how far it is and, if it can be told piece by piece, what came of it so far.
 
     :raises ChoreLost: when it is somebody else's or was cancelled
     """
     _mine(session, held)
-    session.execute(update(Chore).where(Chore.id == held.chore_id).values(done=done, total=total))
+    values: dict[str, Any] = {"done": done, "total": total}
+    if so_far is not None:
+        values["result"] = dict(so_far)
+    session.execute(update(Chore).where(Chore.id == held.chore_id).values(values))
 
 
 def give_back(session: Session, held: Held) -> None:

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from portal.models import Batch, BatchItem, Slice
+from portal.models import Batch, BatchItem, Priority, Slice
 from portal.services import gates
 from portal.statuses import ItemStatus, ListingStatus, RunStatus
 
 
-def batches_with_due_work(session: Session, now: datetime, zone: ZoneInfo) -> list[int]:
+def batches_with_due_work(session: Session, now: datetime, zone: ZoneInfo) -> dict[int, Priority]:
     """Running batches in which a document, a listing or a probe is due, the oldest first.
 
     :param zone: the time zone that people's windows are meant in
@@ -30,7 +30,7 @@ def batches_with_due_work(session: Session, now: datetime, zone: ZoneInfo) -> li
         Slice.next_try_at <= now,
     )
     query = (
-        select(Batch.id)
+        select(Batch.id, Batch.priority)
         .where(
             Batch.run_status == RunStatus.RUNNING,
             Batch.data_source_id.not_in(closed),
@@ -44,4 +44,4 @@ def batches_with_due_work(session: Session, now: datetime, zone: ZoneInfo) -> li
         )
         .order_by(Batch.id)
     )
-    return list(session.scalars(query))
+    return {row.id: row.priority for row in session.execute(query)}

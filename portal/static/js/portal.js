@@ -98,3 +98,35 @@ document.addEventListener("htmx:afterSwap", reachScrollers);
 document.addEventListener("htmx:afterSwap", () => {
   for (const log of document.querySelectorAll("[data-follow]")) log.scrollTop = log.scrollHeight;
 });
+
+// A shortcut fills in its days at once.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-first], button[data-month]");
+  if (!button) return;
+  let { first, last } = button.dataset;
+  if (button.dataset.month) {
+    const month = document.getElementById(button.dataset.month).value;
+    if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(month)) return; // the server says what is missing
+    const days = new Date(Number(month.slice(0, 4)), Number(month.slice(5)), 0).getDate();
+    [first, last] = [`${month}-01`, `${month}-${days}`];
+  }
+  event.preventDefault();
+  button.form.elements.date_from.value = first;
+  button.form.elements.date_to.value = last;
+});
+
+// A long list to tick from shows what its filter finds, and how many are ticked.
+document.addEventListener("input", (event) => {
+  const picker = event.target.closest("[data-picker]");
+  if (!picker) return;
+  const filter = picker.querySelector("[data-picker-filter]").value.trim().toLowerCase();
+  for (const label of picker.querySelectorAll("label")) {
+    label.hidden = !label.textContent.toLowerCase().includes(filter);
+  }
+  const count = picker.querySelectorAll("input:checked").length;
+  const told = picker.querySelector("[data-picked]");
+  told.textContent = count ? told.dataset.picked.replace("{n}", count) : told.dataset.none;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("[data-picker-filter]")) event.preventDefault();
+});

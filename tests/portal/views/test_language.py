@@ -124,6 +124,7 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     downloads = {"documents.download", "documents.download_version"}
     health = {"health.healthz", "health.readyz", "health.metrics"}
     files = {"static", "documents.picture", *downloads, *health}
+    parts |= {"batches.preview_live", "batches.catalogue_read"}
     assert gettable - looked_at == parts | files
 
 
