@@ -22,6 +22,7 @@ COMMANDS = {
     "user": ("user", "用户 Accounts."),
     "source": ("source", "数据源 Data sources."),
     "batch": ("batch", "迁移批次 Batches."),
+    "document": ("document", "影像单据 Where a document is; the archived ones."),
     "audit": ("audit", "操作日志 The audit trail: verify it, print its anchor."),
     "verify": ("verify", "重读归档并核对 Re-read the archive and compare it with the ledger."),
 }

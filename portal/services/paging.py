@@ -100,7 +100,10 @@ def _read_mark(text: str | None, column: Column) -> tuple[Any, int] | None:
         return None
     kind = column.type.python_type
     try:
-        if issubclass(kind, (date, datetime)):
+        if issubclass(kind, datetime):
+            moment = kind.fromisoformat(value)
+            return (moment, int(number)) if moment.tzinfo is not None else None
+        if issubclass(kind, date):
             return kind.fromisoformat(value), int(number)
         return kind(value), int(number)
     except (ValueError, ArithmeticError):

@@ -38,3 +38,13 @@ if (window.matchMedia("(max-width: 991px)").matches) {
 document.addEventListener("htmx:afterSwap", () => {
   for (const log of document.querySelectorAll("[data-follow]")) log.scrollTop = log.scrollHeight;
 });
+
+// The key "/" leads to the search in the page's head, as long as nobody is typing.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea, [contenteditable]");
+  const field = document.querySelector("[data-find]");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing || !field) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
+});
