@@ -122,7 +122,8 @@ def list_documents(
     for row in rows:
         say(
             f"{row['image_no']}  {row['bill_no']}  {row['org_code']}  {row['bill_type_code']}  "
-            f"{row['applicant']}  {row['collected_at']}  {row['amount'] or '—'}  "
+            f"{row['applicant']}  {row['collected_at'].astimezone(zone):%Y-%m-%d %H:%M:%S}  "
+            f"{row['amount'] or '—'}  "
             f"{row['files']} 个文件 files  {row['bytes']} B"
         )
     if leaf.last:

@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, or_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from portal.models.base import UtcDateTime
+
 SIZES = (20, 50, 100, 200)
 USUAL_SIZE = 50
 
@@ -102,7 +104,8 @@ def _read_mark(text: str | None, column: Column) -> tuple[Any, int] | None:
     try:
         if issubclass(kind, datetime):
             moment = kind.fromisoformat(value)
-            return (moment, int(number)) if moment.tzinfo is not None else None
+            broken = moment.tzinfo is None and isinstance(column.type, UtcDateTime)
+            return None if broken else (moment, int(number))
         if issubclass(kind, date):
             return kind.fromisoformat(value), int(number)
         return kind(value), int(number)

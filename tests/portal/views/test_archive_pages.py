@@ -97,7 +97,7 @@ def test_the_few_and_the_many_ways_find_the_same(
     archived: PageScene, auditor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queries = ("org=1001", "month=2024-01&org=1001", "least=0", "category=attachment", "image_no=F")
-    found = {}
+    found: dict[str, object] = {}
     for few in (20_000, 0):
         monkeypatch.setattr("portal.services.archive_filters.FEW", few)
         for query in queries:
@@ -158,6 +158,11 @@ def test_pages_of_the_list_are_turned_in_both_directions(
         assert len({number for rows in seen for number in rows}) == 45
         (back,) = [a.get("href") for a in page.root.all("a") if a.get("rel") == "prev"]
         assert listed(auditor.get(back)) == seen[1]
+
+
+@pytest.mark.parametrize("mark", ["1~2024-01-01T00:00:00", "1~x", "~", "1~", "9" * 30 + "~1"])
+def test_a_broken_mark_counts_as_none(archived: PageScene, auditor: Visitor, mark: str) -> None:
+    assert set(listed(auditor.get(f"/archive/?after={mark}"))) == NUMBERS
 
 
 def test_what_is_chosen_from_is_what_there_is(archived: PageScene, auditor: Visitor) -> None:
