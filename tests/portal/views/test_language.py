@@ -85,6 +85,9 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     return [
         *("/", "/login", "/batches/", "/batches/?before=1", "/batches/new", "/jobs/"),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
+        *("/archive/", "/archive/?sort=amount", "/archive/totals", "/archive/source"),
+        *("/find", "/find?q=FYBX", "/find?q=nothing"),
+        f"/files/{scene.file(document).id}/facts",
         *(f"/jobs/{run}" for run in (done, queued)),
         *(f"/batches/{number}{tab}" for number in batches for tab in tabs),
         *(f"/documents/{number}" for number in (document.id, document.id + 1, document.id + 2)),
