@@ -10,12 +10,12 @@ import pytest
 
 from tests.functional.browser import browser_rig
 from tests.functional.browser.browser_rig import Portal, Tab, tab_of
-from tests.functional.installation import wait_for
 
 pytestmark = browser_rig.MARKS
 
+READY = "document.readyState === 'complete'"  # the script has run too
 LOADED = "document.querySelector('.view img').naturalWidth > 0"
-SETTLED = f"{LOADED} && !document.querySelector('.view').classList.contains('waits')"
+SETTLED = f"{READY} && {LOADED} && !document.querySelector('.view').classList.contains('waits')"
 BOX = """() => { const box = document.querySelector('.view img').getBoundingClientRect();
   const stage = document.querySelector('.view');
   return {width: box.width, height: box.height, stage: stage.clientWidth,
@@ -117,22 +117,27 @@ def test_pages_are_turned_without_leaving(portal: Portal, tab: Tab, kind: str) -
 def test_files_and_documents_are_walked_through_by_keys(portal: Portal, tab: Tab) -> None:
     tab.go("/archive/?sort=image_no")
     tab.shown("#totals", "金额合计")
-    tab.page.locator("tbody a").first.click()
-    tab.until("a picture", LOADED)
+    with tab.page.expect_navigation():
+        tab.page.locator("tbody a").first.click()
     title = tab.page.title()
-    tab.page.keyboard.press("n")
-    wait_for("the next document", lambda: tab.page.title() != title)
-    tab.until("its picture", LOADED)
+    press(tab, "n")
+    assert tab.page.title() != title
     assert "list=archive" in tab.page.url
     name = tab.page.locator(".files a.here").inner_text()
-    tab.page.keyboard.press("]")
-    wait_for("the next file", lambda: tab.page.locator(".files a.here").inner_text() != name)
-    tab.page.keyboard.press("p")
-    wait_for("the document before", lambda: tab.page.title() == title)
+    press(tab, "]")
+    assert tab.page.locator(".files a.here").inner_text() != name
+    press(tab, "p")
+    assert tab.page.title() == title
     tab.page.keyboard.press("/")
     tab.page.keyboard.type("FYBX-rp/?")  # what is typed is no key of the viewer
     assert tab.page.input_value("[data-find]") == "FYBX-rp/?"
     assert tab.page.title() == title
+
+
+def press(tab: Tab, key: str) -> None:
+    """Press a key that leads to another page, and wait until that has come."""
+    with tab.page.expect_navigation():
+        tab.page.keyboard.press(key)
 
 
 def test_a_phone_scrolls_the_picture_and_not_the_page(portal: Portal, tab: Tab) -> None:
