@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -114,6 +115,7 @@ AUDIT_ACTIONS = {
     "audit.verify": ("核对操作日志", "trail verified"),
     "document.replace": ("替换归档版本", "archived version replaced"),
     "document.damaged": ("归档损坏未能替换", "damaged and not replaced"),
+    "file.download": ("下载文件", "file downloaded"),
 }
 
 CHANNEL_KINDS = {
@@ -176,6 +178,7 @@ _DETAILS = {
     "private_ca": ("私有证书", "private CA"),
     "old_folder": ("旧版本", "old version"),
     "new_folder": ("新版本", "new version"),
+    "file": ("文件", "file"),
 }
 _SOUND = {"sound": ("完好", "sound"), "unsound": ("有问题", "unsound")}
 
@@ -203,6 +206,7 @@ def init_app(app: Flask) -> None:
         moment=moment,
         number=number,
         size=size,
+        money=money,
         percent=percent,
         overlap=overlap,
         priority=priority,
@@ -262,6 +266,11 @@ def size(value: int | None) -> str:
             return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.2f} TB"
+
+
+def money(value: Decimal | None) -> str:
+    """An amount with its cents, ``12,345.60``, or a dash for none."""
+    return "—" if value is None else f"{value:,.2f}"
 
 
 def percent(done: int, total: int) -> int:

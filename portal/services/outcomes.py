@@ -164,6 +164,8 @@ class _Changes:
                 "folder": result.claim.folder,
                 "archived_at": self._now,
                 "archived_by_item_id": item.id,
+                "stored_files": len(result.files),
+                "stored_bytes": sum(file.size for file in result.files),
             }
         )
         counts = self._counts[item.slice_id]

@@ -130,3 +130,13 @@ document.addEventListener("input", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("[data-picker-filter]")) event.preventDefault();
 });
+
+// The key "/" leads to the search in the page's head, as long as nobody is typing.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea, [contenteditable]");
+  const field = document.querySelector("[data-find]");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing || !field) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
+});

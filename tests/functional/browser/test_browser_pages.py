@@ -43,6 +43,7 @@ def paths(portal: Portal, tab: Tab) -> list[str]:
         "/audit/",
         first(tab, "/jobs/", "tbody a"),
     ]
+    seen += ["/archive/", "/archive/?month=2024-01&sort=-amount", "/find?q=FYBX", "/find?q=nothing"]
     seen += [f"/batches/{number}" for number in (batch, waiting)]
     seen += [f"/batches/{batch}/{name}" for name in ("failures", "documents", "log")]
     for word in ("失败", "已迁移", "已跳过"):
