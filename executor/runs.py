@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
-from sqlalchemy import Select, exists, func, insert, select, update
+from sqlalchemy import Select, bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 from . import endings, locks, observing
@@ -23,6 +23,14 @@ from .statuses import Cause, RunStatus
 OFFER_AGAIN: Final = timedelta(seconds=15)
 """A queued run that nobody took is offered again after this, then after ever longer waits."""
 OFFER_AGAIN_AT_MOST: Final = timedelta(minutes=5)
+
+
+#: Made once: to make it costs as much as to ask it, and admins ask it before every trigger.
+_IS_BUSY: Final = select(
+    exists().where(
+        ExecutorRun.job_id == bindparam("job_id"), ExecutorRun.status.in_(UNFINISHED_VALUES)
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -61,15 +69,7 @@ def accept(
 
 def is_busy(session: Session, job_id: int) -> bool:
     """Whether the job has a run that is queued, running or deferred."""
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    ExecutorRun.job_id == job_id, ExecutorRun.status.in_(UNFINISHED_VALUES)
-                )
-            )
-        )
-    )
+    return bool(session.scalar(_IS_BUSY, {"job_id": job_id}))
 
 
 def deferred(session: Session) -> list[RunInfo]:
