@@ -143,18 +143,24 @@ class Executor(RunBook):
 
     # What the program does.
 
-    def perform(self, run_id: int, *, worker: str) -> None:
+    def perform(
+        self, run_id: int, *, worker: str, abandon: Callable[[], object] | None = None
+    ) -> None:
         """Execute the run if it is its turn, then offer the job's next one to the queue.
 
         Idempotent, and safe to call for any id, twice at once, or never.
 
         :param worker: who executes, for the ledger
+        :param abandon: ends this process at once, such as by ``os._exit``. Called from a thread
+            when a handler that is not isolated goes on for ``stop_grace_seconds`` after its run
+            was stopped. Without it the job stays occupied until the handler returns
         """
         performed = performing.perform(
             self._ledger,
             run_id,
             worker=worker,
             grace_seconds=self.settings.stop_grace_seconds,
+            abandon=abandon,
             clock=self._clock,
         )
         if performed is not None:
