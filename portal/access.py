@@ -12,11 +12,12 @@ from flask import Flask, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 
-from portal.htmx import is_htmx, redirect_htmx
+from portal.htmx import current_page, is_htmx, redirect_htmx
 from portal.models import Role, User
 from portal.runtime import current_portal
 
 ALL = frozenset(Role)
+ADMINS = frozenset({Role.ADMIN})
 AUDITORS = frozenset({Role.ADMIN, Role.AUDITOR})
 OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
 NOBODY_LOGGED_IN = None
@@ -49,6 +50,16 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "documents.download": ALL,
     "documents.download_version": ALL,
     "documents.retry": OPERATORS,
+    "chores.live": ALL,
+    "chores.cancel": OPERATORS,
+    "notices.index": ALL,
+    "notices.new": ADMINS,
+    "notices.create": ADMINS,
+    "notices.edit": ADMINS,
+    "notices.change": ADMINS,
+    "notices.test": ADMINS,
+    "notices.remove": ADMINS,
+    "notices.again": OPERATORS,
     "jobs.index": ALL,
     "jobs.live": ALL,
     "jobs.send_again": OPERATORS,
@@ -132,8 +143,6 @@ def _enforce() -> ResponseReturnValue | None:
 def _to_login() -> ResponseReturnValue:
     """To the login page and back; for a live region the whole page goes there."""
     if is_htmx():
-        here = _parts_of(request.headers.get("HX-Current-URL", ""))
-        page = f"{here.path}?{here.query}" if here.query else here.path
-        return redirect_htmx(url_for("auth.login", next=page or None))
+        return redirect_htmx(url_for("auth.login", next=current_page() or None))
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("auth.login", next=wanted))

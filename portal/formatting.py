@@ -15,6 +15,7 @@ from portal.errors import action, reason
 from portal.language import language
 from portal.models import Overlap, Role
 from portal.models.overlap import overlap_label
+from portal.notify.kinds import ChannelKind, NoticeEvent
 from portal.runtime import current_portal
 from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
@@ -36,6 +37,9 @@ _BADGES = {
     "succeeded": "green",
     "timed_out": "orange",
     "killed": "orange",
+    "done": "green",
+    "sent": "green",
+    "cancelled": "orange",
 }
 _ROLES = {
     Role.ADMIN: ("管理员", "admin"),
@@ -81,12 +85,32 @@ AUDIT_ACTIONS = {
     "source.change": ("修改数据源", "source changed"),
     "job.accept": ("接受任务", "job accepted"),
     "job.end": ("任务结束", "job ended"),
+    "notice.add": ("新增通知渠道", "notification channel added"),
+    "notice.change": ("修改通知渠道", "notification channel changed"),
+    "notice.remove": ("删除通知渠道", "notification channel removed"),
+    "notice.test": ("测试通知渠道", "notification channel tested"),
+    "notice.again": ("重新发送通知", "notification sent again"),
+    "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
     "document.replace": ("替换归档版本", "archived version replaced"),
     "document.damaged": ("归档损坏未能替换", "damaged and not replaced"),
 }
 
+CHANNEL_KINDS = {
+    ChannelKind.WEBHOOK: ("Webhook", "webhook"),
+    ChannelKind.WECOM: ("企业微信机器人", "WeCom robot"),
+    ChannelKind.DINGTALK: ("钉钉机器人", "DingTalk robot"),
+    ChannelKind.MAIL: ("邮件", "mail"),
+}
+NEWS_WORDS = {
+    NoticeEvent.BATCH_COMPLETE: ("批次结束，全部同步完成", "a batch ended, fully synced"),
+    NoticeEvent.BATCH_SHORT: ("批次结束，有失败或未列全", "a batch ended with failures"),
+    NoticeEvent.HOLD: ("批次暂缓，会自动恢复", "work is held and goes on by itself"),
+    NoticeEvent.ATTENTION: ("需要人工处理", "somebody is needed"),
+    NoticeEvent.WENT_ON: ("暂缓已恢复", "held work goes on"),
+    NoticeEvent.TEST: ("测试", "a test"),
+}
 _DETAILS = {
     "month": ("月份", "month"),
     "documents": ("单据", "documents"),
@@ -102,6 +126,13 @@ _DETAILS = {
     "log_id": ("日志编号", "log"),
     "code": ("结果码", "code"),
     "params": ("参数", "parameter"),
+    "kind": ("种类", "kind"),
+    "channel": ("通知渠道", "channel"),
+    "address": ("地址", "address"),
+    "news": ("通知哪些事", "news"),
+    "enabled": ("启用", "enabled"),
+    "notice": ("通知", "notification"),
+    "subject": ("对象", "subject"),
     "events": ("日志条数", "events"),
     "seals": ("封存", "seals"),
     "anchors": ("锚点", "anchors"),
@@ -143,6 +174,8 @@ def init_app(app: Flask) -> None:
         audit_word=audit_word,
         audit_detail=audit_detail,
         level_text=level_text,
+        channel_kind=lambda kind: CHANNEL_KINDS[kind][language() != "zh"],
+        news=lambda event: NEWS_WORDS[NoticeEvent(event)][language() != "zh"],
     )
     app.jinja_env.globals.update(reason=_reason, action=_action, language=language)
     app.jinja_env.undefined = StrictUndefined

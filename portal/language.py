@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Flask, current_app, has_request_context, request, session
 from flask_babel import Babel, get_locale
 
+from portal.htmx import current_page, is_htmx
 from portal.runtime import current_portal
 from portal.settings import LOCALES
 
@@ -38,7 +39,9 @@ def choose(locale: str) -> None:
 
 
 def page_to_stay_on() -> str:
-    """The page's own address, or nothing where only a post leads to it."""
+    """The page's own address, or nothing where only a post leads to it; of a part, its page's."""
+    if is_htmx():
+        return current_page()
     adapter = current_app.create_url_adapter(request)
     can_be_shown = adapter is not None and adapter.test(method="GET")
     return request.full_path.rstrip("?") if can_be_shown else ""

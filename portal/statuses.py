@@ -49,7 +49,25 @@ class ListingStatus(StrEnum):
     FAILED = "failed"
 
 
-Status = RunStatus | ItemStatus | ListingStatus
+class ChoreStatus(StrEnum):
+    """How far a chore (后台作业) is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class NoticeStatus(StrEnum):
+    """Whether a notice (通知) was delivered."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+Status = RunStatus | ItemStatus | ListingStatus | ChoreStatus | NoticeStatus
 
 TRANSITIONS: dict[type[StrEnum], dict[str, dict[str, str]]] = {
     RunStatus: {
@@ -72,6 +90,22 @@ TRANSITIONS: dict[type[StrEnum], dict[str, dict[str, str]]] = {
         "open": {"listed": "last page committed", "failed": "permanent error"},
         "listed": {"open": "retry lists mended documents again"},
         "failed": {"open": "retry"},
+    },
+    ChoreStatus: {
+        "waiting": {"running": "a clerk took it", "cancelled": "a person", "failed": "given up"},
+        "running": {
+            "done": "performed",
+            "failed": "error, or its clerks died of it",
+            "cancelled": "a person",
+        },
+        "done": {},
+        "failed": {},
+        "cancelled": {},
+    },
+    NoticeStatus: {
+        "waiting": {"sent": "taken by its channel", "failed": "given up after a day"},
+        "sent": {"waiting": "sent again by a person"},
+        "failed": {"waiting": "sent again by a person"},
     },
 }
 
@@ -98,6 +132,18 @@ LABELS: dict[type[StrEnum], dict[str, tuple[str, str]]] = {
         "open": ("列出中", "listing"),
         "listed": ("已列出", "listed"),
         "failed": ("列出失败", "listing failed"),
+    },
+    ChoreStatus: {
+        "waiting": ("等待", "waiting"),
+        "running": ("进行中", "running"),
+        "done": ("完成", "done"),
+        "failed": ("失败", "failed"),
+        "cancelled": ("已取消", "cancelled"),
+    },
+    NoticeStatus: {
+        "waiting": ("待发送", "waiting"),
+        "sent": ("已发送", "sent"),
+        "failed": ("未送达", "not delivered"),
     },
 }
 

@@ -17,6 +17,7 @@ from portal.jobs import Following
 from portal.ledger import this_host
 from portal.models import utc_now
 from portal.runtime import Portal
+from portal.services import notices
 from portal.services.clock_steps import draw_back
 from portal.supervisor import StopSignals
 from portal.tasks.audit_keeping import AuditKeeping
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 STEP_SECONDS = 1.0
 CLEAN_SECONDS = 3.0
 CLOCK_SECONDS = 10.0
+NOTICE_SECONDS = 2.0
 
 
 @click.command("agent")
@@ -41,6 +43,7 @@ def command() -> None:
         steps = (
             _Step(lambda _now: portal.offer()),
             _Step(following.step),
+            _Step(lambda now: _ask_delivery(portal, now), every=NOTICE_SECONDS),
             _Step(portal.executor.tick),
             _Step(cleaner.step, every=CLEAN_SECONDS),
             _Step(lambda now: _draw_back(portal, now), every=CLOCK_SECONDS),
@@ -108,6 +111,16 @@ def _attempt(step: Callable[[datetime], object]) -> None:
         step(utc_now())
     except Exception:
         logger.exception("a step of the agent failed")
+
+
+def _ask_delivery(portal: Portal, now: datetime) -> None:
+    """Have what is to be told delivered, and what was told long ago forgotten."""
+    with portal.ledger.read() as session:
+        if not notices.due_notices(session, now=now, limit=1):
+            return
+    with portal.ledger.write() as session:
+        notices.ask_delivery(session, now=now)
+        notices.forget_old(session, now=now)
 
 
 def _draw_back(portal: Portal, now: datetime) -> None:

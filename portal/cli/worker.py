@@ -1,4 +1,4 @@
-"""``imgmig worker``: single-thread Huey consumers under one supervisor.
+"""``imgmig worker``: single-thread Huey consumers and a clerk under one supervisor.
 
 Why processes of our own and not Huey's: its process workers are daemonic and may have no
 children (the checks need some), and they live on when their consumer is killed.
@@ -6,6 +6,7 @@ children (the checks need some), and they live on when their consumer is killed.
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
 
 import click
@@ -14,20 +15,28 @@ from portal.cli.opening import log_to, opened
 from portal.cli.running import parent_option
 from portal.processes import WorkerSlot
 from portal.settings import Settings, read_settings
-from portal.supervisor import Program, Supervisor
+from portal.supervisor import Program, StopSignals, Supervisor
+
+# How soon a signal is noticed.
+_SIGNAL_SECONDS = 0.2
 
 
 @click.command("worker")
 @click.option("--one", is_flag=True, hidden=True, help="One consumer, no supervisor.")
+@click.option("--clerk", is_flag=True, hidden=True, help="One clerk, no supervisor.")
 @parent_option
-def command(one: bool) -> None:
+def command(one: bool, clerk: bool) -> None:
     """启动工作进程 Run PORTAL_WORKERS workers under one supervisor."""
     settings = read_settings()
     log_to()
     if one:
         _be_one(settings)
         return
+    if clerk:
+        _be_clerk(settings)
+        return
     programs = [Program("worker", ("worker", "--one")) for _ in range(settings.workers)]
+    programs.append(Program("clerk", ("worker", "--clerk")))
     with Supervisor(programs) as supervisor:
         supervisor.run_until_stopped()
 
@@ -38,3 +47,17 @@ def _be_one(settings: Settings) -> None:
 
     with opened(settings) as portal, closing(WorkerSlot(settings.home)) as slot:
         consume(portal, slot)
+
+
+def _be_clerk(settings: Settings) -> None:
+    from portal.chores.clerk import Clerk  # noqa: PLC0415
+
+    with opened(settings) as portal, StopSignals() as stop:
+        clerk = Clerk(portal)
+        portal.ledger.origin = lambda: clerk.name
+        thread = threading.Thread(target=clerk.run, name="clerk")
+        thread.start()
+        while thread.is_alive() and not stop.received:
+            thread.join(_SIGNAL_SECONDS)
+        clerk.stop()
+        thread.join()

@@ -3,12 +3,14 @@
 from portal.models.audit import AuditCheck, AuditEvent, AuditSeal
 from portal.models.base import Base, table_of, utc_now
 from portal.models.batch import Batch, BatchNumber
+from portal.models.chore import Chore, Clerk
 from portal.models.counts import Counts
 from portal.models.document import Document, File
 from portal.models.hold import FailureStreak, Hold
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
+from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
 from portal.models.slice import Slice
 from portal.models.source import DataSource
@@ -31,6 +33,8 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchNumber",
+    "Chore",
+    "Clerk",
     "Counts",
     "DataSource",
     "Document",
@@ -39,6 +43,8 @@ __all__ = [
     "File",
     "Hold",
     "JobBatch",
+    "Notice",
+    "NoticeChannel",
     "Overlap",
     "Role",
     "Slice",

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.models import AuditEvent, Batch
-
-PAGE = 50
+from portal.services import paging
+from portal.services.paging import Leaf, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,10 @@ class TrailFilter:
 
 
 def trail_page(
-    session: Session,
-    wanted: TrailFilter,
-    *,
-    zone: ZoneInfo,
-    before: int | None = None,
-    limit: int = PAGE,
-) -> Sequence[AuditEvent]:
-    """Events behind event ``before``, newest first."""
-    query = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(AuditEvent.id < before)
+    session: Session, wanted: TrailFilter, place: Place, *, zone: ZoneInfo
+) -> Leaf[AuditEvent]:
+    """Events at a place of the trail, which is sorted by ``id``."""
+    query = select(AuditEvent)
     if wanted.actor:
         query = query.where(AuditEvent.actor.startswith(wanted.actor, autoescape=True))
     if wanted.action:
@@ -54,7 +47,7 @@ def trail_page(
         query = query.where(AuditEvent.at >= _midnight(wanted.first, zone))
     if wanted.last is not None:
         query = query.where(AuditEvent.at < _midnight(wanted.last + timedelta(days=1), zone))
-    return session.scalars(query).all()
+    return paging.read(session, query, place, columns={"id": AuditEvent.id}, row_id=AuditEvent.id)
 
 
 def batch_numbers(session: Session, events: Sequence[AuditEvent]) -> Mapping[int, str]:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from portal.errors import NotFound, SyncError
 from portal.models import Batch, BatchItem, DataSource, FailureStreak, Hold, table_of
-from portal.services import audit
+from portal.services import audit, notices
 from portal.services.leases import LEASE
 from portal.statuses import ItemStatus
 
@@ -72,6 +72,7 @@ def open_hold(
     except IntegrityError:  # another worker saw the same cause in this moment
         return session.scalars(select(Hold).where(Hold.key == key)).one()
     _record(session, hold, "hold.open", source, by=by, now=now)
+    notices.tell_of_hold(session, hold, source, lifted=False, now=now)
     return hold
 
 
@@ -175,6 +176,7 @@ def lift(session: Session, hold_id: int, *, by: str, now: datetime, person: bool
         _wake(session, hold.batch_id, now)
     source = session.get(DataSource, hold.data_source_id) if hold.data_source_id else None
     _record(session, hold, "hold.lift", source, by=by, now=now)
+    notices.tell_of_hold(session, hold, source, lifted=True, now=now)
 
 
 def try_without(session: Session, hold_id: int, *, now: datetime) -> None:

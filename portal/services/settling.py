@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal import statuses
 from portal.models import Batch, Slice
-from portal.services import audit, holds
+from portal.services import audit, holds, notices
 from portal.statuses import ListingStatus, RunStatus
 
 _UNLISTED = (ListingStatus.WAITING, ListingStatus.OPEN)
@@ -55,4 +55,5 @@ def end_if_settled(session: Session, batch_id: int, *, by: str, now: datetime) -
         reason=batch.sync_status,
         detail={"total": batch.total, "done": batch.done, "failed": batch.failed},
     )
+    notices.tell_of_end(session, batch, now=now)
     return True

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from portal.formatting import AUDIT_ACTIONS
+from portal.formatting import AUDIT_ACTIONS, audit_action
 from portal.htmx import STOP_POLLING
 from portal.models import utc_now
 from portal.runtime import current_portal
 from portal.services import audit_browsing, audit_checks
 from portal.services.audit_browsing import TrailFilter
-from portal.services.batches import EARLIEST_DAY, LATEST_DAY
 from portal.services.sealing import seal_state
-from portal.views.ids import row_id
+from portal.views.lists import Asked, asked
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 
@@ -30,25 +29,19 @@ _SEALED_WITHIN = timedelta(seconds=30)
 def index() -> ResponseReturnValue:
     """The trail, newest first, with the state of its sealing."""
     portal = current_portal()
-    before = request.args.get("before", type=row_id)
-    wanted = _wanted()
+    wish = asked(*_FILTERS, sorts=("id",), default="-id")
     state = _state()
     with portal.ledger.read() as session:
-        events = audit_browsing.trail_page(
-            session, wanted, zone=portal.settings.timezone, before=before
+        leaf = audit_browsing.trail_page(
+            session, _wanted(wish), wish.place, zone=portal.settings.timezone
         )
-        numbers = audit_browsing.batch_numbers(session, events)
-    last = events[-1].id if len(events) == audit_browsing.PAGE else None
-    filters = {name: value for name in _FILTERS if (value := request.args.get(name, "").strip())}
+        numbers = audit_browsing.batch_numbers(session, leaf.rows)
     return render_template(
         "audit/index.html",
-        events=events,
+        asked=wish,
+        leaf=leaf,
         numbers=numbers,
-        wanted=wanted,
-        filters=filters,
-        actions=AUDIT_ACTIONS,
-        before=before,
-        last=last,
+        actions=[(one, audit_action(one)) for one in AUDIT_ACTIONS],
         **state,
     )
 
@@ -74,26 +67,15 @@ def verify() -> ResponseReturnValue:
 _FILTERS = ("actor", "action", "batch_no", "first", "last", "documents")
 
 
-def _wanted() -> TrailFilter:
-    args = request.args
+def _wanted(wish: Asked) -> TrailFilter:
     return TrailFilter(
-        actor=args.get("actor", "").strip(),
-        action=args.get("action", "").strip(),
-        batch_no=args.get("batch_no", "").strip(),
-        first=args.get("first", type=_day),
-        last=args.get("last", type=_day),
-        documents=args.get("documents") == "1",
+        actor=wish.word("actor"),
+        action=wish.word("action"),
+        batch_no=wish.word("batch_no"),
+        first=wish.day("first"),
+        last=wish.day("last"),
+        documents=wish.word("documents") == "1",
     )
-
-
-def _day(text: str) -> date:
-    """
-    :raises ValueError: when it is no day; the filter is then as if it were empty
-    """
-    day = date.fromisoformat(text)
-    if not EARLIEST_DAY <= day <= LATEST_DAY:
-        raise ValueError(text)
-    return day
 
 
 def _state() -> dict[str, Any]:

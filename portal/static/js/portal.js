@@ -34,6 +34,15 @@ if (window.matchMedia("(max-width: 991px)").matches) {
   for (const menu of document.querySelectorAll("details.menu")) menu.removeAttribute("open");
 }
 
+// What scrolls sideways can be reached and scrolled by the keyboard.
+function reachScrollers() {
+  for (const box of document.querySelectorAll(".table-responsive")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+}
+reachScrollers();
+document.addEventListener("htmx:afterSwap", reachScrollers);
+
 // A log that is followed stays at its end.
 document.addEventListener("htmx:afterSwap", () => {
   for (const log of document.querySelectorAll("[data-follow]")) log.scrollTop = log.scrollHeight;

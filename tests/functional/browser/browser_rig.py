@@ -16,6 +16,11 @@ import pytest
 from tests.functional.installation import DemoSource, Installation, wait_for
 
 playwright: Any = import_module("playwright.sync_api") if find_spec("playwright") else None
+_axe: Any = (
+    import_module("axe_playwright_python.sync_playwright")
+    if find_spec("axe_playwright_python")
+    else None
+)
 
 # Where the tests' own browser is, when it is not one of the usual names.
 CHROMIUM = os.environ.get("IMGMIG_TEST_CHROMIUM") or next(
@@ -24,6 +29,7 @@ CHROMIUM = os.environ.get("IMGMIG_TEST_CHROMIUM") or next(
 MARKS = [
     pytest.mark.browser,
     pytest.mark.skipif(playwright is None, reason="playwright is not installed"),
+    pytest.mark.skipif(_axe is None, reason="axe-playwright-python is not installed"),
     pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium (IMGMIG_TEST_CHROMIUM)"),
 ]
 QUIET = (
@@ -101,6 +107,16 @@ class Tab:
     def until(self, what: str, expression: str) -> None:
         """Wait until JavaScript says so; the pages' policy forbids Playwright's own waiting."""
         wait_for(what, lambda: bool(self.page.evaluate(expression)))
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds that keeps people from using the page."""
+        found = _axe.Axe().run(self.page).response["violations"]
+        return [
+            f"{self.path}: {one['id']} ({one['impact']}) {node['target']} {node['html'][:120]}"
+            for one in found
+            for node in one["nodes"]
+            if one["impact"] in ("serious", "critical")
+        ]
 
     def figure(self, name: str) -> str:
         """What a figure of the page says."""

@@ -70,6 +70,16 @@ def test_every_page_fits_and_has_nothing_to_complain_about(
     assert tab.errors == []
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_page_keeps_anybody_out(tab: Tab, paths: list[str], width: int) -> None:
+    tab.page.set_viewport_size({"width": width, "height": 900})
+    found: list[str] = []
+    for path in paths:
+        tab.go(path)
+        found += tab.barriers()
+    assert not found, "\n".join(found)
+
+
 def test_what_is_not_there_fits_too(tab: Tab, paths: list[str]) -> None:
     for path in ("/nothing", "/batches/MB20200101-0001", "/documents/999999"):
         tab.go(path)

@@ -12,9 +12,12 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from executor.statuses import RunStatus as JobStatus
+from portal.errors import SyncError
 from portal.models import Batch, Document, File, Overlap, Role, User, utc_now
+from portal.notify.kinds import NEWS, ChannelKind
 from portal.runtime import Portal
-from portal.services import batches
+from portal.services import batches, notice_channels, notices
+from portal.services.notice_channels import ChannelForm
 from portal.sync.sources.rows import SourceFile
 from portal.sync.transfer.work import Claim, Result, StoredFile
 from tests.portal.fake_source import make_document, make_file
@@ -151,6 +154,27 @@ class PageScene:
     def disable(self, name: str) -> None:
         with self.portal.ledger.write() as session:
             session.execute(update(User).where(User.name == name).values(enabled=False))
+
+    # Notifications.
+
+    def notice_channel(self) -> int:
+        """A channel that was told something; its id."""
+        form = ChannelForm(
+            name="财务群",
+            kind=ChannelKind.WECOM,
+            language="zh",
+            events=NEWS,
+            portal_url="",
+            config={"url": "https://robot.example/?key=x"},
+        )
+        with self.portal.ledger.write() as session:
+            channel = notice_channels.save(
+                session, form, box=self.portal.box, by="admin", now=utc_now()
+            )
+            error = SyncError("NOTICE_REFUSED", detail="HTTP 500")
+            notice = notice_channels.test(session, channel, by="admin", now=utc_now())
+            notices.refused(session, notice, error, now=utc_now())
+            return channel.id
 
     # Job runs.
 

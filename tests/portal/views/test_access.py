@@ -32,6 +32,9 @@ def path_of(app: Flask, rule: Rule) -> str:
         "document_id": 999_999,
         "file_id": 999_999,
         "run_id": 999_999,
+        "chore_id": 1,
+        "channel_id": 999_999,
+        "notice_id": 999_999,
     }
     wanted = {name: values[name] for name in rule.arguments}
     return app.url_map.bind("localhost").build(rule.endpoint, wanted)

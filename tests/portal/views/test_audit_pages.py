@@ -157,7 +157,7 @@ def test_it_comes_page_by_page_and_keeps_the_filter(scene: PageScene, auditor: V
             audit.record(session, "user.login", by=f"u{number:02}", at=utc_now())
             audit.record(session, "user.logout", by=f"u{number:02}", at=utc_now())
     first = auditor.get("/audit/?action=user.login")
-    (older,) = [link for link in first.links if "before=" in link]
+    (older,) = [link for link in first.links if "after=" in link]
     names = [row[1] for page in (first, auditor.get(older)) for row in page.rows()]
     assert names == [f"u{number:02}" for number in range(59, -1, -1)]
 

@@ -1,0 +1,81 @@
+"""What a chore's performer is given: the portal, its parameters, and a way to say how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from portal.runtime import Portal
+from portal.services import chores
+from portal.services.chores import Held
+
+_SAY_EVERY_SECONDS = 1.0
+
+
+class Stopping(Exception):
+    """The clerk is to stop; another one does the chore anew."""
+
+
+class Desk:
+    """One chore being performed.
+
+    :ivar portal: the parts of this process
+    :ivar host: the worker host this is
+    :ivar clerk: the clerk's name
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        held: Held,
+        *,
+        host: str,
+        clerk: str,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self.portal = portal
+        self.host = host
+        self.clerk = clerk
+        self._held = held
+        self._stopping = stopping
+        self._said_at = 0.0
+
+    @property
+    def chore_id(self) -> int:
+        """Its row's id."""
+        return self._held.chore_id
+
+    @property
+    def attempt(self) -> int:
+        """How often it has been begun; names made of id and attempt are nobody else's."""
+        return self._held.attempt
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What was asked for."""
+        return self._held.params
+
+    @property
+    def asked_by(self) -> str:
+        """Who asked."""
+        return self._held.asked_by
+
+    def progress(self, done: int, total: int | None = None) -> None:
+        """Say how far it is, as often as one likes; written once a second.
+
+        Call it between any two pieces of work: it is also how a chore is stopped.
+
+        :raises Stopping: when the clerk is to stop
+        :raises ChoreLost: when a person cancelled it, or another clerk has it
+        """
+        if self._stopping():
+            raise Stopping
+        if time.monotonic() - self._said_at < _SAY_EVERY_SECONDS:
+            return
+        self._said_at = time.monotonic()
+        with self.portal.ledger.write() as session:
+            chores.note_progress(session, self._held, done=done, total=total)
+
+
+Perform = Callable[[Desk], Mapping[str, Any] | None]

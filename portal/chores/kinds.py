@@ -1,0 +1,32 @@
+"""Which chores there are, and who performs them.
+
+A performer is idempotent: it may be begun anew after its clerk died. What it returns is kept as
+the chore's result; a :class:`portal.errors.SyncError` or ``NotAllowed`` it raises, as the reason
+why it failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portal.chores import notifying
+from portal.chores.desk import Perform
+from portal.services import notices
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind of chore is performed.
+
+    :param quick: somebody looks at the page until it ends, in seconds: it does not wait behind
+        chores that take minutes
+    """
+
+    perform: Perform
+    quick: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    notices.CHORE: Kind(notifying.deliver, quick=True),
+}
