@@ -119,10 +119,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def program(python: str, arguments: Sequence[str], log: Path) -> Iterator[None]:
-    """A process while the block lasts."""
+def program(
+    python: str, arguments: Sequence[str], log: Path, *, folder: Path | None = None
+) -> Iterator[None]:
+    """A process while the block lasts, in a folder of its own if one is given."""
     with log.open("ab") as output:
-        process = subprocess.Popen([python, *arguments], stdout=output, stderr=output)
+        process = subprocess.Popen([python, *arguments], stdout=output, stderr=output, cwd=folder)
     try:
         yield
     finally:
@@ -175,7 +177,8 @@ def ours(folder: Path) -> Iterator[Subject]:
 def pyxxl(python: str, folder: Path) -> Iterator[Subject]:
     """pyxxl's own server, with an admin that says yes to everything."""
     port = free_port()
-    with program(python, ("-c", PYXXL, str(port), str(folder)), folder / "pyxxl.log"):
+    arguments = ("-c", PYXXL, str(port), str(folder))  # writes a log of its own where it stands
+    with program(python, arguments, folder / "pyxxl.out", folder=folder):
         subject = Subject("pyxxl", "127.0.0.1", port, "/", "quick")
         wait_for("pyxxl", lambda: subject.call("beat", b'""'))
         yield subject

@@ -25,11 +25,19 @@ OFFER_AGAIN: Final = timedelta(seconds=15)
 OFFER_AGAIN_AT_MOST: Final = timedelta(minutes=5)
 
 
-#: Made once: to make it costs as much as to ask it, and admins ask it before every trigger.
+# Made once: to make a statement costs as much as to execute it, and these come with every trigger.
 _IS_BUSY: Final = select(
     exists().where(
         ExecutorRun.job_id == bindparam("job_id"), ExecutorRun.status.in_(UNFINISHED_VALUES)
     )
+)
+_SAME: Final = select(ExecutorRun.id, ExecutorRun.status).where(
+    ExecutorRun.job_id == bindparam("job_id"),
+    ExecutorRun.log_id == bindparam("log_id"),
+    ExecutorRun.log_date_time == bindparam("log_date_time"),
+)
+_UNFINISHED: Final = select(ExecutorRun.handler, ExecutorRun.status).where(
+    ExecutorRun.job_id == bindparam("job_id"), ExecutorRun.status.in_(UNFINISHED_VALUES)
 )
 
 
@@ -138,13 +146,12 @@ def _startable() -> Select[int]:
 
 
 def _find(session: Session, trigger: Trigger) -> tuple[int, RunStatus] | None:
-    row = session.execute(
-        select(ExecutorRun.id, ExecutorRun.status).where(
-            ExecutorRun.job_id == trigger.job_id,
-            ExecutorRun.log_id == trigger.log_id,
-            ExecutorRun.log_date_time == trigger.log_date_time,
-        )
-    ).first()
+    key = {
+        "job_id": trigger.job_id,
+        "log_id": trigger.log_id,
+        "log_date_time": trigger.log_date_time,
+    }
+    row = session.connection().execute(_SAME, key).first()
     return None if row is None else (row.id, RunStatus(row.status))
 
 
@@ -152,11 +159,8 @@ def _make_room(
     session: Session, trigger: Trigger, queue_limit: int, now: datetime
 ) -> list[RunInfo]:
     """Java's order: another handler ends the job's runs, else the block strategy decides."""
-    unfinished = session.execute(
-        select(ExecutorRun.handler, ExecutorRun.status).where(
-            ExecutorRun.job_id == trigger.job_id, ExecutorRun.status.in_(UNFINISHED_VALUES)
-        )
-    ).all()
+    job = {"job_id": trigger.job_id}
+    unfinished = session.connection().execute(_UNFINISHED, job).all()
     if any(handler != trigger.handler for handler, _status in unfinished):
         return endings.stop_job(session, trigger.job_id, Cause.CHANGE, now)
     if unfinished and trigger.block_strategy == texts.DISCARD_LATER:

@@ -62,6 +62,7 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "notices.again": OPERATORS,
     "jobs.index": ALL,
     "jobs.live": ALL,
+    "jobs.rows": ALL,
     "jobs.send_again": OPERATORS,
     "jobs.show": ALL,
     "jobs.tail": ALL,
