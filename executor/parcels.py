@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Select, Update, exists, or_, select, update
+from sqlalchemy import Select, Update, case, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from . import locks
@@ -27,6 +27,7 @@ class Parcel:
 
     run_id: int
     attempts: int
+    due_at: datetime | None
     shape: Shape
     result: Result
 
@@ -55,7 +56,7 @@ def reserve(session: Session, now: datetime) -> Reservation:
         if run.log_id in batch or any(parcel.shape is not shape for parcel in batch.values()):
             continue
         run.delivering_until = until
-        batch[run.log_id] = Parcel(run.id, run.delivery_attempts, shape, _result(run))
+        batch[run.log_id] = _parcel(run, shape)
     return Reservation(list(batch.values()), until)
 
 
@@ -71,8 +72,13 @@ def prolong(session: Session, reservation: Reservation, now: datetime) -> bool:
 def mark_delivered(
     session: Session, reservation: Reservation, parcel: Parcel, now: datetime
 ) -> None:
-    """An admin has said 200."""
-    values = {"delivered_at": now, "next_delivery_at": None, "delivering_until": None}
+    """An admin has said 200; a result that was asked for again meanwhile is still due."""
+    asked_again = ExecutorRun.next_delivery_at != parcel.due_at
+    values = {
+        "delivered_at": now,
+        "next_delivery_at": case((asked_again, ExecutorRun.next_delivery_at)),
+        "delivering_until": None,
+    }
     rows_changed(session, _reserved(reservation, parcel).values(**values))
 
 
@@ -108,6 +114,10 @@ def _reserved(reservation: Reservation, *parcels: Parcel) -> Update:
         ExecutorRun.id.in_([parcel.run_id for parcel in parcels]),
         ExecutorRun.delivering_until == reservation.until,
     )
+
+
+def _parcel(run: ExecutorRun, shape: Shape) -> Parcel:
+    return Parcel(run.id, run.delivery_attempts, run.next_delivery_at, shape, _result(run))
 
 
 def _result(run: ExecutorRun) -> Result:

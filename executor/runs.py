@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
-from sqlalchemy import Select, bindparam, exists, func, insert, select, update
+from sqlalchemy import Select, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from . import endings, locks, observing
@@ -196,10 +196,13 @@ def _insert(session: Session, trigger: Trigger, *, resumable: bool, now: datetim
 
 
 def _deliver_again(session: Session, run_id: int, now: datetime) -> None:
-    # A result that is still on its way has next_delivery_at set and is left alone.
+    # One that waits for its turn is sent anyway; one on its way may have arrived before this.
     rows_changed(
         session,
         update(ExecutorRun)
-        .where(ExecutorRun.id == run_id, ExecutorRun.next_delivery_at.is_(None))
+        .where(
+            ExecutorRun.id == run_id,
+            or_(ExecutorRun.next_delivery_at.is_(None), ExecutorRun.delivering_until > now),
+        )
         .values(next_delivery_at=now),
     )

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from executor import admins
+from executor import admins, parcels
 from executor.admins import (
     CALLBACK_SECONDS,
     AdminClient,
@@ -382,6 +382,24 @@ def test_trigger_that_comes_again_has_its_result_sent_again(
     rig.tick()
     rig.tick()
     assert admin.batches == [[1], [1]]
+
+
+def test_trigger_that_comes_again_while_its_result_is_on_its_way_has_it_sent_again(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    rig.run(1)
+    rig.work()
+    with rig.database.begin() as session:
+        reservation = parcels.reserve(session, rig.now)
+    rig.advance(1)
+    rig.run(1)
+    with rig.database.begin() as session:
+        parcels.mark_delivered(session, reservation, reservation.parcels[0], rig.now)
+    rig.tick()
+    rig.tick()
+    assert admin.batches == [[1]]
+    assert rig.row(1).next_delivery_at is None
 
 
 def test_two_agents_never_send_one_result_at_the_same_time(
