@@ -60,7 +60,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         prepare_engine(db.engine)
         ledger = Ledger(db.engine)
     ledger.origin = origin.origin
-    origin.init_app(app, trusted_proxies=settings.trusted_proxies)
     queue = WorkQueue(settings.queue_path)
     executor = _build_executor(settings, ledger, queue)
     app.extensions["portal"] = Portal(
@@ -72,8 +71,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         queue=queue,
         executor=executor,
     )
-    csrf = CSRFProtect(app)
-    csrf.exempt(executor.init_app(app, prefix=EXECUTOR_PREFIX))  # admins show their token instead
+    CSRFProtect(app)
+    executor.init_app(app, prefix=EXECUTOR_PREFIX)
+    origin.init_app(app, trusted_proxies=settings.trusted_proxies)
     executor.on_kill(jobs.release_batches)
     executor.observe(jobs.record_run)
     executor.on_forget(jobs.forget_run)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from flask import Flask
+from flask_babel import format_timedelta
 from jinja2 import StrictUndefined
 
 from portal.errors import action, reason
@@ -104,6 +105,7 @@ AUDIT_ACTIONS = {
     "source.check": ("测试连接", "connection tested"),
     "job.accept": ("接受任务", "job accepted"),
     "job.end": ("任务结束", "job ended"),
+    "job.again": ("重新回调", "result sent again"),
     "notice.add": ("新增通知渠道", "notification channel added"),
     "notice.change": ("修改通知渠道", "notification channel changed"),
     "notice.remove": ("删除通知渠道", "notification channel removed"),
@@ -147,6 +149,7 @@ _DETAILS = {
     "log_id": ("日志编号", "log"),
     "code": ("结果码", "code"),
     "params": ("参数", "parameter"),
+    "results": ("结果数", "results"),
     "kind": ("种类", "kind"),
     "sampled": ("抽样", "sampled"),
     "causes": ("原因", "causes"),
@@ -204,6 +207,7 @@ def init_app(app: Flask) -> None:
     """Give the filters to the templates."""
     app.jinja_env.filters.update(
         moment=moment,
+        span=span,
         number=number,
         size=size,
         money=money,
@@ -249,6 +253,11 @@ def moment(value: datetime | None) -> str:
     if value is None:
         return "—"
     return f"{value.astimezone(current_portal().settings.timezone):%Y-%m-%d %H:%M:%S}"
+
+
+def span(value: timedelta) -> str:
+    """How long something lasts or lasted, in its largest unit: ``3 分钟``."""
+    return str(format_timedelta(max(value, timedelta(seconds=1)), threshold=1.5))
 
 
 def number(value: int | None) -> str:

@@ -28,6 +28,8 @@ METHODS = [
 ]
 KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
 
+_PARTS = ("live", "progress", "rows", "tail")
+
 
 def texts_in_use() -> set[str]:
     found = extract_from_dir(ROOT, METHODS, keywords=KEYWORDS)
@@ -85,7 +87,8 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
     tabs = ("", "/failures", "/scan", "/documents", "/log", "/documents?status=skipped")
     return [
-        *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new", "/jobs/"),
+        *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new"),
+        *("/jobs/", "/jobs/?status=killed"),
         *("/notices/", "/notices/new", f"/notices/{scene.notice_channel()}"),
         *("/batches/?org=none", "/months/", "/months/?first=2999-01", "/months/?after=1~1999-01"),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
@@ -123,7 +126,7 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     adapter = app.url_map.bind("localhost")
     looked_at = {adapter.match(path.split("?")[0], "GET")[0] for path in everything}
     gettable = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
-    parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in ("live", "progress", "tail")}
+    parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in _PARTS}
     downloads = {"documents.download", "documents.download_version"}
     health = {"health.healthz", "health.readyz", "health.metrics"}
     files = {"static", "documents.picture", *downloads, *health}
