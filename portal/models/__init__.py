@@ -11,6 +11,17 @@ from portal.models.item import BatchItem
 from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
 from portal.models.overlap import Overlap
+from portal.models.reconciliation import (
+    Balance,
+    CheckedMonth,
+    Part,
+    Reconciliation,
+    ReconciliationCell,
+    ReconciliationFinding,
+    ReconciliationMonth,
+    ReconciliationState,
+    Sums,
+)
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.models.user import Role, User
@@ -28,10 +39,12 @@ __all__ = [
     "AuditCheck",
     "AuditEvent",
     "AuditSeal",
+    "Balance",
     "Base",
     "Batch",
     "BatchItem",
     "BatchNumber",
+    "CheckedMonth",
     "Chore",
     "Clerk",
     "Counts",
@@ -43,9 +56,16 @@ __all__ = [
     "Hold",
     "JobBatch",
     "Overlap",
+    "Part",
+    "Reconciliation",
+    "ReconciliationCell",
+    "ReconciliationFinding",
+    "ReconciliationMonth",
+    "ReconciliationState",
     "Role",
     "Slice",
     "SourceLevel",
+    "Sums",
     "User",
     "Verification",
     "VerificationFinding",

@@ -1,0 +1,317 @@
+"""对账 as the ledger keeps it: asked for, performed by one at a time, ended; never removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from portal.errors import NotAllowed, NotFound
+from portal.ledger import Ledger
+from portal.models import (
+    DataSource,
+    Part,
+    Reconciliation,
+    ReconciliationCell,
+    ReconciliationFinding,
+    ReconciliationMonth,
+    ReconciliationState,
+)
+from portal.models.reconciliation import DEFECTS
+from portal.services import audit
+from portal.services.months import MonthRange
+from portal.services.paging import Leaf, Place, read
+from portal.services.verification_scope import month_range
+
+KIND = "reconcile"
+MOST_MONTHS = 600
+_PAGE = 500
+_UNFINISHED = (ReconciliationState.WAITING, ReconciliationState.RUNNING)
+
+LABELS: Mapping[str, tuple[str, str]] = {
+    "failed": ("失败", "failed"),
+    "pending": ("待处理", "pending"),
+    "unlisted": ("未清点", "not listed yet"),
+    "new": ("清点后新增", "new since the listing"),
+    "excluded": ("不在任何批次范围", "in no batch's scope"),
+    "gone": ("源端已无", "gone at the source"),
+    "misplaced": ("归在别处", "filed elsewhere"),
+    "listed_twice": ("源端重复列出", "listed twice"),
+    "missing": ("缺少文件", "file missing"),
+    "extra": ("多余文件", "extra file"),
+    "twice": ("重复存放", "stored twice"),
+    "size": ("大小不符", "wrong size"),
+    "digest": ("摘要不符", "wrong digest"),
+    "wrong_document": ("归错单据", "in the wrong document"),
+    "wrong_month": ("归错月份", "in the wrong month"),
+    "metadata": ("单据信息不符", "metadata differs"),
+    "archived": ("已归档", "archived"),
+    "skipped": ("已跳过", "skipped"),
+    "equal": ("相符", "equal"),
+    "explained": ("差异已说明", "explained"),
+    "unbalanced": ("不平", "unbalanced"),
+    "waiting": ("等待", "waiting"),
+    "running": ("进行中", "running"),
+    "ended": ("已结束", "ended"),
+    "cancelled": ("已取消", "cancelled"),
+}
+
+
+def label(word: str, language: str) -> str:
+    """The word on screen for a part, a balance or a state."""
+    return LABELS[word][0 if language.startswith("zh") else 1]
+
+
+def ask(
+    session: Session,
+    source_id: int,
+    first_month: str,
+    last_month: str,
+    *,
+    reread: bool,
+    by: str,
+    now: datetime,
+) -> Reconciliation:
+    """Record that somebody wants a source reconciled over these months, both included.
+
+    :raises NotFound: when there is no such source
+    :raises NotAllowed: when the months make no range
+    """
+    if session.get(DataSource, source_id) is None:
+        raise NotFound("没有这个数据源", "there is no such data source")
+    months_of(first_month, last_month)
+    run = Reconciliation(
+        data_source_id=source_id,
+        first_month=first_month,
+        last_month=last_month,
+        reread=reread,
+        state=ReconciliationState.WAITING,
+        asked_by=by,
+        asked_at=now,
+    )
+    session.add(run)
+    session.flush()
+    detail = {
+        "reconciliation": run.id,
+        "month": f"{first_month} – {last_month}",
+        "reread": reread,
+    }
+    audit.record(session, "reconcile.ask", by=by, at=now, detail=detail)
+    return run
+
+
+def months_of(first: str, last: str) -> list[str]:
+    """The months from ``first`` to ``last``, both included.
+
+    :raises NotAllowed: when these are no months in this order, or too many
+    """
+    try:
+        one, other = (date.fromisoformat(f"{month}-01") for month in (first, last))
+    except ValueError:
+        raise NotAllowed("月份应如 2024-03", "a month must be given such as 2024-03") from None
+    count = (other.year - one.year) * 12 + other.month - one.month + 1
+    if not 1 <= count <= MOST_MONTHS:
+        raise NotAllowed(
+            f"起始月份不能晚于结束月份，最多 {MOST_MONTHS} 个月",
+            f"the first month must not be after the last, {MOST_MONTHS} months at most",
+        )
+    numbers = (one.year * 12 + one.month - 1 + step for step in range(count))
+    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in numbers]
+
+
+def ranges_of(run: Reconciliation, zone: Any) -> list[MonthRange]:
+    """Its months as instants."""
+    return [month_range(month, zone) for month in months_of(run.first_month, run.last_month)]
+
+
+def find(session: Session, run_id: int) -> Reconciliation:
+    """
+    :raises NotFound: when there is none
+    """
+    run = session.get(Reconciliation, run_id)
+    if run is None:
+        raise NotFound("没有这次对账", "there is no such reconciliation")
+    return run
+
+
+# Performing one.
+
+
+def begin(ledger: Ledger, run_id: int, *, runner: str, now: datetime) -> Reconciliation:
+    """Take a reconciliation over; what an earlier runner found is forgotten.
+
+    :raises NotAllowed: when it has ended
+    """
+    with ledger.write() as session:
+        run = session.get_one(Reconciliation, run_id, with_for_update=True)
+        if run.state not in _UNFINISHED:
+            raise NotAllowed("这次对账已结束", "this reconciliation has ended")
+        run.state = ReconciliationState.RUNNING
+        run.runner = runner
+        run.started_at = run.started_at or now
+        for table in (ReconciliationCell, ReconciliationFinding):
+            session.execute(delete(table).where(table.reconciliation_id == run_id))
+        session.execute(
+            # A month that was re-read to its end need not be read again.
+            delete(ReconciliationMonth).where(
+                ReconciliationMonth.reconciliation_id == run_id,
+                ReconciliationMonth.reread_at.is_(None),
+            )
+        )
+        session.flush()
+        session.expunge(run)
+    return run
+
+
+@contextmanager
+def writing(ledger: Ledger, run: Reconciliation) -> Iterator[Session]:
+    """A transaction of the one that performs it.
+
+    :raises NotAllowed: when somebody else does by now, or it was cancelled
+    """
+    with ledger.write() as session:
+        ours = session.execute(
+            update(Reconciliation)
+            .where(
+                Reconciliation.id == run.id,
+                Reconciliation.runner == run.runner,
+                Reconciliation.state == ReconciliationState.RUNNING,
+            )
+            .values(runner=run.runner)
+            .returning(Reconciliation.id)
+            .execution_options(synchronize_session=False)
+        )
+        if ours.one_or_none() is None:
+            raise NotAllowed(
+                "这次对账已由另一个进程接手", "another process has taken this reconciliation over"
+            )
+        yield session
+
+
+def stop(
+    session: Session,
+    run_id: int,
+    state: ReconciliationState,
+    *,
+    now: datetime,
+    code: str | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> None:
+    """End one that will not be performed to its end; does nothing to one that has ended."""
+    run = session.get_one(Reconciliation, run_id, with_for_update=True)
+    if run.state not in _UNFINISHED:
+        return
+    run.state = state
+    run.ended_at = now
+    run.error_code = code
+    run.error_params = None if params is None else dict(params)
+    detail = {"reconciliation": run.id}
+    audit.record(
+        session, "reconcile.end", by=run.asked_by, at=now, new=state, reason=code, detail=detail
+    )
+
+
+# Reading.
+
+
+def runs(session: Session, place: Place, *, source_id: int | None = None) -> Leaf[Any]:
+    """Reconciliations with their sources."""
+    query = select(Reconciliation, DataSource).join(
+        DataSource, DataSource.id == Reconciliation.data_source_id
+    )
+    if source_id is not None:
+        query = query.where(Reconciliation.data_source_id == source_id)
+    return read(session, query, place, columns={"id": Reconciliation.id}, row_id=Reconciliation.id)
+
+
+def months(session: Session, run_id: int) -> Sequence[ReconciliationMonth]:
+    """Its months, in order."""
+    query = select(ReconciliationMonth).where(ReconciliationMonth.reconciliation_id == run_id)
+    return session.scalars(query.order_by(ReconciliationMonth.month)).all()
+
+
+CELL_SORTS = {
+    "month": ReconciliationCell.month,
+    "org": ReconciliationCell.org_code,
+    "type": ReconciliationCell.bill_type_code,
+    "listed": ReconciliationCell.listed_documents,
+    "archived": ReconciliationCell.archived_documents,
+    "defects": ReconciliationCell.defects,
+}
+
+
+def cells(
+    session: Session,
+    run_id: int,
+    place: Place,
+    *,
+    month: str = "",
+    org: str = "",
+    kind: str = "",
+    balance: str = "",
+) -> Leaf[ReconciliationCell]:
+    """Its cells, narrowed by what is not empty."""
+    query = select(ReconciliationCell).where(ReconciliationCell.reconciliation_id == run_id)
+    wanted = {
+        ReconciliationCell.month: month,
+        ReconciliationCell.org_code: org,
+        ReconciliationCell.bill_type_code: kind,
+        ReconciliationCell.balance: balance,
+    }
+    query = query.where(*(column == word for column, word in wanted.items() if word))
+    return read(session, query, place, columns=CELL_SORTS, row_id=ReconciliationCell.id)
+
+
+FINDING_SORTS = {"id": ReconciliationFinding.id}
+
+
+def findings(
+    session: Session,
+    run_id: int,
+    place: Place,
+    *,
+    part: Part | None = None,
+    month: str = "",
+    org: str | None = None,
+    kind: str | None = None,
+) -> Leaf[ReconciliationFinding]:
+    """What parts and defects are made of; ``org`` and ``kind`` may be asked for as empty."""
+    query = select(ReconciliationFinding).where(ReconciliationFinding.reconciliation_id == run_id)
+    parts = list(DEFECTS) if part is None else [part]
+    query = query.where(ReconciliationFinding.part.in_(parts))
+    if month:
+        query = query.where(ReconciliationFinding.month == month)
+    if org is not None:
+        query = query.where(ReconciliationFinding.org_code == org)
+    if kind is not None:
+        query = query.where(ReconciliationFinding.bill_type_code == kind)
+    return read(session, query, place, columns=FINDING_SORTS, row_id=ReconciliationFinding.id)
+
+
+def defects_by_part(session: Session, run_id: int) -> dict[Part, int]:
+    """How many defects of each class."""
+    query = (
+        select(ReconciliationFinding.part, func.count())
+        .where(
+            ReconciliationFinding.reconciliation_id == run_id,
+            ReconciliationFinding.part.in_(DEFECTS),
+        )
+        .group_by(ReconciliationFinding.part)
+    )
+    return {row.part: row[1] for row in session.execute(query)}
+
+
+def every(ledger: Ledger, query: Select[Any], row_id: Any) -> Iterator[Any]:
+    """All rows of a query in the order of their ids, a page at a time."""
+    last = 0
+    while True:
+        with ledger.read() as session:
+            page = session.scalars(query.where(row_id > last).order_by(row_id).limit(_PAGE)).all()
+        yield from page
+        if len(page) < _PAGE:
+            return
+        last = page[-1].id
