@@ -16,6 +16,8 @@ from portal.language import language
 from portal.models import Overlap, Role
 from portal.models.overlap import overlap_label
 from portal.runtime import current_portal
+from portal.services.checked_months import WORDS
+from portal.services.reconciliation_words import LABELS
 from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
 
@@ -38,6 +40,9 @@ _BADGES = {
     "killed": "orange",
     "done": "green",
     "cancelled": "orange",
+    "equal": "green",
+    "explained": "cyan",
+    "unbalanced": "red",
 }
 _ROLES = {
     Role.ADMIN: ("管理员", "admin"),
@@ -86,6 +91,10 @@ AUDIT_ACTIONS = {
     "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
+    "reconcile.ask": ("要求对账", "reconciliation asked for"),
+    "reconcile.end": ("对账结束", "reconciliation ended"),
+    "month.check": ("月份已核对", "month checked"),
+    "month.withdraw": ("撤销已核对", "tick withdrawn"),
     "document.replace": ("替换归档版本", "archived version replaced"),
     "document.damaged": ("归档损坏未能替换", "damaged and not replaced"),
 }
@@ -125,6 +134,11 @@ _DETAILS = {
     "proxy": ("代理", "proxy"),
     "private_ca": ("私有证书", "private CA"),
     "old_folder": ("旧版本", "old version"),
+    "reconciliation": ("对账", "reconciliation"),
+    "reread": ("重读文件", "files re-read"),
+    "months": ("月份数", "months"),
+    "unbalanced": ("不平", "unbalanced"),
+    "defects": ("问题", "defects"),
     "new_folder": ("新版本", "new version"),
 }
 _SOUND = {"sound": ("完好", "sound"), "unsound": ("有问题", "unsound")}
@@ -247,7 +261,13 @@ def audit_word(value: str | None, action: str) -> str:
     return value or ""
 
 
-_WORDS_OF = {"job.accept": _RUNS, "job.end": _RUNS, "audit.verify": _SOUND}
+_WORDS_OF: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "job.accept": _RUNS,
+    "job.end": _RUNS,
+    "audit.verify": _SOUND,
+    "reconcile.end": LABELS,
+    "month.withdraw": WORDS,
+}
 _KINDS_OF: dict[str, tuple[type[Status] | type[SyncStatus], ...]] = {
     "slice.listing": (ListingStatus,),
     "item.status": (ItemStatus,),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from portal.chores import reconciling
 from portal.chores.desk import Perform
 
 
@@ -25,4 +26,4 @@ class Kind:
     quick: bool = False
 
 
-KINDS: Mapping[str, Kind] = {}
+KINDS: Mapping[str, Kind] = {"reconcile": Kind(reconciling.perform)}

@@ -24,6 +24,7 @@ COMMANDS = {
     "batch": ("batch", "迁移批次 Batches."),
     "audit": ("audit", "操作日志 The audit trail: verify it, print its anchor."),
     "verify": ("verify", "重读归档并核对 Re-read the archive and compare it with the ledger."),
+    "reconcile": ("reconcile", "与源端对账 Reconcile months with their source."),
 }
 
 

@@ -30,6 +30,7 @@ class Difference:
     part: Part
     file_id: str | None = None
     place: str | None = None
+    sha256: str | None = None
     params: Mapping[str, Any] | None = None
 
 
@@ -59,7 +60,9 @@ def differences(
     for file_id, there in declared.items():
         file = stored.get(file_id)
         if file is None or file.storage_key is None:
-            yield Difference(Part.MISSING, file_id, params={"name": there.name})
+            yield Difference(
+                Part.MISSING, file_id, sha256=there.sha256, params={"name": there.name}
+            )
             continue
         yield from _file_differences(there, file)
         words += [
@@ -73,7 +76,7 @@ def differences(
         ]
     for file_id, file in stored.items():
         if file_id not in declared:
-            yield Difference(Part.EXTRA, file_id, file.storage_key, {"name": file.name})
+            yield Difference(Part.EXTRA, file_id, file.storage_key, params={"name": file.name})
     if words:
         yield Difference(Part.METADATA, params={"words": words[:_SHOWN]})
 
@@ -82,10 +85,10 @@ def _file_differences(there: SourceFile, file: AnyRow) -> Iterator[Difference]:
     """What was stored beside what is declared, where it is; the size counts before the digest."""
     if there.size is not None and there.size != file.size:
         params = {"name": there.name, "there": there.size, "here": file.size}
-        yield Difference(Part.SIZE, there.file_id, file.storage_key, params)
+        yield Difference(Part.SIZE, there.file_id, file.storage_key, params=params)
     elif there.sha256 is not None and there.sha256 != file.sha256:
         params = {"name": there.name, "there": there.sha256, "here": file.sha256}
-        yield Difference(Part.DIGEST, there.file_id, file.storage_key, params)
+        yield Difference(Part.DIGEST, there.file_id, file.storage_key, params=params)
 
 
 def _text(value: datetime | Decimal | None) -> str | None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, and_, delete, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed, NotFound
@@ -22,48 +22,16 @@ from portal.models import (
     ReconciliationState,
 )
 from portal.models.reconciliation import DEFECTS
-from portal.services import audit
+from portal.services import audit, chores
 from portal.services.months import MonthRange
 from portal.services.paging import Leaf, Place, read
 from portal.services.verification_scope import month_range
+from portal.statuses import ChoreStatus
 
 KIND = "reconcile"
 MOST_MONTHS = 600
 _PAGE = 500
 _UNFINISHED = (ReconciliationState.WAITING, ReconciliationState.RUNNING)
-
-LABELS: Mapping[str, tuple[str, str]] = {
-    "failed": ("失败", "failed"),
-    "pending": ("待处理", "pending"),
-    "unlisted": ("未清点", "not listed yet"),
-    "new": ("清点后新增", "new since the listing"),
-    "excluded": ("不在任何批次范围", "in no batch's scope"),
-    "gone": ("源端已无", "gone at the source"),
-    "misplaced": ("归在别处", "filed elsewhere"),
-    "listed_twice": ("源端重复列出", "listed twice"),
-    "missing": ("缺少文件", "file missing"),
-    "extra": ("多余文件", "extra file"),
-    "twice": ("重复存放", "stored twice"),
-    "size": ("大小不符", "wrong size"),
-    "digest": ("摘要不符", "wrong digest"),
-    "wrong_document": ("归错单据", "in the wrong document"),
-    "wrong_month": ("归错月份", "in the wrong month"),
-    "metadata": ("单据信息不符", "metadata differs"),
-    "archived": ("已归档", "archived"),
-    "skipped": ("已跳过", "skipped"),
-    "equal": ("相符", "equal"),
-    "explained": ("差异已说明", "explained"),
-    "unbalanced": ("不平", "unbalanced"),
-    "waiting": ("等待", "waiting"),
-    "running": ("进行中", "running"),
-    "ended": ("已结束", "ended"),
-    "cancelled": ("已取消", "cancelled"),
-}
-
-
-def label(word: str, language: str) -> str:
-    """The word on screen for a part, a balance or a state."""
-    return LABELS[word][0 if language.startswith("zh") else 1]
 
 
 def ask(
@@ -215,6 +183,23 @@ def stop(
     )
 
 
+def is_cancelled(session: Session, chore_id: int) -> bool:
+    """Whether a person cancelled the chore that performs one."""
+    return chores.find(session, chore_id).status is ChoreStatus.CANCELLED
+
+
+def give_to_clerk(session: Session, run: Reconciliation, *, now: datetime) -> None:
+    """Have a clerk perform it."""
+    run.chore_id = chores.ask(
+        session,
+        KIND,
+        by=run.asked_by,
+        now=now,
+        subject=f"reconciliation:{run.id}",
+        params={"reconciliation": run.id},
+    ).id
+
+
 # Reading.
 
 
@@ -232,6 +217,25 @@ def months(session: Session, run_id: int) -> Sequence[ReconciliationMonth]:
     """Its months, in order."""
     query = select(ReconciliationMonth).where(ReconciliationMonth.reconciliation_id == run_id)
     return session.scalars(query.order_by(ReconciliationMonth.month)).all()
+
+
+def one_row(
+    session: Session, run: Reconciliation, month: str, org: str | None, kind: str | None
+) -> ReconciliationMonth | ReconciliationCell | None:
+    """The cell of these codes, or the month where none are given; none when it has no such one."""
+    if org is None or kind is None:
+        table = ReconciliationMonth
+        query = select(table).where(table.reconciliation_id == run.id, table.month == month)
+        return session.scalar(query)
+    cell = ReconciliationCell
+    return session.scalar(
+        select(cell).where(
+            cell.reconciliation_id == run.id,
+            cell.month == month,
+            cell.org_code == org,
+            cell.bill_type_code == kind,
+        )
+    )
 
 
 CELL_SORTS = {
@@ -283,12 +287,17 @@ def findings(
     query = select(ReconciliationFinding).where(ReconciliationFinding.reconciliation_id == run_id)
     parts = list(DEFECTS) if part is None else [part]
     query = query.where(ReconciliationFinding.part.in_(parts))
-    if month:
-        query = query.where(ReconciliationFinding.month == month)
-    if org is not None:
-        query = query.where(ReconciliationFinding.org_code == org)
-    if kind is not None:
-        query = query.where(ReconciliationFinding.bill_type_code == kind)
+    found = ReconciliationFinding
+    wanted = [(found.month, found.at_month, month or None)]
+    wanted += [(found.org_code, found.at_org, org), (found.bill_type_code, found.at_type, kind)]
+    asked = [(there, here, word) for there, here, word in wanted if word is not None]
+    # What is filed elsewhere belongs to both cells.
+    query = query.where(
+        or_(
+            and_(true(), *(there == word for there, _, word in asked)),
+            and_(found.at_month.is_not(None), *(here == word for _, here, word in asked)),
+        )
+    )
     return read(session, query, place, columns=FINDING_SORTS, row_id=ReconciliationFinding.id)
 
 

@@ -121,6 +121,8 @@ def unnamed(
         part, params = Part.EXTRA, {}
         if waiting:
             lost = waiting.pop()
+            if lost.folder == key.rpartition("/")[0]:
+                continue  # it lies where it belongs, and it is the ledger that lacks it
             session.execute(
                 delete(ReconciliationFinding).where(ReconciliationFinding.id == lost.id)
             )
@@ -236,16 +238,21 @@ def _owners(session: Session, digests: Iterable[str | None]) -> dict[str, AnyRow
 def _missing(
     session: Session, run_id: int, digests: Iterable[str | None]
 ) -> dict[str, list[AnyRow]]:
-    query = select(
-        ReconciliationFinding.id,
-        ReconciliationFinding.sha256,
-        ReconciliationFinding.month,
-        ReconciliationFinding.image_no,
-        ReconciliationFinding.place,
-    ).where(
-        ReconciliationFinding.reconciliation_id == run_id,
-        ReconciliationFinding.part == Part.MISSING,
-        ReconciliationFinding.sha256.in_({digest for digest in digests if digest}),
+    query = (
+        select(
+            ReconciliationFinding.id,
+            ReconciliationFinding.sha256,
+            ReconciliationFinding.month,
+            ReconciliationFinding.image_no,
+            ReconciliationFinding.place,
+            Document.folder,
+        )
+        .join(Document, Document.id == ReconciliationFinding.document_id)
+        .where(
+            ReconciliationFinding.reconciliation_id == run_id,
+            ReconciliationFinding.part == Part.MISSING,
+            ReconciliationFinding.sha256.in_({digest for digest in digests if digest}),
+        )
     )
     found: dict[str, list[AnyRow]] = {}
     for row in session.execute(query.order_by(ReconciliationFinding.id.desc())):

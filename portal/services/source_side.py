@@ -174,7 +174,7 @@ class SourceSide:
             yield finding
         for each in differences(document, here, files, same_month=there == month.month):
             finding = self._finding(each.part, document, month, here, Tally(), params=each.params)
-            finding.file_id, finding.place = each.file_id, each.place
+            finding.file_id, finding.place, finding.sha256 = each.file_id, each.place, each.sha256
             yield finding
 
     def _is_known_already(self, key: CellKey, here: AnyRow | None, heard: MonthListed) -> bool:
