@@ -64,7 +64,7 @@ def judge(
     skipped: Mapping[CellKey, int],
 ) -> None:
     """Put the archive's side in, and say of every cell and of the month whether it balances."""
-    whole, vague = Tally(), False
+    whole = Tally()
     parts: dict[str, Tally] = {}
     for key, cell in cells.items():
         here = archived.get(key, Tally())
@@ -73,14 +73,14 @@ def judge(
         more = {part: tally.as_json() for part, tally in explained.get(key, {}).items()}
         cell.parts = _joined(cell.parts or {}, more)
         cell.skipped = skipped.get(key, 0)
-        vague = vague or cell.vague
-        _balance(cell, vague=cell.vague)
+        _balance(cell)
         for part, values in cell.parts.items():
             parts.setdefault(part, Tally()).add(added({part: values}))
     _say_archived(row, whole)
     row.parts = {part: tally.as_json() for part, tally in parts.items()}
     row.skipped = sum(skipped.values())
-    _balance(row, vague=vague)
+    _add_lefts(row, cells)
+    _say_balance(row)
     if not row.settled or any(cell.balance is Balance.UNBALANCED for cell in cells.values()):
         row.balance = Balance.UNBALANCED
 
@@ -95,17 +95,36 @@ def _joined(
     return {part: tally.as_json() for part, tally in tallies.items()}
 
 
-def _balance(row: Sides, *, vague: bool) -> None:
-    whole = added(row.parts)
+def _balance(cell: ReconciliationCell) -> None:
+    whole = added(cell.parts)
     for name in _MEASURES:
-        said, listed = getattr(row.source, name), getattr(row.listed, name)
-        base = listed if said is None else said
-        left = None
+        base, left = _base(cell, name), None
         if base is not None:
-            left = base - getattr(row.archived, name) - getattr(whole, name)
-            if vague and name != "documents" and left:
+            left = base - getattr(cell.archived, name) - getattr(whole, name)
+            if cell.vague and name != "documents" and left:
                 left = None
+        setattr(cell, f"left_{name}", left)
+    _say_balance(cell)
+
+
+def _add_lefts(row: ReconciliationMonth, cells: Mapping[CellKey, ReconciliationCell]) -> None:
+    """Of the month, what is left of its cells, and what it counts beyond them."""
+    for name in _MEASURES:
+        base = _base(row, name)
+        bases = [_base(cell, name) for cell in cells.values()]
+        left = None
+        if base is not None and None not in bases:
+            left = base - sum(bases)
+            left += sum(getattr(cell.left, name) or 0 for cell in cells.values())
         setattr(row, f"left_{name}", left)
+
+
+def _base(row: Sides, name: str) -> Any:
+    said = getattr(row.source, name)
+    return getattr(row.listed, name) if said is None else said
+
+
+def _say_balance(row: Sides) -> None:
     # What is filed elsewhere explains the sums, but is wrong in either place.
     if Part.MISPLACED in row.parts or any(getattr(row.left, name) for name in _MEASURES):
         row.balance = Balance.UNBALANCED

@@ -12,6 +12,7 @@ from sqlalchemy import Row
 
 from portal.models import Part
 from portal.sync.sources.rows import SourceDocument, SourceFile
+from portal.sync.sources.values import SOURCE_ZONE
 
 AnyRow = Row[*tuple[Any, ...]]
 # Fields that are a document's words, as the ledger's columns name them.
@@ -94,4 +95,6 @@ def _file_differences(there: SourceFile, file: AnyRow) -> Iterator[Difference]:
 def _text(value: datetime | Decimal | None) -> str | None:
     if value is None:
         return None
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(SOURCE_ZONE).isoformat(sep=" ", timespec="milliseconds")
+    return str(value)

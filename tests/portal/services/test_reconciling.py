@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from portal.errors import NotAllowed, SyncError
 from portal.models import AuditEvent, Balance, Document, File, Overlap, Part, Reconciliation
+from portal.services import reconciliation_rows
 from portal.services.verification import Order
 from portal.sync.archive.local import LocalArchive
 from tests.portal.fake_source import make_document
@@ -332,6 +333,21 @@ def test_a_source_that_repeats_a_page_is_no_endless_loop(proving: Proving) -> No
     with pytest.raises(SyncError) as caught:
         proving.reconcile()
     assert caught.value.code == "SRC_LISTING_REPEATS"
+
+
+def test_its_rows_can_be_exported_in_both_languages(proving: Proving) -> None:
+    proving.migrate([make_document(1, amount=Decimal("0.10")), make_document(2)], leave=1)
+    run = proving.reconcile()
+    ledger = proving.scene.ledger
+    for language, balance, part in (("zh", "差异已说明", "待处理"), ("en", "explained", "pending")):
+        (cell,) = reconciliation_rows.cell_rows(ledger, run.id, language)
+        headings = reconciliation_rows.cell_headings(language)
+        assert len(cell) == len(headings)
+        assert (cell[0], cell[-1], cell[headings.index(part)]) == ("2024-01", balance, 1)
+        assert Decimal("0.10") in cell
+        (finding,) = reconciliation_rows.finding_rows(ledger, run.id, language)
+        assert len(finding) == len(reconciliation_rows.finding_headings(language))
+        assert finding[3:6] == [part, "EAS", "FYBX00002"]
 
 
 @pytest.mark.parametrize("months", [("2024-13", "2024-13"), ("2024-02", "2024-01"), ("x", "y")])
