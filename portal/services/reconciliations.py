@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from portal.errors import NotAllowed, NotFound
 from portal.ledger import Ledger
 from portal.models import (
+    Chore,
     DataSource,
     Part,
     Reconciliation,
@@ -52,6 +53,7 @@ def ask(
     if session.get(DataSource, source_id) is None:
         raise NotFound("没有这个数据源", "there is no such data source")
     months_of(first_month, last_month)
+    close_lost(session, now=now)
     run = Reconciliation(
         data_source_id=source_id,
         first_month=first_month,
@@ -186,6 +188,22 @@ def stop(
 def is_cancelled(session: Session, chore_id: int) -> bool:
     """Whether a person cancelled the chore that performs one."""
     return chores.find(session, chore_id).status is ChoreStatus.CANCELLED
+
+
+def close_lost(session: Session, *, now: datetime) -> None:
+    """End those whose chore was cancelled before it began, or was given up."""
+    query = (
+        select(Reconciliation.id, Chore)
+        .join(Chore, Chore.id == Reconciliation.chore_id)
+        .where(
+            Reconciliation.state.in_(_UNFINISHED),
+            Chore.status.in_([ChoreStatus.CANCELLED, ChoreStatus.FAILED]),
+        )
+    )
+    for run_id, chore in session.execute(query).all():
+        cancelled = chore.status is ChoreStatus.CANCELLED
+        state = ReconciliationState.CANCELLED if cancelled else ReconciliationState.FAILED
+        stop(session, run_id, state, now=now, code=chore.error_code, params=chore.error_params)
 
 
 def give_to_clerk(session: Session, run: Reconciliation, *, now: datetime) -> None:

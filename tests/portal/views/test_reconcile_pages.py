@@ -135,6 +135,41 @@ def test_a_source_that_fails_says_why(clerk: Clerk, proving: Proving, admin: Vis
     assert "处理措施" in page.text
 
 
+def test_one_that_is_cancelled_before_it_began_says_so(
+    scene: PageScene, clerk: Clerk, proving: Proving, operator: Visitor
+) -> None:
+    proving.migrate([make_document(1)])
+    page = start(operator)
+    stopped = operator.submit(page.form("/cancel"))
+    assert "已取消" in stopped.text
+    start(operator)
+    assert clerk.do_one(["reconcile"])
+    with scene.portal.ledger.read() as session:
+        states = [run.state for run in session.query(Reconciliation).order_by(Reconciliation.id)]
+    assert states == ["cancelled", "ended"]
+
+
+def test_one_that_is_cancelled_meanwhile_stops_and_says_so(
+    scene: PageScene,
+    clerk: Clerk,
+    proving: Proving,
+    operator: Visitor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("portal.chores.desk._SAY_EVERY_SECONDS", 0.0)
+    proving.migrate([make_document(1)])
+    page = start(operator)
+
+    def cancel() -> None:
+        operator.submit(page.form("/cancel"))
+
+    proving.source.before_count = cancel
+    assert clerk.do_one(["reconcile"])
+    with scene.portal.ledger.read() as session:
+        assert session.query(Reconciliation).one().state == "cancelled"
+    assert "已取消" in operator.get("/reconcile/1").text
+
+
 def test_months_that_make_no_range_are_refused_with_the_reason(
     scene: PageScene, admin: Visitor
 ) -> None:
