@@ -60,7 +60,7 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "reconcile.index": ALL,
     "reconcile.start": ALL,  # it changes nothing but its own record: auditors' work
     "reconcile.show": ALL,
-    "reconcile.months": ALL,
+    "reconcile.live": ALL,
     "reconcile.cells": ALL,
     "reconcile.documents": ALL,
     "audit.index": AUDITORS,

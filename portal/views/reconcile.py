@@ -90,8 +90,8 @@ def show(run_id: int) -> ResponseReturnValue:
     return render_template("reconcile/show.html", **context)
 
 
-@bp.get(f"/<{ID}:run_id>/months")
-def months(run_id: int) -> ResponseReturnValue:
+@bp.get(f"/<{ID}:run_id>/live")
+def live(run_id: int) -> ResponseReturnValue:
     """The months alone, which take the place of the progress."""
     with current_portal().ledger.read() as session:
         context = _run_context(session, run_id)

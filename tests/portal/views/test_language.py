@@ -14,6 +14,8 @@ from flask import Flask
 
 import portal
 from portal.access import ACCESS
+from portal.sync.archive.local import LocalArchive
+from tests.portal.services.reconcile_scene import Proving
 from tests.portal.views.page_rules import CHINESE
 from tests.portal.views.page_scene import Content, PageScene
 from tests.portal.views.visitor import Visitor
@@ -81,11 +83,17 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     states = ("waiting", "running", "paused", "cancelled")
     batches = [getattr(scene, state)() for state in states]
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
+    reconciled = (
+        Proving(scene.ledger_scene, LocalArchive(scene.portal.settings.archive_path)).reconcile().id
+    )
     tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
     return [
         *("/", "/login", "/batches/", "/batches/?before=1", "/batches/new", "/jobs/"),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
         *(f"/jobs/{run}" for run in (done, queued)),
+        *(f"/reconcile/{place}" for place in ("", reconciled, f"{reconciled}/cells")),
+        f"/reconcile/{reconciled}/documents",
+        f"/reconcile/{reconciled}/documents?part=archived&month=2024-01",
         *(f"/batches/{number}{tab}" for number in batches for tab in tabs),
         *(f"/documents/{number}" for number in (document.id, document.id + 1, document.id + 2)),
     ]

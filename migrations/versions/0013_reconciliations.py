@@ -1,4 +1,4 @@
-"""Reconciliations, months that were checked, and samples."""
+"""Reconciliations, and the months that they have checked."""
 
 from __future__ import annotations
 
