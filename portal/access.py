@@ -103,6 +103,12 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "jobs.send_again": OPERATORS,
     "jobs.show": ALL,
     "jobs.tail": ALL,
+    "reconcile.index": ALL,
+    "reconcile.start": ALL,  # it changes nothing but its own record: auditors' work
+    "reconcile.show": ALL,
+    "reconcile.live": ALL,
+    "reconcile.cells": ALL,
+    "reconcile.documents": ALL,
     "audit.index": AUDITORS,
     "audit.live": AUDITORS,
     "audit.verify": AUDITORS,

@@ -36,6 +36,7 @@ from portal.views import (
     months,
     new_batch,
     notices,
+    reconcile,
     scans,
     sources,
     users,
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         notices,
         scans,
         audit,
+        reconcile,
         health,
     )
     # The routes of one blueprint may stand in several modules.

@@ -20,6 +20,8 @@ from portal.models.overlap import overlap_label
 from portal.models.priority import PRIORITY_LABELS, priority_label
 from portal.notify.kinds import ChannelKind, NoticeEvent
 from portal.runtime import current_portal
+from portal.services.checked_months import WORDS
+from portal.services.reconciliation_words import LABELS
 from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
 
@@ -50,6 +52,9 @@ _BADGES = {
     "unequal": "red",
     "damaged": "red",
     "nothing": "secondary",
+    "equal": "green",
+    "explained": "cyan",
+    "unbalanced": "red",
 }
 _ROLES = {
     Role.ADMIN: ("管理员", "admin"),
@@ -115,6 +120,10 @@ AUDIT_ACTIONS = {
     "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
+    "reconcile.ask": ("要求对账", "reconciliation asked for"),
+    "reconcile.end": ("对账结束", "reconciliation ended"),
+    "month.check": ("月份已核对", "month checked"),
+    "month.withdraw": ("撤销已核对", "tick withdrawn"),
     "document.replace": ("替换归档版本", "archived version replaced"),
     "document.damaged": ("归档损坏未能替换", "damaged and not replaced"),
     "file.download": ("下载文件", "file downloaded"),
@@ -180,6 +189,11 @@ _DETAILS = {
     "proxy": ("代理", "proxy"),
     "private_ca": ("私有证书", "private CA"),
     "old_folder": ("旧版本", "old version"),
+    "reconciliation": ("对账", "reconciliation"),
+    "reread": ("重读文件", "files re-read"),
+    "months": ("月份数", "months"),
+    "unbalanced": ("不平", "unbalanced"),
+    "defects": ("问题", "defects"),
     "new_folder": ("新版本", "new version"),
     "file": ("文件", "file"),
 }
@@ -353,10 +367,12 @@ def audit_word(value: str | None, action: str) -> str:
 
 
 _PRIORITIES = {str(word): words for word, words in PRIORITY_LABELS.items()}
-_WORDS_OF = {
+_WORDS_OF: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "job.accept": _RUNS,
     "job.end": _RUNS,
     "audit.verify": _SOUND,
+    "reconcile.end": LABELS,
+    "month.withdraw": WORDS,
     "user.role": {role.value: words for role, words in _ROLES.items()},
     "user.language": {"zh_Hans_CN": ("中文", "Chinese"), "en": ("英文", "English")},
     "batch.priority": _PRIORITIES,

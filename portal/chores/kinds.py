@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.chores import notifying, scanning, source_check
+from portal.chores import notifying, reconciling, scanning, source_check
 from portal.chores.catalogue import read_catalogue
 from portal.chores.desk import Perform
 from portal.chores.preview import count_scope
@@ -35,4 +35,5 @@ KINDS: Mapping[str, Kind] = {
     source_browsing.CHECK: Kind(source_check.perform, quick=True),
     "catalogue": Kind(read_catalogue, quick=True),
     "preview": Kind(count_scope, quick=True),
+    "reconcile": Kind(reconciling.perform),
 }

@@ -26,6 +26,7 @@ COMMANDS = {
     "document": ("document", "影像单据 Where a document is; the archived ones."),
     "audit": ("audit", "操作日志 The audit trail: verify it, print its anchor."),
     "verify": ("verify", "重读归档并核对 Re-read the archive and compare it with the ledger."),
+    "reconcile": ("reconcile", "与源端对账 Reconcile months with their source."),
 }
 
 

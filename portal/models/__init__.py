@@ -14,6 +14,17 @@ from portal.models.level import SourceLevel
 from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
 from portal.models.priority import Priority
+from portal.models.reconciliation import (
+    Balance,
+    CheckedMonth,
+    Part,
+    Reconciliation,
+    ReconciliationCell,
+    ReconciliationFinding,
+    ReconciliationMonth,
+    ReconciliationState,
+    Sums,
+)
 from portal.models.scan import Scan, ScanCause
 from portal.models.slice import Slice
 from portal.models.source import DataSource
@@ -32,10 +43,12 @@ __all__ = [
     "AuditCheck",
     "AuditEvent",
     "AuditSeal",
+    "Balance",
     "Base",
     "Batch",
     "BatchItem",
     "BatchNumber",
+    "CheckedMonth",
     "Chore",
     "Clerk",
     "Counts",
@@ -49,13 +62,20 @@ __all__ = [
     "Notice",
     "NoticeChannel",
     "Overlap",
+    "Part",
     "Priority",
+    "Reconciliation",
+    "ReconciliationCell",
+    "ReconciliationFinding",
+    "ReconciliationMonth",
+    "ReconciliationState",
     "Role",
     "Scan",
     "ScanCause",
     "Slice",
     "SourceCatalogue",
     "SourceLevel",
+    "Sums",
     "User",
     "Verification",
     "VerificationFinding",

@@ -57,6 +57,7 @@ class Document(Base):
     __table_args__ = (
         UniqueConstraint("data_source_id", "resource", "image_no"),
         Index(None, "collected_at"),
+        Index(None, "data_source_id", "collected_at"),
         Index(None, "archived_by_item_id"),
         Index(None, "image_no", "id"),
         Index(None, "bill_no", "id"),

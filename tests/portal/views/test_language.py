@@ -14,6 +14,8 @@ from flask import Flask
 
 import portal
 from portal.access import ACCESS
+from portal.sync.archive.local import LocalArchive
+from tests.portal.services.reconcile_scene import Proving
 from tests.portal.views.page_rules import CHINESE
 from tests.portal.views.page_scene import Content, PageScene
 from tests.portal.views.visitor import Visitor
@@ -85,6 +87,9 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     source = scene.ledger_scene.source_id
     user = scene.user_id("auditor")
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
+    reconciled = (
+        Proving(scene.ledger_scene, LocalArchive(scene.portal.settings.archive_path)).reconcile().id
+    )
     tabs = ("", "/failures", "/scan", "/documents", "/log", "/documents?status=skipped")
     return [
         *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new"),
@@ -98,6 +103,9 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
         *("/find", "/find?q=FYBX", "/find?q=nothing"),
         f"/files/{scene.file(document).id}/facts",
         *(f"/jobs/{run}" for run in (done, queued)),
+        *(f"/reconcile/{place}" for place in ("", reconciled, f"{reconciled}/cells")),
+        f"/reconcile/{reconciled}/documents",
+        f"/reconcile/{reconciled}/documents?part=archived&month=2024-01",
         *(f"/batches/{number}{tab}" for number in batches for tab in tabs),
         *(f"/documents/{number}" for number in (document.id, document.id + 1, document.id + 2)),
     ]
