@@ -17,6 +17,7 @@ from portal.models import Role, User
 from portal.runtime import current_portal
 
 ALL = frozenset(Role)
+ADMINS = frozenset({Role.ADMIN})
 AUDITORS = frozenset({Role.ADMIN, Role.AUDITOR})
 OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
 NOBODY_LOGGED_IN = None
@@ -52,6 +53,20 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "documents.retry": OPERATORS,
     "chores.live": ALL,
     "chores.cancel": OPERATORS,
+    "packages.batches": ALL,
+    "packages.documents": ALL,
+    "packages.fetch": OPERATORS,
+    "packages.index": ALL,
+    "packages.show": ALL,
+    "packages.outcome": ALL,
+    "exports.index": ALL,
+    "exports.new": ALL,
+    "exports.create": ALL,
+    "exports.show": ALL,
+    "exports.outcome": ALL,
+    "exports.download": ALL,
+    "exports.companion": ALL,
+    "exports.remove": ADMINS,
     "jobs.index": ALL,
     "jobs.live": ALL,
     "jobs.send_again": OPERATORS,

@@ -21,7 +21,18 @@ from portal.secret_box import SecretBox
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.sync.archive.local import LocalArchive
 from portal.tasks.queue import WorkQueue
-from portal.views import audit, auth, batches, chores, documents, errors, health, home
+from portal.views import (
+    audit,
+    auth,
+    batches,
+    chores,
+    documents,
+    errors,
+    exports,
+    health,
+    home,
+    packages,
+)
 from portal.views import jobs as task_runs
 
 MIGRATIONS = Path(migrations.__file__).parent
@@ -63,7 +74,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     formatting.init_app(app)
     browser.init_app(app)
     access.init_app(app)
-    for view in (auth, home, batches, documents, task_runs, chores, audit, health):
+    for view in (
+        *(auth, home, batches, documents, packages, exports),
+        *(task_runs, chores, audit, health),
+    ):
         app.register_blueprint(view.bp)
     errors.init_app(app)
     return app

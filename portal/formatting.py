@@ -83,6 +83,14 @@ AUDIT_ACTIONS = {
     "source.change": ("修改数据源", "source changed"),
     "job.accept": ("接受任务", "job accepted"),
     "job.end": ("任务结束", "job ended"),
+    "package.begin": ("开始打包下载", "package download begun"),
+    "package.end": ("打包下载结束", "package download ended"),
+    "fetch.ask": ("文件下载", "files fetched at once"),
+    "fetch.begin": ("文件下载开始", "fetching began"),
+    "export.ask": ("要求导出", "export asked for"),
+    "export.make": ("生成导出", "export made"),
+    "export.download": ("下载导出", "export downloaded"),
+    "export.remove": ("删除导出文件", "export file removed"),
     "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
@@ -124,6 +132,19 @@ _DETAILS = {
     "windows": ("时间窗口", "time windows"),
     "proxy": ("代理", "proxy"),
     "private_ca": ("私有证书", "private CA"),
+    "batches": ("批次", "batches"),
+    "chosen": ("所选单据", "chosen documents"),
+    "filters": ("筛选", "filters"),
+    "files": ("文件", "files"),
+    "bytes": ("字节", "bytes"),
+    "absent": ("未归档", "not archived"),
+    "damaged": ("损坏的文件", "damaged file"),
+    "again": ("重新尝试", "tried again"),
+    "permanent_too": ("含永久失败", "permanent failures too"),
+    "export": ("导出编号", "export"),
+    "format": ("格式", "format"),
+    "rows": ("行数", "rows"),
+    "sha256": ("SHA-256", "SHA-256"),
     "old_folder": ("旧版本", "old version"),
     "new_folder": ("新版本", "new version"),
 }
@@ -247,7 +268,12 @@ def audit_word(value: str | None, action: str) -> str:
     return value or ""
 
 
-_WORDS_OF = {"job.accept": _RUNS, "job.end": _RUNS, "audit.verify": _SOUND}
+_ENDS = {
+    "complete": ("完整", "whole"),
+    "broken": ("中止：文件损坏", "broken off: a file is damaged"),
+    "aborted": ("未下载完", "not downloaded to its end"),
+}
+_WORDS_OF = {"package.end": _ENDS, "job.accept": _RUNS, "job.end": _RUNS, "audit.verify": _SOUND}
 _KINDS_OF: dict[str, tuple[type[Status] | type[SyncStatus], ...]] = {
     "slice.listing": (ListingStatus,),
     "item.status": (ItemStatus,),

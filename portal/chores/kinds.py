@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portal.chores.desk import Perform
+from portal.chores.exporting import export
+from portal.chores.fetching import fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +27,7 @@ class Kind:
     quick: bool = False
 
 
-KINDS: Mapping[str, Kind] = {}
+KINDS: Mapping[str, Kind] = {
+    "export": Kind(export),
+    "fetch": Kind(fetch),
+}

@@ -14,7 +14,8 @@ from portal.cli.progress import watch_batch
 from portal.errors import action, reason
 from portal.models import Batch, Overlap, utc_now
 from portal.models.overlap import overlap_label
-from portal.services import batches, reports, retrying, sources
+from portal.services import batches, fetches, reports, retrying, sources
+from portal.services.selection import Selection
 from portal.services.standing import standing
 from portal.statuses import label
 
@@ -191,6 +192,27 @@ _add_action(
     "重新同步失败任务 Send the failed documents again.",
     lambda s, b, now: retrying.retry(s, b, by=actor(), now=now),
 )
+
+
+@command.command()
+@click.argument("batch_nos", metavar="BATCH_NO...", nargs=-1, required=True)
+@click.option(
+    "--permanent-too", is_flag=True, help="永久失败的也再试 Try permanent failures again too."
+)
+@as_json
+def fetch(batch_nos: tuple[str, ...], permanent_too: bool, as_json: bool) -> None:
+    """文件下载：立即取回尚未归档的文件 Fetch at once what is not archived yet.
+
+    A waiting batch does not start. The page of the fetch shows how far it is.
+    """
+    with opened() as portal, portal.ledger.write() as session:
+        wish = Selection(batch_nos=batch_nos)
+        now = utc_now()
+        chore = fetches.ask(session, wish, permanent_too=permanent_too, by=actor(), now=now).id
+    if as_json:
+        say_json({"fetch": chore})
+    else:
+        say(f"文件下载 fetch {chore}: /packages/{chore}")
 
 
 @command.command()

@@ -22,6 +22,7 @@ COMMANDS = {
     "user": ("user", "用户 Accounts."),
     "source": ("source", "数据源 Data sources."),
     "batch": ("batch", "迁移批次 Batches."),
+    "export": ("export", "导出 Export what the ledger knows: XLSX, CSV or JSONL."),
     "audit": ("audit", "操作日志 The audit trail: verify it, print its anchor."),
     "verify": ("verify", "重读归档并核对 Re-read the archive and compare it with the ledger."),
 }

@@ -6,6 +6,7 @@ from portal.models.batch import Batch, BatchNumber
 from portal.models.chore import Chore, Clerk
 from portal.models.counts import Counts
 from portal.models.document import Document, File
+from portal.models.export import Export
 from portal.models.hold import FailureStreak, Hold
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
@@ -38,6 +39,7 @@ __all__ = [
     "DataSource",
     "Document",
     "DocumentVersion",
+    "Export",
     "FailureStreak",
     "File",
     "Hold",

@@ -14,6 +14,10 @@ from flask import Flask
 
 import portal
 from portal.access import ACCESS
+from portal.models import utc_now
+from portal.services import exports, fetches
+from portal.services.export_kinds import KINDS
+from portal.services.selection import Selection
 from tests.portal.views.page_rules import CHINESE
 from tests.portal.views.page_scene import Content, PageScene
 from tests.portal.views.visitor import Visitor
@@ -71,6 +75,9 @@ def test_what_is_compiled_is_what_is_written() -> None:
     assert texts_of(compiled) == texts_of(english())
 
 
+_PARTS = ("live", "progress", "tail", "outcome")
+
+
 @pytest.fixture
 def everything(app: Flask, scene: PageScene) -> list[str]:
     """The address of every page, with something on it."""
@@ -81,9 +88,18 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     states = ("waiting", "running", "paused", "cancelled")
     batches = [getattr(scene, state)() for state in states]
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
+    with scene.portal.ledger.write() as session:
+        wish = Selection(batch_nos=(batches[-1],))
+        chore = fetches.ask(session, wish, permanent_too=False, by="operator", now=utc_now())
+        export = exports.ask(
+            session, "failures", format_="csv", language="zh", filters={}, by="admin", now=utc_now()
+        )
+        mine = (f"/packages/{chore.id}", f"/exports/{export.id}")
+    kinds = [f"/exports/new?kind={name}" for name in KINDS]
     tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
     return [
         *("/", "/login", "/batches/", "/batches/?before=1", "/batches/new", "/jobs/"),
+        *("/packages/", "/exports/", *kinds, *mine),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
         *(f"/jobs/{run}" for run in (done, queued)),
         *(f"/batches/{number}{tab}" for number in batches for tab in tabs),
@@ -114,8 +130,11 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     adapter = app.url_map.bind("localhost")
     looked_at = {adapter.match(path.split("?")[0], "GET")[0] for path in everything}
     gettable = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
-    parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in ("live", "progress", "tail")}
-    downloads = {"documents.download", "documents.download_version"}
+    parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in _PARTS}
+    downloads = {
+        *("documents.download", "documents.download_version"),
+        *("exports.download", "exports.companion"),
+    }
     health = {"health.healthz", "health.readyz", "health.metrics"}
     files = {"static", "documents.picture", *downloads, *health}
     assert gettable - looked_at == parts | files
