@@ -684,6 +684,22 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "EXPORT_TOO_LARGE",
+        "导出内容超过 XLSX 文件的 4 GB 上限",
+        "the export is more than the 4 GB that an XLSX file can hold",
+        "改用 CSV 或 JSONL，或缩小筛选范围后再导出。",
+        "Export it as CSV or JSONL, or narrow the filter.",
+        permanent=True,
+    ),
+    Problem(
+        "EXPORT_UNWRITABLE",
+        "导出文件无法写入（{detail}）",
+        "the export cannot be written ({detail})",
+        "检查 IMGMIG_HOME 下 exports 目录的权限与磁盘空间后再导出。",
+        "Check the permissions and free space of the folder exports in IMGMIG_HOME.",
+        permanent=True,
+    ),
+    Problem(
         "INTERNAL",
         "系统内部错误（{detail}）",
         "internal error ({detail})",

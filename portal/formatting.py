@@ -117,6 +117,14 @@ AUDIT_ACTIONS = {
     "notice.test": ("测试通知渠道", "notification channel tested"),
     "notice.again": ("重新发送通知", "notification sent again"),
     "batch.scan": ("兼容性扫描", "compatibility scanned"),
+    "package.begin": ("开始打包下载", "package download begun"),
+    "package.end": ("打包下载结束", "package download ended"),
+    "fetch.ask": ("文件下载", "files fetched at once"),
+    "fetch.begin": ("文件下载开始", "fetching began"),
+    "export.ask": ("要求导出", "export asked for"),
+    "export.make": ("生成导出", "export made"),
+    "export.download": ("下载导出", "export downloaded"),
+    "export.remove": ("删除导出文件", "export file removed"),
     "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
@@ -188,6 +196,19 @@ _DETAILS = {
     "windows": ("时间窗口", "time windows"),
     "proxy": ("代理", "proxy"),
     "private_ca": ("私有证书", "private CA"),
+    "batches": ("批次", "batches"),
+    "chosen": ("所选单据", "chosen documents"),
+    "filters": ("筛选", "filters"),
+    "files": ("文件", "files"),
+    "bytes": ("字节", "bytes"),
+    "absent": ("未归档", "not archived"),
+    "damaged": ("损坏的文件", "damaged file"),
+    "again": ("重新尝试", "tried again"),
+    "permanent_too": ("含永久失败", "permanent failures too"),
+    "export": ("导出编号", "export"),
+    "format": ("格式", "format"),
+    "rows": ("行数", "rows"),
+    "sha256": ("SHA-256", "SHA-256"),
     "old_folder": ("旧版本", "old version"),
     "reconciliation": ("对账", "reconciliation"),
     "reread": ("重读文件", "files re-read"),
@@ -366,8 +387,14 @@ def audit_word(value: str | None, action: str) -> str:
     return value or ""
 
 
+_ENDS = {
+    "complete": ("完整", "whole"),
+    "broken": ("中止：文件损坏", "broken off: a file is damaged"),
+    "aborted": ("未下载完", "not downloaded to its end"),
+}
 _PRIORITIES = {str(word): words for word, words in PRIORITY_LABELS.items()}
 _WORDS_OF: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "package.end": _ENDS,
     "job.accept": _RUNS,
     "job.end": _RUNS,
     "audit.verify": _SOUND,

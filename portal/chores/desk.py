@@ -17,6 +17,14 @@ class Stopping(Exception):
     """The clerk is to stop; another one does the chore anew."""
 
 
+class Later(Exception):
+    """The chore waits for something else to happen; it is looked at again after some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
+
+
 class Desk:
     """One chore being performed.
 

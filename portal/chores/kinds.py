@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from portal.chores import notifying, reconciling, scanning, source_check
 from portal.chores.catalogue import read_catalogue
 from portal.chores.desk import Perform
+from portal.chores.exporting import export
+from portal.chores.fetching import fetch
 from portal.chores.preview import count_scope
 from portal.services import notices, scans, source_browsing
 
@@ -36,4 +38,6 @@ KINDS: Mapping[str, Kind] = {
     "catalogue": Kind(read_catalogue, quick=True),
     "preview": Kind(count_scope, quick=True),
     "reconcile": Kind(reconciling.perform),
+    "export": Kind(export),
+    "fetch": Kind(fetch),
 }

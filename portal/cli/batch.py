@@ -19,8 +19,9 @@ from portal.cli.progress import watch_batch
 from portal.errors import action, reason
 from portal.models import Batch, Overlap, Priority, utc_now
 from portal.models.overlap import overlap_label
-from portal.services import batches, previews, reports, retrying, sources
+from portal.services import batches, fetches, previews, reports, retrying, sources
 from portal.services.chosen_batches import act_on_each
+from portal.services.selection import Selection
 from portal.services.standing import standing
 from portal.statuses import label
 
@@ -237,6 +238,27 @@ def retry(batch_no: tuple[str, ...], month: str | None) -> None:
         click.echo(f"错误 error: {refusal}", err=True)
     if outcome.refused:
         raise click.exceptions.Exit(USER_ERROR)
+
+
+@command.command()
+@click.argument("batch_nos", metavar="BATCH_NO...", nargs=-1, required=True)
+@click.option(
+    "--permanent-too", is_flag=True, help="永久失败的也再试 Try permanent failures again too."
+)
+@as_json
+def fetch(batch_nos: tuple[str, ...], permanent_too: bool, as_json: bool) -> None:
+    """文件下载：立即取回尚未归档的文件 Fetch at once what is not archived yet.
+
+    A waiting batch does not start. The page of the fetch shows how far it is.
+    """
+    with opened() as portal, portal.ledger.write() as session:
+        wish = Selection(batch_nos=batch_nos)
+        now = utc_now()
+        chore = fetches.ask(session, wish, permanent_too=permanent_too, by=actor(), now=now).id
+    if as_json:
+        say_json({"fetch": chore})
+    else:
+        say(f"文件下载 fetch {chore}: /packages/{chore}")
 
 
 @command.command()

@@ -7,6 +7,7 @@ from portal.models.catalogue import SourceCatalogue
 from portal.models.chore import Chore, Clerk
 from portal.models.counts import Counts
 from portal.models.document import Document, File
+from portal.models.export import Export
 from portal.models.hold import FailureStreak, Hold
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
@@ -55,6 +56,7 @@ __all__ = [
     "DataSource",
     "Document",
     "DocumentVersion",
+    "Export",
     "FailureStreak",
     "File",
     "Hold",

@@ -101,6 +101,23 @@ def find(session: Session, chore_id: int) -> Chore:
     return chore
 
 
+def find_of(session: Session, kind: str, chore_id: int) -> Chore:
+    """The same, of one kind only.
+
+    :raises NotFound: when there is none of it
+    """
+    chore = find(session, chore_id)
+    if chore.kind != kind:
+        raise NotFound("没有这个后台作业", "there is no such background task")
+    return chore
+
+
+def statuses(session: Session, ids: Collection[int]) -> Mapping[int, ChoreStatus]:
+    """How far some chores are, by id."""
+    query = select(Chore.id, Chore.status).where(Chore.id.in_(ids))
+    return {row.id: row.status for row in session.execute(query)}
+
+
 def newest(session: Session, kind: str, subject: str = "", *, limit: int = 1) -> Sequence[Chore]:
     """The last ones of a kind about a subject, the newest first."""
     query = select(Chore).where(Chore.kind == kind, Chore.subject == subject)
@@ -193,6 +210,11 @@ def note_progress(
 
 def give_back(session: Session, held: Held) -> None:
     """Let another clerk do it, as this one stops; that costs no attempt."""
+    put_off(session, held, until=None)
+
+
+def put_off(session: Session, held: Held, *, until: datetime | None) -> None:
+    """Let go of it until some moment, as it waits for something; that costs no attempt."""
     session.execute(
         update(Chore)
         .where(
@@ -200,7 +222,7 @@ def give_back(session: Session, held: Held) -> None:
             Chore.attempt == held.attempt,
             Chore.status == ChoreStatus.RUNNING,
         )
-        .values(lease_owner=None, lease_expires_at=None, attempt=Chore.attempt - 1)
+        .values(lease_owner=None, lease_expires_at=until, attempt=Chore.attempt - 1)
     )
 
 

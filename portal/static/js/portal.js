@@ -59,7 +59,12 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
-  if (event.target.method === "post") event.target.dataset.sent = "yes";
+  if (event.target.method !== "post") return;
+  event.target.dataset.sent = "yes";
+  // A download leaves its page as it is: the next click but a double one is meant.
+  if (button && "download" in button.dataset) {
+    window.setTimeout(() => delete event.target.dataset.sent, 2000);
+  }
 });
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;

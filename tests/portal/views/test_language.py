@@ -14,6 +14,10 @@ from flask import Flask
 
 import portal
 from portal.access import ACCESS
+from portal.models import utc_now
+from portal.services import exports, fetches
+from portal.services.export_kinds import KINDS
+from portal.services.selection import Selection
 from portal.sync.archive.local import LocalArchive
 from tests.portal.services.reconcile_scene import Proving
 from tests.portal.views.page_rules import CHINESE
@@ -75,6 +79,9 @@ def test_what_is_compiled_is_what_is_written() -> None:
     assert texts_of(compiled) == texts_of(english())
 
 
+_PARTS = ("live", "progress", "tail", "outcome")
+
+
 @pytest.fixture
 def everything(app: Flask, scene: PageScene) -> list[str]:
     """The address of every page, with something on it."""
@@ -87,12 +94,21 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     source = scene.ledger_scene.source_id
     user = scene.user_id("auditor")
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
+    with scene.portal.ledger.write() as session:
+        wish = Selection(batch_nos=(batches[-1],))
+        chore = fetches.ask(session, wish, permanent_too=False, by="operator", now=utc_now())
+        export = exports.ask(
+            session, "failures", format_="csv", language="zh", filters={}, by="admin", now=utc_now()
+        )
+        mine = (f"/packages/{chore.id}", f"/exports/{export.id}")
+    kinds = [f"/exports/new?kind={name}" for name in KINDS]
     reconciled = (
         Proving(scene.ledger_scene, LocalArchive(scene.portal.settings.archive_path)).reconcile().id
     )
     tabs = ("", "/failures", "/scan", "/documents", "/log", "/documents?status=skipped")
     return [
         *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new"),
+        *("/packages/", "/exports/", *kinds, *mine),
         *("/jobs/", "/jobs/?status=killed"),
         *("/notices/", "/notices/new", f"/notices/{scene.notice_channel()}"),
         *("/batches/?org=none", "/months/", "/months/?first=2999-01", "/months/?after=1~1999-01"),
@@ -135,7 +151,10 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     looked_at = {adapter.match(path.split("?")[0], "GET")[0] for path in everything}
     gettable = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in _PARTS}
-    downloads = {"documents.download", "documents.download_version"}
+    downloads = {
+        *("documents.download", "documents.download_version"),
+        *("exports.download", "exports.companion"),
+    }
     health = {"health.healthz", "health.readyz", "health.metrics"}
     files = {"static", "documents.picture", *downloads, *health}
     parts |= {"batches.preview_live", "batches.catalogue_read"}
