@@ -34,7 +34,7 @@ METHODS = [
 ]
 KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
 
-_PARTS = ("live", "progress", "rows", "tail")
+_PARTS = ("live", "progress", "rows", "tail", "outcome")
 
 
 def texts_in_use() -> set[str]:
@@ -77,9 +77,6 @@ def test_what_is_compiled_is_what_is_written() -> None:
     with ENGLISH.with_suffix(".mo").open("rb") as file:
         compiled = read_mo(file)
     assert texts_of(compiled) == texts_of(english())
-
-
-_PARTS = ("live", "progress", "tail", "outcome")
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_nothing_ticked_is_said(operator: Visitor) -> None:
 
 
 def test_a_batch_that_is_not_there_is_named(operator: Visitor) -> None:
-    for path in ("/packages/batches", "/packages/fetch"):
+    for path in ("/packages/batches", "/packages/fetch-batches", "/packages/fetch"):
         page = operator.post(path, {"batch_no": "MB19990101-0001"}, status=303)
         assert page.messages == ["没有批次 MB19990101-0001"]
 
@@ -235,7 +235,7 @@ def test_the_buttons_stand_where_batches_are(scene: PageScene, operator: Visitor
     number = scene.ended("FILE_CORRUPT")
     page = operator.get("/batches/")
     wanted = {button.get("formaction") for button in page.root.all("button")}
-    assert {"/packages/fetch", "/packages/batches"} <= wanted
+    assert {"/packages/fetch-batches", "/packages/batches"} <= wanted
     assert {"fetch", "batches"} <= operator.get(f"/batches/{number}").actions
     filtered = operator.get(f"/batches/{number}/documents?status=failed")
     (form,) = filtered.root.all("form", action="/packages/documents")
