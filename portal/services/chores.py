@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from portal.errors import NotFound
 from portal.models import Chore, Clerk
@@ -22,6 +22,8 @@ LEASE = timedelta(seconds=15)
 # A chore that was begun so often and never ended kills its clerks.
 _MOST_ATTEMPTS = 3
 _ALIVE = timedelta(seconds=10)
+_KEPT = timedelta(days=30)
+_MANY = 500
 _UNFINISHED = (ChoreStatus.WAITING, ChoreStatus.RUNNING)
 
 
@@ -130,6 +132,20 @@ def cancel(session: Session, chore: Chore, *, now: datetime) -> bool:
         return False
     _end(chore, ChoreStatus.CANCELLED, now)
     return True
+
+
+def forget_old(session: Session, *, now: datetime) -> None:
+    """Let go of what ended long ago, but for the last one of each kind, subject and host."""
+    later = aliased(Chore)
+    has_later = exists().where(
+        later.kind == Chore.kind,
+        later.subject == Chore.subject,
+        or_(later.host == Chore.host, and_(later.host.is_(None), Chore.host.is_(None))),
+        later.id > Chore.id,
+    )
+    old = select(Chore.id).where(Chore.ended_at < now - _KEPT, has_later).limit(_MANY)
+    ids = session.scalars(old).all()
+    session.execute(delete(Chore).where(Chore.id.in_(ids)))
 
 
 def alive_hosts(session: Session, *, now: datetime) -> Sequence[str]:
