@@ -10,8 +10,10 @@ from portal.models.item import BatchItem
 from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
 from portal.models.overlap import Overlap
+from portal.models.run import BatchRun, RunOutcome
 from portal.models.slice import Slice
 from portal.models.source import DataSource
+from portal.models.throughput import Throughput
 from portal.models.user import Role, User
 from portal.models.verification import (
     Verification,
@@ -31,6 +33,7 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchNumber",
+    "BatchRun",
     "Counts",
     "DataSource",
     "Document",
@@ -41,8 +44,10 @@ __all__ = [
     "JobBatch",
     "Overlap",
     "Role",
+    "RunOutcome",
     "Slice",
     "SourceLevel",
+    "Throughput",
     "User",
     "Verification",
     "VerificationFinding",

@@ -35,6 +35,14 @@ class Document(Base):
         UniqueConstraint("data_source_id", "resource", "image_no"),
         Index(None, "collected_at"),
         Index(None, "archived_by_item_id"),
+        # One organisation's or type's documents in the order of id, and which of them there are.
+        Index(None, "data_source_id", "org_code", "id"),
+        Index(None, "data_source_id", "bill_type_code", "id"),
+        # How a number or a name begins.
+        *(
+            Index(None, name, postgresql_ops={name: "varchar_pattern_ops"})
+            for name in ("image_no", "bill_no", "applicant")
+        ),
     )
 
     id: Mapped[RowId]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
@@ -29,7 +29,16 @@ class BatchItem(Base):
         UniqueConstraint("batch_id", "document_id"),
         Index("ix_batch_items_due", "batch_id", "status", "next_try_at", "id"),
         Index(None, "document_id"),
-        Index(None, "slice_id"),
+        # The documents of a batch are shown in the order of document_id: all of them by the unique
+        # key, a month's, a status's and a cause's by these. The last one holds no sound document.
+        Index(None, "slice_id", "document_id"),
+        Index("ix_batch_items_by_status", "batch_id", "status", "document_id"),
+        Index(
+            "ix_batch_items_by_cause",
+            *("batch_id", "error_code", "document_id", "status"),
+            sqlite_where=text("error_code IS NOT NULL"),
+            postgresql_where=text("error_code IS NOT NULL"),
+        ),
     )
 
     id: Mapped[RowId]
