@@ -53,11 +53,12 @@ def read(
 
     :param columns: what the list may be sorted by, by name; never null, each with an index if the
         list may be long
-    :param row_id: the unique number that orders rows of equal value
+    :param row_id: the unique number that orders rows of equal value; in a list sorted by it, it
+        is the mark itself
     """
     column = columns[place.sort]
     back = place.before is not None
-    mark = _read_mark(place.before if back else place.after, column)
+    mark = _read_mark(place.before if back else place.after, column, row_id)
     back = back and mark is not None
     descending = place.descending != back
     if mark is not None:
@@ -71,8 +72,10 @@ def read(
         rows = rows[::-1]
     return Leaf(
         rows=[row[0] if len(row) == 3 else tuple(row[:-2]) for row in rows],
-        first=_mark(rows[0]) if rows and (more if back else mark is not None) else None,
-        last=_mark(rows[-1]) if rows and (back or more) else None,
+        first=_mark(rows[0], column, row_id)
+        if rows and (more if back else mark is not None)
+        else None,
+        last=_mark(rows[-1], column, row_id) if rows and (back or more) else None,
     )
 
 
@@ -88,15 +91,21 @@ def _behind(
     return and_(column >= value, or_(column > value, row_id > number))
 
 
-def _mark(row: Sequence[Any]) -> str:
+def _mark(row: Sequence[Any], column: Column, row_id: Column) -> str:
     value, number = row[-2], row[-1]
+    if column is row_id:
+        return str(number)
     text = value.isoformat() if isinstance(value, date) else str(value)
     return f"{number}~{text}"
 
 
-def _read_mark(text: str | None, column: Column) -> tuple[Any, int] | None:
+def _read_mark(text: str | None, column: Column, row_id: Column) -> tuple[Any, int] | None:
     number, tilde, value = (text or "").partition("~")
-    if not tilde or not number.isdecimal() or len(number) > 18:
+    if not number.isdecimal() or len(number) > 18:
+        return None
+    if column is row_id:
+        return int(number), int(number)
+    if not tilde:
         return None
     kind = column.type.python_type
     try:
