@@ -81,7 +81,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     states = ("waiting", "running", "paused", "cancelled")
     batches = [getattr(scene, state)() for state in states]
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
-    tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
+    tabs = ("", "/failures", "/documents", "/log", "/runs", "/documents?status=skipped")
     return [
         *("/", "/login", "/batches/", "/batches/?before=1", "/batches/new", "/jobs/"),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
@@ -114,7 +114,11 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     adapter = app.url_map.bind("localhost")
     looked_at = {adapter.match(path.split("?")[0], "GET")[0] for path in everything}
     gettable = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
-    parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in ("live", "progress", "tail")}
+    parts = {
+        name
+        for name in ACCESS
+        if name.rsplit(".", 1)[-1] in ("live", "progress", "tail", "documents_total")
+    }
     downloads = {"documents.download", "documents.download_version"}
     health = {"health.healthz", "health.readyz", "health.metrics"}
     files = {"static", "documents.picture", *downloads, *health}
