@@ -10,16 +10,18 @@ import click
 from sqlalchemy.orm import Session
 
 from portal.cli.opening import actor, as_json, opened, say, say_json
-from portal.cli.progress import watch_batch
+from portal.cli.progress import pace_line, watch_batch
 from portal.errors import action, reason
 from portal.models import Batch, Overlap, utc_now
 from portal.models.overlap import overlap_label
-from portal.services import batches, reports, retrying, sources
+from portal.services import batches, reports, retrying, runs, sources
 from portal.services.standing import standing
+from portal.services.throughput import pace_of
 from portal.statuses import label
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 FAILED_EXIT = 1
+_RUNS = 20
 
 
 @click.group("batch")
@@ -103,8 +105,9 @@ def show(batch_no: str, as_json: bool) -> None:
     with opened() as portal, portal.ledger.read() as session:
         batch = batches.find(session, batch_no)
         now = standing(batch, now=utc_now(), zone=portal.settings.timezone)
-        report = reports.batch_report(batch, now)
+        report = reports.batch_report(batch, now, pace_of(batch, now=utc_now()))
         groups = reports.failure_groups(session, batch.id)
+        history = [reports.run_report(run) for run in runs.newest(session, batch.id, limit=_RUNS)]
     if as_json:
         failures = [
             {
@@ -116,7 +119,7 @@ def show(batch_no: str, as_json: bool) -> None:
             }
             for group in groups
         ]
-        say_json({**report, "failures": failures})
+        say_json({**report, "failures": failures, "runs": history})
         return
     say(_line(report))
     say(f"  重叠策略 overlap: {overlap_label(report['overlap'], 'zh')} {report['overlap']}")
@@ -124,6 +127,8 @@ def show(batch_no: str, as_json: bool) -> None:
         say(f"  {line}")
     for hold in now.holds:
         say(f"    处理措施 what to do: {action(hold.code, hold.params, 'zh')}")
+    if pace := pace_line(report):
+        say(f"  {pace}")
     for month in report["months"]:
         say(
             f"  {month['month']}  {label(month['sync_status'], 'zh')}  "
@@ -137,6 +142,19 @@ def show(batch_no: str, as_json: bool) -> None:
         say(f"  {group.code} ×{group.count}：{reason(group.code, group.params, 'zh')}")
         say(f"    例 example: {group.image_no}")
         say(f"    处理措施 what to do: {action(group.code, group.params, 'zh')}")
+    for run in history:
+        say(f"  {_run_line(run)}")
+
+
+def _run_line(run: dict[str, Any]) -> str:
+    job = f" logId {run['job_log_id']}" if run["job_log_id"] else ""
+    line = f"第 {run['run_no']} 次运行 run {run['run_no']}: {run['started_at']:%Y-%m-%d %H:%M:%SZ}"
+    line += f" {run['started_by']}{job}"
+    if run["retried"] is not None:
+        line += f"，重新同步 retried {run['retried']}"
+    if run["outcome"]:
+        line += f"，{run['outcome']}，已同步 {run['done']}/{run['total']} 失败 {run['failed']}"
+    return line
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -186,11 +204,35 @@ _add_action(
     "删除（已归档单据保留） Delete; archived documents stay.",
     lambda s, b, now: batches.delete(s, b, by=actor(), now=now),
 )
-_add_action(
-    "retry",
-    "重新同步失败任务 Send the failed documents again.",
-    lambda s, b, now: retrying.retry(s, b, by=actor(), now=now),
+
+
+@command.command()
+@click.argument("batch_no")
+@click.option("--code", help="只限一个错误码 Only the failures of this code.")
+@click.option("--month", help="只限一个月份，如 2024-01 Only this month's.")
+@click.option(
+    "--document", "numbers", multiple=True, help="只限该影像编号，可多次 Only this image number's."
 )
+@as_json
+def retry(
+    *, batch_no: str, code: str | None, month: str | None, numbers: tuple[str, ...], as_json: bool
+) -> None:
+    """重新同步失败任务 Send the failed documents again, all or some."""
+    with opened() as portal:
+        with portal.ledger.write() as session:
+            batch = batches.find(session, batch_no)
+            ids = retrying.items_named(session, batch, numbers) if numbers else None
+            passed = retrying.not_failed(session, batch, ids or ())
+            count = retrying.retry(
+                session, batch, by=actor(), now=utc_now(), code=code, month=month, item_ids=ids
+            )
+        portal.offer()
+    if as_json:
+        say_json({"batch_no": batch_no, "documents": count, "not_failed": dict(passed)})
+        return
+    say(f"{batch_no} 重新同步 retrying: {count}")
+    for image_no, status in passed:
+        say(f"  不是失败状态 not failed: {image_no} {label(status, 'zh')} {status}")
 
 
 @command.command()

@@ -126,21 +126,33 @@ class _Reading:
         self._left = self._rows_left()
 
     def as_listed(self, place: Place) -> Leaf[Row]:
-        return self._read(self._along(), place)
+        return self._read(self._along(place.size), place)
 
     def by_day(self, place: Place) -> Leaf[Row]:
         """Sort the few that a filter leaves, or pass all of the batch in the order of days."""
-        along = self._along()
+        along = self._fewest()
         if self._left[along] ** 2 > place.size * max(self._batch.total, 1):
             along = "days"
         return self._read(along, place)
 
     def count(self) -> int:
-        query = self._restricted(select(func.count()).select_from(BatchItem), self._along())
+        query = self._restricted(select(func.count()).select_from(BatchItem), self._fewest())
         return self._session.scalar(query) or 0
 
-    def _along(self) -> str:
+    def _fewest(self) -> str:
         return min(self._left, key=lambda name: self._left[name])
+
+    def _along(self, size: int) -> str:
+        """Along what a page of the list is read: in its order, unless it is less to sort."""
+        fewest = self._fewest()
+        if fewest in _IN_ORDER:
+            return fewest
+        ordered = min(
+            (name for name in self._left if name in _IN_ORDER), key=self._left.__getitem__
+        )
+        rows = self._left[fewest]
+        passed = size * self._batch.total // max(rows, 1)
+        return fewest if rows <= min(passed, self._left[ordered]) else ordered
 
     def _rows_left(self) -> dict[str, int]:
         """How many rows each filter with an index leaves of the batch, or :data:`MANY`."""
@@ -190,9 +202,9 @@ class _Reading:
         for name, one in self._found.items():
             query = query.where(one.indexed if name in leading else one.tested)
         number = BatchItem.document_id if of_items else Document.id
-        if self._part is not None and along != "month":
+        if self._part is not None and along in ("status", "code", "org", "type"):
             return query.where(*_between(number, _ITEMS.c.slice_id == self._part.id))
-        if not of_items:
+        if along in ("org", "type"):
             return query.where(*_between(number, _ITEMS.c.batch_id == self._batch.id))
         return query
 

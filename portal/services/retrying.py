@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from portal import statuses
-from portal.errors import NotAllowed
+from portal.errors import NotAllowed, NotFound
 from portal.models import AuditEvent, Batch, BatchItem, Document, Slice, table_of
 from portal.services import audit, runs
 from portal.services.item_filter import ItemFilter, chosen_items
@@ -98,6 +98,27 @@ def retry(
         | ({"narrowed": narrowed} if narrowed else {}),
     )
     return count
+
+
+def items_named(session: Session, batch: Batch, image_nos: Collection[str]) -> list[int]:
+    """The ids of a batch's documents with these image numbers.
+
+    :raises NotFound: naming those that are not in the batch
+    """
+    query = (
+        select(Document.image_no, BatchItem.id)
+        .join(BatchItem, BatchItem.document_id == Document.id)
+        .where(BatchItem.batch_id == batch.id, Document.image_no.in_(image_nos))
+        .order_by(BatchItem.id)
+    )
+    found = [(image_no, item_id) for image_no, item_id in session.execute(query)]
+    if missing := sorted(set(image_nos) - {image_no for image_no, _id in found}):
+        names = "，".join(missing)
+        raise NotFound(
+            f"批次 {batch.batch_no} 中没有单据 {names}",
+            f"batch {batch.batch_no} has no document {names}",
+        )
+    return [item_id for _image_no, item_id in found]
 
 
 def not_failed(
