@@ -42,9 +42,10 @@ fix: $(VENV)/.dev ## 自动修正格式 Format and mend what can be mended
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(VENV)/.ready ## 比较取文件的客户端，测封存的开销 Compare ways of fetching files, measure the sealed trail
+bench: $(VENV)/.ready ## 比较取文件的客户端，测封存的开销 Measure fetching, the sealed trail, and pages
 	@$(BIN)/python benchmarks/fetch_clients.py
 	@$(BIN)/python benchmarks/audit_trail.py
+	@$(BIN)/python benchmarks/portal.py --documents 100000
 
 $(VENV)/.venv-made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
