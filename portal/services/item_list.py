@@ -114,6 +114,23 @@ def codes_of(session: Session, batch: Batch, name: str) -> Sequence[tuple[str, s
     return [(value, name or value) for value, name in session.execute(query)]
 
 
+def causes_of(session: Session, batch: Batch) -> Sequence[str]:
+    """The error codes that documents of the batch have, found by hopping likewise."""
+    code = BatchItem.error_code
+    of_batch = (BatchItem.batch_id == batch.id, code.is_not(None))
+    codes = select(
+        select(func.min(code)).where(*of_batch).scalar_subquery().label("code"),
+        literal(1).label("hops"),
+    ).cte("codes", recursive=True)
+    following = select(func.min(code)).where(*of_batch, code > codes.c.code).scalar_subquery()
+    codes = codes.union_all(
+        select(following, codes.c.hops + 1).where(
+            codes.c.code.is_not(None), codes.c.hops < _CHOICES
+        )
+    )
+    return session.scalars(select(codes.c.code).where(codes.c.code.is_not(None))).all()
+
+
 class _Reading:
     """One filter of one batch, and along which of its parts the rows are read."""
 

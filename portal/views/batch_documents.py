@@ -16,10 +16,9 @@ from portal.formatting import status as status_word
 from portal.language import language
 from portal.models import utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, item_list, reports, retrying
+from portal.services import batches, browsing, item_list, retrying
 from portal.services.item_filter import ItemFilter
 from portal.services.paging import SIZES
-from portal.services.reports import FailureGroup
 from portal.statuses import ItemStatus
 from portal.views.batch_context import live_context
 from portal.views.ids import row_ids
@@ -49,7 +48,7 @@ def documents(batch_no: str) -> ResponseReturnValue:
         leaf = item_list.items_page(session, batch, wanted, wish.place, zone=zone)
         at_once = wanted.given.keys() <= {"status", "month"} or "count" in request.args
         totals = item_list.totals(session, batch, wanted, zone=zone) if at_once else None
-        groups = reports.failure_groups(session, batch.id)
+        causes = item_list.causes_of(session, batch)
         orgs = item_list.codes_of(session, batch, "org")
         types = item_list.codes_of(session, batch, "type")
     return render_template(
@@ -61,7 +60,7 @@ def documents(batch_no: str) -> ResponseReturnValue:
         types=types,
         statuses=[(one, status_word(one)) for one in ItemStatus],
         months=[(part.month, part.month) for part in batch.slices],
-        causes=_causes(groups, wanted.code),
+        causes=_causes(causes, wanted.code),
         **live_context(batch, "documents"),
     )
 
@@ -131,9 +130,7 @@ def _wanted(wish: Asked) -> ItemFilter:
     )
 
 
-def _causes(groups: Sequence[FailureGroup], chosen: str) -> list[tuple[str, str]]:
+def _causes(codes: Sequence[str], chosen: str) -> list[tuple[str, str]]:
     """The causes to choose from, and the one chosen, which may have none left."""
-    causes = [(group.code, f"{group.code}（{group.count:,}）") for group in groups]
-    if chosen and chosen not in [code for code, _text in causes]:
-        causes.append((chosen, chosen))
-    return causes
+    missing = [chosen] if chosen and chosen not in codes else []
+    return [(code, code) for code in [*codes, *missing]]

@@ -178,6 +178,15 @@ def test_codes_to_choose_from_come_with_their_names(scene: Scene) -> None:
         assert item_list.codes_of(session, session.get_one(Batch, empty), "org") == found
 
 
+def test_causes_to_choose_from_are_those_of_this_batch(scene: Scene) -> None:
+    batch_id = filled(scene)
+    empty = scene.add_batch()
+    with scene.ledger.read() as session:
+        found = item_list.causes_of(session, session.get_one(Batch, batch_id))
+        assert found == ["FILE_CORRUPT", "FILE_TOO_LARGE"]
+        assert item_list.causes_of(session, session.get_one(Batch, empty)) == []
+
+
 def test_no_row_is_read_by_passing_all_of_them(scene: Scene) -> None:
     """What the database says of its plan: for no filter it goes through a whole table."""
     batch_id = filled(scene)
