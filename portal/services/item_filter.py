@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -59,9 +59,8 @@ class ItemFilter:
 class Condition:
     """One filter said twice: so that an index can answer it, and so that none will.
 
-    Databases choose the index that a list is read by from what they guess of the values; here the
-    list says itself which one, and all other filters only test the rows (see
-    :mod:`portal.services.item_list`).
+    SQLite chooses the index that a list is read by from guesses; here the list says itself which
+    one, and all other filters only test the rows (see :mod:`portal.services.item_list`).
 
     :ivar of_item: whether it asks of the item and not of its document
     """
@@ -94,7 +93,10 @@ def conditions(
             found[name] = _prefix(_PREFIXES[name], value, sqlite=sqlite)
         else:
             found[name] = makers[name](value)
-    return found
+    if sqlite:
+        return found
+    # Others count their values, choose well by that, and are misled by what is said for no index.
+    return {name: replace(one, tested=one.indexed) for name, one in found.items()}
 
 
 def chosen_items(

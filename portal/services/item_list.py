@@ -195,6 +195,9 @@ class _Reading:
         return self._session.scalar(select(func.count()).select_from(rows)) or 0
 
     def _read(self, along: str, place: Place) -> Leaf[Row]:
+        asks_items_alone = all(one.of_item for one in self._found.values())
+        if asks_items_alone and place.sort == "listed":
+            return self._read_items(along, place)
         of_items = self._is_of_items(along)
         query = self._restricted(select(BatchItem, Document).select_from(BatchItem), along)
         number: Column = BatchItem.document_id if of_items else Document.id
@@ -209,13 +212,26 @@ class _Reading:
         columns = {"listed": number, "collected": day}
         return paging.read(self._session, query, place, columns=columns, row_id=number)
 
-    def _restricted(self, query: AnySelect, along: str) -> AnySelect:
+    def _read_items(self, along: str, place: Place) -> Leaf[Row]:
+        """The page's items first and then their documents: joined, a database may begin with the
+        documents, and pass all those before the page."""
+        query = self._restricted(select(BatchItem), along, joined=False)
+        number = BatchItem.document_id
+        leaf = paging.read(self._session, query, place, columns={"listed": number}, row_id=number)
+        ids = [item.document_id for item in leaf.rows]
+        found = self._session.scalars(select(Document).where(Document.id.in_(ids)))
+        documents = {document.id: document for document in found}
+        rows = [(item, documents[item.document_id]) for item in leaf.rows]
+        return Leaf(rows, leaf.first, leaf.last)
+
+    def _restricted(self, query: AnySelect, along: str, *, joined: bool = True) -> AnySelect:
         """The query with all filters, of which ``along`` is the one that an index answers."""
         of_items = self._is_of_items(along)
         leading = _DAYS if along == "days" else ("batch", along) if of_items else (along,)
         if along == "month":
             leading = ("month",)  # it is of this batch only
-        query = query.join(Document, Document.id == BatchItem.document_id)
+        if joined:
+            query = query.join(Document, Document.id == BatchItem.document_id)
         for name, one in self._found.items():
             query = query.where(one.indexed if name in leading else one.tested)
         number = BatchItem.document_id if of_items else Document.id
