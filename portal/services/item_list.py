@@ -218,6 +218,8 @@ class _Reading:
         query = self._restricted(select(BatchItem), along, joined=False)
         number = BatchItem.document_id
         leaf = paging.read(self._session, query, place, columns={"listed": number}, row_id=number)
+        if not leaf.rows:
+            return Leaf([], leaf.first, leaf.last)
         ids = [item.document_id for item in leaf.rows]
         found = self._session.scalars(select(Document).where(Document.id.in_(ids)))
         documents = {document.id: document for document in found}
