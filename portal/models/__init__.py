@@ -26,9 +26,11 @@ from portal.models.reconciliation import (
     ReconciliationState,
     Sums,
 )
+from portal.models.run import BatchRun, RunOutcome
 from portal.models.scan import Scan, ScanCause
 from portal.models.slice import Slice
 from portal.models.source import DataSource
+from portal.models.throughput import Throughput
 from portal.models.user import Role, User
 from portal.models.verification import (
     Verification,
@@ -49,6 +51,7 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchNumber",
+    "BatchRun",
     "CheckedMonth",
     "Chore",
     "Clerk",
@@ -72,12 +75,14 @@ __all__ = [
     "ReconciliationMonth",
     "ReconciliationState",
     "Role",
+    "RunOutcome",
     "Scan",
     "ScanCause",
     "Slice",
     "SourceCatalogue",
     "SourceLevel",
     "Sums",
+    "Throughput",
     "User",
     "Verification",
     "VerificationFinding",
