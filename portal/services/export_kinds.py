@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from portal.errors import action, reason
 from portal.models import AuditEvent, Batch, DataSource, Slice
 from portal.models.overlap import overlap_label
-from portal.services import audit_browsing, selection_filters
+from portal.services import audit_browsing, export_reconciliation, selection_filters
 from portal.services.audit_browsing import TrailFilter
 from portal.services.export_documents import (
     DOCUMENT_COLUMNS,
@@ -317,6 +317,10 @@ _AUDIT = Kind(
 )
 
 KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (_BATCHES, _MONTHS, _DOCUMENTS, _FILES, _FAILURES, _AUDIT)
+    kind.name: kind
+    for kind in (
+        *(_BATCHES, _MONTHS, _DOCUMENTS, _FILES, _FAILURES, _AUDIT),
+        *(export_reconciliation.CELLS, export_reconciliation.FINDINGS),
+    )
 }
 FORMATS = ("xlsx", "csv", "jsonl")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,11 +13,13 @@ from sqlalchemy import select, update
 
 from portal.errors import NotAllowed, SyncError
 from portal.models import AuditEvent, Balance, Document, File, Overlap, Part, Reconciliation
-from portal.services import reconciliation_rows
+from portal.services.export_kinds import KINDS
+from portal.services.export_making import make
+from portal.services.export_tables import Wanted
 from portal.services.verification import Order
 from portal.sync.archive.local import LocalArchive
 from tests.portal.fake_source import make_document
-from tests.portal.ledger_scene import Scene, failed
+from tests.portal.ledger_scene import SHANGHAI, Scene, failed
 from tests.portal.publishing import published
 from tests.portal.services.archive_scene import Checking, flip_a_bit, path_of
 from tests.portal.services.reconcile_scene import Proving
@@ -335,19 +339,41 @@ def test_a_source_that_repeats_a_page_is_no_endless_loop(proving: Proving) -> No
     assert caught.value.code == "SRC_LISTING_REPEATS"
 
 
-def test_its_rows_can_be_exported_in_both_languages(proving: Proving) -> None:
+def test_it_is_exported_with_words_for_people_and_exact_for_programs(
+    proving: Proving, tmp_path: Path
+) -> None:
     proving.migrate([make_document(1, amount=Decimal("0.10")), make_document(2)], leave=1)
     run = proving.reconcile()
-    ledger = proving.scene.ledger
-    for language, balance, part in (("zh", "差异已说明", "待处理"), ("en", "explained", "pending")):
-        (cell,) = reconciliation_rows.cell_rows(ledger, run.id, language)
-        headings = reconciliation_rows.cell_headings(language)
-        assert len(cell) == len(headings)
-        assert (cell[0], cell[-1], cell[headings.index(part)]) == ("2024-01", balance, 1)
-        assert Decimal("0.10") in cell
-        (finding,) = reconciliation_rows.finding_rows(ledger, run.id, language)
-        assert len(finding) == len(reconciliation_rows.finding_headings(language))
-        assert finding[3:6] == [part, "EAS", "FYBX00002"]
+
+    def export(kind: str, format_: str, **filters: list[str]) -> list[str]:
+        target = tmp_path / f"{kind}.{format_}"
+        made = make(
+            proving.scene.ledger,
+            KINDS[kind],
+            Wanted.of(filters, SHANGHAI),
+            target,
+            format_=format_,
+            language="zh",
+            filters=filters,
+            by="auditor",
+            now=proving.scene.now,
+            draft=tmp_path / "draft",
+            progress=lambda _done, _total: None,
+        )
+        assert made.rows == 1
+        return target.read_text("utf-8-sig").splitlines()
+
+    cell = json.loads(export("reconciliation", "jsonl", run=[str(run.id)])[-1])
+    assert (cell["month"], cell["balance"], cell["documents_pending"]) == (
+        "2024-01",
+        "explained",
+        1,
+    )
+    assert cell["archived_amount"] == "0.10"
+    (row,) = csv.DictReader(export("reconciliation-findings", "csv", run=[str(run.id)]))
+    assert (row["分类"], row["影像编号"]) == ("待处理", "FYBX00002")
+    with pytest.raises(NotAllowed, match="对账编号"):
+        export("reconciliation", "csv")
 
 
 @pytest.mark.parametrize("months", [("2024-13", "2024-13"), ("2024-02", "2024-01"), ("x", "y")])
