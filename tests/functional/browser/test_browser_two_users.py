@@ -42,7 +42,7 @@ def test_both_send_the_failures_again_and_it_happens_once(
     portal.site.wait_until_ended(batch)
     for tab in (one, other):
         tab.go(f"/batches/{batch}")
-    portal.source.switch(latency=100)
+    portal.source.switch(latency=3.0)
     one.click("重新同步失败任务")
     one.shown("#messages", "失败的单据已重新排队")
     other.click("重新同步失败任务")
