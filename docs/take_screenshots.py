@@ -1,4 +1,4 @@
-"""Takes the pictures of the README: ``make screenshots`` (needs Chromium and playwright).
+"""Takes the pictures of the README and the manual: ``make screenshots`` (needs Chromium).
 
 Runs the demo in a throw-away home, opens the portal in a headless browser while documents move,
 and writes ``docs/images/*.png``.
@@ -66,7 +66,36 @@ def _take(base: str, password: str, batch_no: str, demo: subprocess.Popen[str]) 
         page.goto(f"{base}/documents/8?list=archive")
         page.wait_for_function("document.querySelector('.view img').naturalWidth > 0")
         _shoot(page, "document")
+        for name, path in PAGES.items():
+            page.goto(f"{base}{path}")
+            page.wait_for_load_state("networkidle")
+            _shoot(page, name)
+        _preview(page, base)
         browser.close()
+
+
+PAGES = {
+    "batches": "/batches/",
+    "months": "/months/",
+    "archive": "/archive/",
+    "reconcile": "/reconcile/",
+    "samples": "/samples/",
+    "sources": "/sources/",
+    "preflight": "/preflight/",
+    "jobs": "/jobs/",
+    "audit": "/audit/",
+}
+
+
+def _preview(page: Page, base: str) -> None:
+    """新增: what the source has, as one sees it before one confirms."""
+    page.goto(f"{base}/batches/new")
+    page.fill("#date_from", "2024-01-01")
+    page.fill("#date_to", "2024-03-31")
+    page.click("button.btn-primary[value=preview]")
+    page.wait_for_selector("#preview:not([hx-trigger]) table")
+    page.wait_for_load_state("networkidle")
+    _shoot(page, "new-batch")
 
 
 _MOVING = """() => {
