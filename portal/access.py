@@ -56,6 +56,29 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "documents.retry": OPERATORS,
     "chores.live": ALL,
     "chores.cancel": OPERATORS,
+    "sources.index": ALL,
+    "sources.new": ADMINS,
+    "sources.create": ADMINS,
+    "sources.read_settings": ADMINS,
+    "sources.preview": ADMINS,
+    "sources.take_over": ADMINS,
+    "sources.show": ALL,
+    "sources.edit": ADMINS,
+    "sources.change": ADMINS,
+    "sources.switch": ADMINS,
+    "sources.delete": ADMINS,
+    "sources.check": OPERATORS,
+    "sources.live": ALL,
+    "users.index": ADMINS,
+    "users.new": ADMINS,
+    "users.create": ADMINS,
+    "users.show": ADMINS,
+    "users.change_role": ADMINS,
+    "users.switch": ADMINS,
+    "users.reset": ADMINS,
+    "account.show": ALL,
+    "account.change_password": ALL,
+    "account.change_language": ALL,
     "notices.index": ALL,
     "notices.new": ADMINS,
     "notices.create": ADMINS,
@@ -81,6 +104,7 @@ class Account(UserMixin):  # type: ignore[misc] # flask-login has no types
     def __init__(self, user: User) -> None:
         # With a new password every session of the old one is over.
         self.id = f"{user.id}.{hashlib.sha256(user.password_hash.encode()).hexdigest()[:16]}"
+        self.user_id = user.id
         self.name = user.name
         self.role = user.role
         self.enabled = user.enabled

@@ -22,6 +22,7 @@ from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.sync.archive.local import LocalArchive
 from portal.tasks.queue import WorkQueue
 from portal.views import (
+    account,
     audit,
     auth,
     batch_list,
@@ -32,6 +33,8 @@ from portal.views import (
     home,
     months,
     notices,
+    sources,
+    users,
 )
 from portal.views import jobs as task_runs
 
@@ -82,6 +85,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         months,
         documents,
         task_runs,
+        sources,
+        users,
+        account,
         chores,
         notices,
         audit,

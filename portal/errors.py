@@ -67,6 +67,10 @@ class BatchRefused(NotAllowed):
         return self._why.text(language)
 
 
+class InvalidSetting(PortalError, ValueError):
+    """A setting of a data source makes no sense; the text names it, and never holds a secret."""
+
+
 class NotFound(PortalError):
     """The named thing does not exist; the text names it."""
 

@@ -21,6 +21,8 @@ from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
 
 _BADGES = {
+    "ok": "green",
+    "warning": "yellow",
     "pending": "secondary",
     "partial": "yellow",
     "complete": "green",
@@ -86,8 +88,17 @@ AUDIT_ACTIONS = {
     "user.logout": ("退出登录", "logged out"),
     "user.add": ("新增用户", "user added"),
     "user.password": ("重设密码", "password set"),
+    "user.password-refused": ("原密码错误", "old password refused"),
+    "user.enable": ("启用用户", "user enabled"),
+    "user.disable": ("停用用户", "user disabled"),
+    "user.role": ("更改角色", "role changed"),
+    "user.language": ("更改语言", "language changed"),
     "source.add": ("新增数据源", "source added"),
     "source.change": ("修改数据源", "source changed"),
+    "source.enable": ("启用数据源", "source enabled"),
+    "source.disable": ("停用数据源", "source disabled"),
+    "source.delete": ("删除数据源", "source deleted"),
+    "source.check": ("测试连接", "connection tested"),
     "job.accept": ("接受任务", "job accepted"),
     "job.end": ("任务结束", "job ended"),
     "notice.add": ("新增通知渠道", "notification channel added"),
@@ -146,6 +157,9 @@ _DETAILS = {
     "base_url": ("地址", "address"),
     "client_id": ("客户端", "client"),
     "secret_given": ("重填密钥", "secret given"),
+    "proxy_secret_given": ("重填代理密码", "proxy password given"),
+    "user": ("用户", "user"),
+    "hosts": ("主机", "hosts"),
     "download_hosts": ("下载主机", "download hosts"),
     "profile": ("连接配置", "profile"),
     "rules": ("兼容性规则", "rules"),
@@ -159,6 +173,23 @@ _DETAILS = {
     "new_folder": ("新版本", "new version"),
 }
 _SOUND = {"sound": ("完好", "sound"), "unsound": ("有问题", "unsound")}
+
+
+_CHECKED = {
+    "ok": ("正常", "passed"),
+    "warning": ("注意", "warning"),
+    "failed": ("失败", "failed"),
+    "skipped": ("未测", "not tested"),
+}
+_CHECK_STEPS = {
+    "token": ("令牌", "token"),
+    "count": ("清点", "count"),
+    "listing": ("列表", "listing"),
+    "file": ("下载文件", "file"),
+    "inspection": ("检查文件", "file check"),
+    "clock": ("时钟", "clock"),
+    "certificate": ("证书", "certificate"),
+}
 
 
 def init_app(app: Flask) -> None:
@@ -179,11 +210,23 @@ def init_app(app: Flask) -> None:
         audit_word=audit_word,
         audit_detail=audit_detail,
         level_text=level_text,
+        checked=checked,
+        check_step=check_step,
         channel_kind=lambda kind: CHANNEL_KINDS[kind][language() != "zh"],
         news=lambda event: NEWS_WORDS[NoticeEvent(event)][language() != "zh"],
     )
     app.jinja_env.globals.update(reason=_reason, action=_action, language=language)
     app.jinja_env.undefined = StrictUndefined
+
+
+def checked(value: str) -> str:
+    """The word for what a test of a connection, or a step of it, has found."""
+    return _CHECKED[value][language() != "zh"]
+
+
+def check_step(value: str) -> str:
+    """The word for a step of a test."""
+    return _CHECK_STEPS[value][language() != "zh"]
 
 
 def level_text(standing: Standing) -> str:
@@ -280,7 +323,13 @@ def audit_word(value: str | None, action: str) -> str:
     return value or ""
 
 
-_WORDS_OF = {"job.accept": _RUNS, "job.end": _RUNS, "audit.verify": _SOUND}
+_WORDS_OF = {
+    "job.accept": _RUNS,
+    "job.end": _RUNS,
+    "audit.verify": _SOUND,
+    "user.role": {role.value: words for role, words in _ROLES.items()},
+    "user.language": {"zh_Hans_CN": ("中文", "Chinese"), "en": ("英文", "English")},
+}
 _KINDS_OF: dict[str, tuple[type[Status] | type[SyncStatus], ...]] = {
     "slice.listing": (ListingStatus,),
     "item.status": (ItemStatus,),

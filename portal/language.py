@@ -34,8 +34,13 @@ def language() -> str:
 
 def choose(locale: str) -> None:
     """Keep a choice; anything we do not have is passed over."""
-    if locale in LOCALES:
+    if is_known(locale):
         session["locale"] = locale
+
+
+def is_known(locale: str) -> bool:
+    """Whether we have that language."""
+    return locale in LOCALES
 
 
 def page_to_stay_on() -> str:

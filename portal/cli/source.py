@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from portal.cli.opening import actor, as_json, opened, say, say_json
-from portal.errors import NotAllowed
+from portal.errors import InvalidSetting, NotAllowed
 from portal.models import DataSource, utc_now
-from portal.services import sources
-from portal.services.months import months_between
+from portal.services import source_import, sources
+from portal.services.json_text import read_object
+from portal.services.months import whole_month
 from portal.services.source_check import SourceReport, check_source
+from portal.sync.sources import old_settings
 from portal.sync.sources.rows import Scope
 
 _READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -38,6 +39,7 @@ _STEPS = {
     "count": "清点 count",
     "listing": "列表 listing",
     "file": "文件 file",
+    "inspection": "检查 check",
     "clock": "时钟 clock",
     "certificate": "证书 certificate",
 }
@@ -124,11 +126,13 @@ def add(
         if is_new:
             _complete(named)
         with portal.ledger.write() as session:
+            by, now = actor(), utc_now()
             if is_new:
                 form = sources.SourceForm(name=name, **named)
+                sources.add(session, form, box=portal.box, by=by, now=now)
             else:
                 form = sources.form_of(sources.find(session, name), portal.box, named)
-            sources.save(session, form, box=portal.box, by=actor(), now=utc_now())
+                sources.save(session, form, box=portal.box, by=by, now=now, refilled=named)
     say(f"数据源 {name} 已保存 saved")
 
 
@@ -161,6 +165,80 @@ def list_sources(as_json: bool) -> None:
         say("\t".join(words))
 
 
+@command.command("import-properties")
+@click.argument("file", type=_READABLE)
+@click.option(
+    "--name",
+    default=source_import.USUAL_NAME,
+    show_default=True,
+    help="数据源名称；已有则更新 The data source's name; one that exists is brought up to date.",
+)
+@click.option("--dry-run", is_flag=True, help="只预览，不保存 Only show what would be done.")
+def import_properties(file: Path, name: str, dry_run: bool) -> None:
+    """导入旧流程的四项 ZooKeeper 配置 Import the older procedure's four ZooKeeper settings.
+
+    FILE 为 properties 文件，或 zkui 导出的文件 A .properties file, or one that zkui exported.
+    """
+    if file.stat().st_size > source_import.LARGEST_FILE:
+        raise NotAllowed(f"{file.name} 过大", f"{file.name} is too large")
+    settings = old_settings.read(old_settings.decoded(file.read_bytes()))
+    now = utc_now()
+    with opened() as portal:
+        with portal.ledger.read() as session:
+            seen = source_import.preview(session, settings, name, now=now)
+        for found in seen.found:
+            say(f"{found.key}\t{found.value or '没有找到 not found'}")
+        for key in settings.ambiguous:
+            say(f"{key}: 有不同的值 given with different values")
+        if dry_run:
+            return
+        with portal.ledger.write() as session:
+            source = source_import.take_over(
+                session, settings, name, box=portal.box, by=actor(), now=now
+            )
+            enabled = source.enabled
+    if enabled:
+        say(f"数据源 {name} 已导入，启用 imported, enabled")
+    else:
+        status = f"{old_settings.STATUS}={settings.status or '（没有 none）'}"
+        say(f"数据源 {name} 已导入，停用 imported, disabled（{status}）")
+
+
+@command.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """启用 Let batches be made of a data source again."""
+    _set_enabled(name, enabled=True)
+    say(f"数据源 {name} 已启用 enabled")
+
+
+@command.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """停用：不能再新建批次，已有的批次照常 No new batches; those that are there go on."""
+    for batch_no in _set_enabled(name, enabled=False):
+        say(f"批次 {batch_no} 照常 goes on")
+    say(f"数据源 {name} 已停用 disabled")
+
+
+@command.command()
+@click.argument("name")
+@click.confirmation_option("--yes", prompt="删除数据源？ Delete the data source?")
+def delete(name: str) -> None:
+    """删除从未使用的数据源 Delete a data source that was never used."""
+    with opened() as portal, portal.ledger.write() as session:
+        sources.remove(session, sources.find(session, name), by=actor(), now=utc_now())
+    say(f"数据源 {name} 已删除 deleted")
+
+
+def _set_enabled(name: str, *, enabled: bool) -> list[str]:
+    """The numbers of its unfinished batches."""
+    with opened() as portal, portal.ledger.write() as session:
+        source = sources.find(session, name)
+        sources.set_enabled(session, source, enabled=enabled, by=actor(), now=utc_now())
+        return [batch.batch_no for batch in sources.unfinished_batches(session, source.id)]
+
+
 @command.command()
 @click.argument("name")
 @click.option(
@@ -174,8 +252,7 @@ def check(name: str, month: datetime | None, as_json: bool) -> None:
     with opened() as portal:
         zone = portal.settings.timezone
         day = month.date() if month is not None else utc_now().astimezone(zone).date()
-        last = (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
-        (covered,) = months_between(day.replace(day=1), last, zone)
+        covered = whole_month(day, zone)
         with portal.ledger.read() as session:
             source = sources.find(session, name)
         scope = Scope(covered.starts_at, covered.ends_at)
@@ -217,6 +294,7 @@ def _row(source: DataSource) -> dict[str, Any]:
         "proxy": source.proxy_address,
         "private_ca": source.ca_pem is not None,
         "enabled": source.enabled,
+        "imported_status": source.imported_status,
     }
 
 
@@ -229,9 +307,7 @@ def _text_of(path: Path) -> str:
 
 def _json_file(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(_text_of(path))
-    except ValueError as error:
-        raise NotAllowed(f"{path.name} 不是 JSON is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise NotAllowed(f"{path.name} 应为 JSON 对象 must hold a JSON object")
-    return value
+        return read_object(_text_of(path))
+    except InvalidSetting as error:
+        zh, en = (f"{path.name}: {error.text(language)}" for language in ("zh", "en"))
+        raise NotAllowed(zh, en) from error

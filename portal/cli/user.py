@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import click
 
-from portal.cli.opening import actor, opened, say
+from portal.cli.opening import actor, as_json, opened, say, say_json
 from portal.models import Role, utc_now
 from portal.services import users
 
 ROLES = click.Choice([role.value for role in Role])
+_WORDS = {
+    Role.ADMIN: "管理员 admin",
+    Role.OPERATOR: "操作员 operator",
+    Role.AUDITOR: "审计员 auditor",
+}
 
 
 @click.group("user")
@@ -32,11 +37,68 @@ def add(name: str, role: str, password: str | None) -> None:
 @click.argument("name")
 @click.option("--password", help="不给则生成并显示一次 Made and shown once when not given.")
 def passwd(name: str, password: str | None) -> None:
-    """重设密码 Set a new password."""
+    """重设密码，原有的登录随即失效 Set a new password, which ends the sessions of the old one."""
     chosen = password or users.random_password()
     with opened() as portal, portal.ledger.write() as session:
         users.set_password(session, name, password=chosen, by=actor(), now=utc_now())
     _tell(name, chosen, shown=password is None)
+
+
+@command.command("list")
+@as_json
+def list_users(as_json: bool) -> None:
+    """列出用户 List the accounts."""
+    with opened() as portal, portal.ledger.read() as session:
+        found = users.all_users(session)
+    if as_json:
+        say_json(
+            [
+                {
+                    "name": user.name,
+                    "role": user.role,
+                    "enabled": user.enabled,
+                    "created_at": user.created_at.isoformat(),
+                }
+                for user in found
+            ]
+        )
+        return
+    for user in found:
+        state = "启用 enabled" if user.enabled else "停用 disabled"
+        say(f"{user.name}\t{_WORDS[user.role]}\t{state}")
+
+
+@command.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """停用，其登录随即失效 Disable an account; who is logged in is out at once."""
+    _set_enabled(name, enabled=False)
+    say(f"用户 {name} 已停用 disabled")
+
+
+@command.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """启用 Enable an account."""
+    _set_enabled(name, enabled=True)
+    say(f"用户 {name} 已启用 enabled")
+
+
+@command.command("role")
+@click.argument("name")
+@click.argument("role", type=ROLES)
+def set_role(name: str, role: str) -> None:
+    """更改角色 Change an account's role."""
+    with opened() as portal, portal.ledger.write() as session:
+        user = users.find(session, name)
+        users.set_role(session, user, Role(role), by=actor(), now=utc_now())
+    say(f"用户 {name}: {_WORDS[Role(role)]}")
+
+
+def _set_enabled(name: str, *, enabled: bool) -> None:
+    with opened() as portal, portal.ledger.write() as session:
+        user = users.find(session, name)
+        users.set_enabled(session, user, enabled=enabled, by=actor(), now=utc_now())
 
 
 def _tell(name: str, password: str, *, shown: bool) -> None:

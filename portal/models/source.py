@@ -20,6 +20,9 @@ class DataSource(Base):
 
     All of the proxy is encrypted too, since it may hold a password; ``proxy_address`` is what may
     be shown of it. ``ca_pem`` are the certificates trusted instead of the public ones.
+
+    A disabled one gets no new batches; ``imported_status`` is the value of
+    dataSyncTaskPubImgsysStatus for which its import left it disabled.
     """
 
     __tablename__ = "data_sources"
@@ -40,7 +43,9 @@ class DataSource(Base):
     bandwidth_cap: Mapped[int | None] = mapped_column(BigInteger)
     windows: Mapped[list[str]] = mapped_column(JSON, default=list)
     enabled: Mapped[bool] = mapped_column(default=True)
+    imported_status: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     level: Mapped[SourceLevel | None] = relationship(viewonly=True)
 

@@ -20,7 +20,10 @@ class Role(StrEnum):
 
 
 class User(Base):
-    """An account; the password is kept as a scrypt hash."""
+    """An account; the password is kept as a scrypt hash.
+
+    ``locale`` is the language its owner has chosen, none as long as the portal's own will do.
+    """
 
     __tablename__ = "users"
 
@@ -29,4 +32,5 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[Role] = mapped_column(StatusType(Role))
     enabled: Mapped[bool] = mapped_column(default=True)
+    locale: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

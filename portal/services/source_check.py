@@ -1,24 +1,25 @@
-"""Trying a data source out: token, count, listing, one file, its clock and its certificate."""
+"""Trying a data source out: token, count, listing, one file and what it is, clock, certificate."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import requests
 
-from portal.errors import SyncError, reason
+from portal.errors import SyncError, action, reason
 from portal.models import DataSource
 from portal.secret_box import SecretBox
 from portal.services.opening import OpenSource, open_source
 from portal.sync.checks.rules import CompatibilityRules
-from portal.sync.one_file import fetch_one
-from portal.sync.sources.rows import Page, Scope
+from portal.sync.one_file import fetch_one, inspect_one, nameless_file
+from portal.sync.sources.rows import Scope, SourceFile
 
 #: The sign of the token call carries our time; sources refuse one that is far off.
 MOST_SKEW_SECONDS = 60
@@ -27,16 +28,27 @@ EXPIRY_DAYS = 30
 _OF_THE_PROXY = 407
 
 State = Literal["ok", "warning", "failed", "skipped"]
+_Said: TypeAlias = tuple[State, str, str]
+#: What is asked of the source, in this order.
+STEPS = ("token", "count", "listing", "file", "inspection")
+_GRAVITY: Sequence[State] = ("failed", "warning", "ok")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one step of the check found, and why."""
+    """What one step of the check found, why, what to do about it, and how long it took.
+
+    ``code`` is that of the catalogue, for a failure; ``seconds`` is None where nothing was asked.
+    """
 
     check: str
     state: State
     zh: str
     en: str
+    todo_zh: str = ""
+    todo_en: str = ""
+    code: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -54,22 +66,40 @@ class SourceReport:
     skew_seconds: int | None = None
     tls_expires_at: datetime | None = None
 
-    def add(self, check: str, state: State, zh: str, en: str) -> None:
+    @property
+    def state(self) -> State:
+        """The gravest of what was found; that no file was there to try is worth a warning."""
+        states = {finding.state for finding in self.findings}
+        if any(one.check == "file" and one.state == "skipped" for one in self.findings):
+            states.add("warning")
+        return next((state for state in _GRAVITY if state in states), "skipped")
+
+    def add(self, check: str, state: State, zh: str, en: str, **more: Any) -> None:
         """Note a finding."""
-        self.findings.append(Finding(check, state, zh, en))
+        self.findings.append(Finding(check, state, zh, en, **more))
 
 
 def check_source(
-    source: DataSource, box: SecretBox, home: Path, scope: Scope, *, clock: Callable[[], datetime]
+    source: DataSource,
+    box: SecretBox,
+    home: Path,
+    scope: Scope,
+    *,
+    clock: Callable[[], datetime],
+    on_step: Callable[[int], None] = lambda _done: None,
 ) -> SourceReport:
     """Try everything a migration of ``scope`` needs, once, the way a migration does it.
 
+    :param on_step: hears how many of the :data:`STEPS` are done
     :raises SecretUnreadable: when a secret was stored with another key
     """
     report, heads = SourceReport(), _Heads(clock)
     opened = open_source(source, box, home, on_answer=heads.see)
     try:
-        _try_calls(report, opened, scope, CompatibilityRules.from_mapping(source.rules).max_bytes)
+        rules = CompatibilityRules.from_mapping(source.rules)
+        with nameless_file(home) as content:
+            trial = _Trial(report, opened, scope, rules, content)
+            trial.run(on_step)
     finally:
         opened.close()
     _judge_clock(report, heads)
@@ -77,38 +107,100 @@ def check_source(
     return report
 
 
-def _try_calls(report: SourceReport, opened: OpenSource, scope: Scope, limit: int) -> None:
-    """Token, count, page and file; what comes after a failure is not tried."""
-    step = "token"
-    try:
-        opened.source.token()
-        report.add("token", "ok", "已取得令牌", "a token was issued")
-        step = "count"
-        report.documents = opened.source.count(scope).documents
-        told = (f"{report.documents} 份单据", f"{report.documents} documents")
-        report.add("count", "ok", *told)
-        step = "listing"
-        page = opened.source.page(scope, 1)
-        report.add("listing", "ok", f"共 {page.total} 份单据", f"{page.total} documents in all")
-        step = "file"
-        _try_file(report, opened, page, limit)
-    except SyncError as error:
-        report.error = error
-        zh, en = (f"{error.code} {reason(error.code, error.params, name)}" for name in ("zh", "en"))
-        report.add(step, "failed", zh, en)
+class _Trial:
+    """Token, count, page, file and its check; what comes after a failure is not tried."""
 
+    def __init__(
+        self,
+        report: SourceReport,
+        opened: OpenSource,
+        scope: Scope,
+        rules: CompatibilityRules,
+        content: BinaryIO,
+    ) -> None:
+        self._report = report
+        self._opened = opened
+        self._scope = scope
+        self._rules = rules
+        self._content = content
+        self._file: SourceFile | None = None
 
-def _try_file(report: SourceReport, opened: OpenSource, page: Page, limit: int) -> None:
-    sound = (document for document in page.documents if document.problem is None)
-    files = [file for document in sound for file in document.files]
-    if not files:
-        zh = "该月没有列出任何文件，下载未经测试；可用 --month 指定有单据的月份"
-        report.add("file", "skipped", zh, "no file is listed in that month; name another --month")
-        return
-    size = fetch_one(opened.source, opened.downloader, files[0], limit)
-    report.file_bytes = size
-    name = files[0].name
-    report.add("file", "ok", f"已取得 {name}，{size} 字节", f"{name} was fetched, {size} bytes")
+    def run(self, on_step: Callable[[int], None]) -> None:
+        """Try one after the other and note what each of them found."""
+        for done, step in enumerate(STEPS):
+            on_step(done)
+            started = time.monotonic()
+            try:
+                state, zh, en = self._try(step)
+            except SyncError as error:
+                self._fail(step, error, time.monotonic() - started)
+                return
+            seconds = time.monotonic() - started
+            self._report.add(step, state, zh, en, seconds=round(seconds, 2))
+        on_step(len(STEPS))
+
+    def _fail(self, step: str, error: SyncError, seconds: float) -> None:
+        """A file that is not accepted is a failure of that document, and no more than a warning."""
+        of_document = step == "inspection"
+        if not of_document:
+            self._report.error = error
+        zh, en = (reason(error.code, error.params, name) for name in ("zh", "en"))
+        self._report.add(
+            step,
+            "warning" if of_document else "failed",
+            f"{error.code} {zh}",
+            f"{error.code} {en}",
+            todo_zh=action(error.code, error.params, "zh"),
+            todo_en=action(error.code, error.params, "en"),
+            code=error.code,
+            seconds=round(seconds, 2),
+        )
+
+    def _try(self, step: str) -> _Said:
+        tries: Mapping[str, Callable[[], _Said]] = {
+            "token": self._token,
+            "count": self._count,
+            "listing": self._listing,
+            "file": self._fetch,
+            "inspection": self._inspect,
+        }
+        return tries[step]()
+
+    def _token(self) -> _Said:
+        self._opened.source.token()
+        return "ok", "已取得令牌", "a token was issued"
+
+    def _count(self) -> _Said:
+        documents = self._report.documents = self._opened.source.count(self._scope).documents
+        return "ok", f"{documents} 份单据", f"{documents} documents"
+
+    def _listing(self) -> _Said:
+        page = self._opened.source.page(self._scope, 1)
+        sound = (document for document in page.documents if document.problem is None)
+        self._file = next((file for document in sound for file in document.files), None)
+        return "ok", f"共 {page.total} 份单据", f"{page.total} documents in all"
+
+    def _fetch(self) -> _Said:
+        if self._file is None:
+            zh = "该月没有列出任何文件，下载未经测试；请另选一个有单据的月份"
+            return "skipped", zh, "no file is listed in that month; name another month"
+        opened, limit = self._opened, self._rules.max_bytes
+        size = fetch_one(opened.source, opened.downloader, self._file, limit, self._content)
+        self._report.file_bytes = size
+        name = self._file.name
+        return "ok", f"已取得 {name}，{size} 字节", f"{name} was fetched, {size} bytes"
+
+    def _inspect(self) -> _Said:
+        if self._file is None:
+            return "skipped", "没有文件可检查", "there is no file to check"
+        facts = inspect_one(self._file, self._content, self._rules)
+        parts = [facts.kind]
+        if facts.width is not None:
+            parts.append(f"{facts.width}×{facts.height}")
+        if facts.dpi is not None:
+            parts.append(f"{facts.dpi} DPI")
+        told = ", ".join(parts)
+        return "ok", f"类型、内容检查通过：{told}", f"its type and content pass: {told}"
 
 
 def _judge_clock(report: SourceReport, heads: _Heads) -> None:
@@ -122,10 +214,12 @@ def _judge_clock(report: SourceReport, heads: _Heads) -> None:
     else:
         slow = skew > 0
         way = "慢" if slow else "快"
-        zh = f"本机时间比源系统{way} {abs(skew)} 秒，签名可能因此被拒绝；请校准时间"
+        zh = f"本机时间比源系统{way} {abs(skew)} 秒，签名可能因此被拒绝"
         way = "behind" if slow else "ahead of"
-        en = f"this clock is {abs(skew)} s {way} the source's, which may refuse our sign; set it"
-        report.add("clock", "warning", zh, en)
+        en = f"this clock is {abs(skew)} s {way} the source's, which may refuse our sign"
+        todo_zh = "校准本机时间（NTP）；若是源系统的时间不对，请联系其管理员"
+        todo_en = "Set this host's clock (NTP); if the source's is wrong, tell its administrator"
+        report.add("clock", "warning", zh, en, todo_zh=todo_zh, todo_en=todo_en)
 
 
 def _judge_certificate(report: SourceReport, heads: _Heads, base_url: str, now: datetime) -> None:
@@ -140,7 +234,12 @@ def _judge_certificate(report: SourceReport, heads: _Heads, base_url: str, now: 
         days = (expires - now).days
         zh = f"证书 {expires:%Y-%m-%d} 到期，还有 {days} 天"
         en = f"expires on {expires:%Y-%m-%d}, in {days} days"
-        report.add("certificate", "ok" if days >= EXPIRY_DAYS else "warning", zh, en)
+        if days >= EXPIRY_DAYS:
+            report.add("certificate", "ok", zh, en)
+            return
+        todo_zh = "请源系统的管理员更换证书；由内部机构签发的，也更新这里的私有证书"
+        todo_en = "Have the source's administrator renew it; update the private CA here if need be"
+        report.add("certificate", "warning", zh, en, todo_zh=todo_zh, todo_en=todo_en)
 
 
 class _Heads:

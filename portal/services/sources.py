@@ -1,82 +1,51 @@
-"""数据源: adding and changing connections, and reading them back for the engine."""
+"""数据源: adding, changing and removing connections, and reading them back for the engine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed, NotFound
-from portal.models import DataSource
+from portal.models import Batch, DataSource, Document, Hold, SourceLevel
 from portal.secret_box import SecretBox
 from portal.services import audit, holds
-from portal.sync.checks.rules import CompatibilityRules
-from portal.sync.proxy import Proxy
+from portal.services.source_form import SettingRefused, SourceForm, faults
+from portal.statuses import RunStatus
 from portal.sync.sources.connection import Connection
-from portal.sync.sources.profile import ConnectorProfile
-from portal.sync.throttle.windows import TimeWindows
-from portal.sync.tls import check_authorities
 
-_LONGEST_CA = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class SourceForm:
-    """Everything a data source is set to; profile and rules carry only what differs.
-
-    ``proxy`` is ``http[s]://[user:password@]host:port``, ``ca_pem`` certificates in PEM form; both
-    are empty for none. ``rate_cap`` is requests a second, ``bandwidth_cap`` bytes a second;
-    ``windows`` are as :class:`portal.sync.throttle.windows.TimeWindows` reads them.
-    """
-
-    name: str
-    base_url: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    download_hosts: tuple[str, ...] = ()
-    profile: Mapping[str, Any] = field(default_factory=dict)
-    rules: Mapping[str, Any] = field(default_factory=dict)
-    concurrency_cap: int | None = None
-    rate_cap: float | None = None
-    bandwidth_cap: int | None = None
-    windows: tuple[str, ...] = ()
-    proxy: str = field(default="", repr=False)
-    ca_pem: str = field(default="", repr=False)
+__all__ = ["SettingRefused", "SourceForm"]
 
 
 def save(
-    session: Session, form: SourceForm, *, box: SecretBox, by: str, now: datetime
+    session: Session,
+    form: SourceForm,
+    *,
+    box: SecretBox,
+    by: str,
+    now: datetime,
+    refilled: Collection[str] = ("client_secret",),
 ) -> DataSource:
     """Add a data source, or set the one of that name to what the form says.
 
-    :raises NotAllowed: when a value makes no sense, naming it
+    :param refilled: which of its secrets, ``client_secret`` and ``proxy``, somebody has typed
+        now; the trail says so, and whether it is another one nobody need know
+    :raises SettingRefused: when a value makes no sense, naming it
     """
-    if not form.name.strip() or len(form.name) > 64:
-        raise NotAllowed("数据源名称须为 1–64 个字符", "a name has 1 to 64 characters")
-    if form.concurrency_cap is not None and not 1 <= form.concurrency_cap <= 1000:
-        raise NotAllowed("并发上限须为 1–1000", "the concurrency cap is 1 to 1000")
-    if form.rate_cap is not None and not 0.1 <= form.rate_cap <= 100_000:
-        raise NotAllowed("速率上限须为每秒 0.1–100000 次", "the rate cap is 0.1 to 100000 a second")
-    if form.bandwidth_cap is not None and form.bandwidth_cap < 10_000:
-        raise NotAllowed("带宽上限至少 10 KB/s", "the bandwidth cap is 10 KB/s at least")
-    source = session.scalar(select(DataSource).where(DataSource.name == form.name))
-    try:
-        connection = _connection(form)
-        CompatibilityRules.from_mapping(form.rules)
-        TimeWindows(form.windows, ZoneInfo("UTC"))
-        if form.ca_pem and (source is None or source.ca_pem != form.ca_pem):
-            _check_ca(form.ca_pem, now)
-    except ValueError as error:
-        raise NotAllowed(f"数据源设置无效：{error}", f"invalid data source: {error}") from error
+    query = select(DataSource).where(DataSource.name == form.name)
+    source = session.scalar(query.with_for_update())
+    found = faults(form, source, now)
+    if found:
+        raise found[0]
+    connection = form.connection()
     before = _told(source)
     action = "source.change"
     if source is None:
-        source = DataSource(name=form.name, created_at=now, secret_box="")
+        source = DataSource(name=form.name, created_at=now, secret_box="", enabled=True)
         session.add(source)
         action = "source.add"
     source.base_url = form.base_url
@@ -92,6 +61,7 @@ def save(
     source.proxy_address = connection.proxy.address if connection.proxy else None
     source.proxy_box = box.close(form.proxy) if connection.proxy else None
     source.ca_pem = form.ca_pem or None
+    source.changed_at = now
     session.flush()
     holds.probe_source(session, source, now=now)
     after = _told(source)
@@ -100,9 +70,84 @@ def save(
         for name, value in after.items()
         if (before.get(name) or None) != (value or None)
     }
-    detail["secret_given"] = True  # whether it is another one nobody need know
-    audit.record(session, action, by=by, at=now, new=form.name, detail=detail)
+    if "client_secret" in refilled:
+        detail["secret_given"] = True
+    if "proxy" in refilled and form.proxy:
+        detail["proxy_secret_given"] = True
+    audit.record(session, action, by=by, at=now, new=form.name[:40], detail=detail)
     return source
+
+
+def add(
+    session: Session, form: SourceForm, *, box: SecretBox, by: str, now: datetime
+) -> DataSource:
+    """Add a data source.
+
+    :raises SettingRefused: when a value makes no sense, or there is one of that name
+    """
+    if session.scalar(select(DataSource.id).where(DataSource.name == form.name)) is not None:
+        raise SettingRefused(
+            "name", f"已有名为 {form.name} 的数据源", f"there is a data source {form.name} already"
+        )
+    refilled = ("client_secret", "proxy") if form.proxy else ("client_secret",)
+    return save(session, form, box=box, by=by, now=now, refilled=refilled)
+
+
+def set_enabled(
+    session: Session,
+    source: DataSource,
+    *,
+    enabled: bool,
+    by: str,
+    now: datetime,
+    reason: str | None = None,
+) -> None:
+    """Let new batches be made of it, or no longer; those that are there go on. Idempotent."""
+    if source.enabled == enabled:
+        return
+    source.enabled = enabled
+    if enabled:
+        source.imported_status = None
+    action = "source.enable" if enabled else "source.disable"
+    audit.record(session, action, by=by, at=now, new=source.name[:40], reason=reason)
+
+
+def remove(session: Session, source: DataSource, *, by: str, now: datetime) -> None:
+    """Delete a data source that was never used.
+
+    :raises NotAllowed: when there are, or were, batches or documents of it
+    """
+    if is_used(session, source.id):
+        raise NotAllowed(
+            f"{source.name} 有过迁移批次，单据和日志都指向它，不能删除；可以停用",
+            f"{source.name} has had batches, which documents and logs refer to; disable it instead",
+        )
+    session.execute(delete(SourceLevel).where(SourceLevel.data_source_id == source.id))
+    session.execute(delete(Hold).where(Hold.data_source_id == source.id))
+    audit.record(session, "source.delete", by=by, at=now, old=source.name[:40])
+    session.delete(source)
+    session.flush()
+
+
+def is_used(session: Session, source_id: int) -> bool:
+    """Whether a batch, deleted ones included, or a document is of it."""
+    uses: tuple[ColumnElement[bool], ...] = tuple(
+        exists().where(model.data_source_id == source_id) for model in (Batch, Document)
+    )
+    return any(session.scalar(select(use)) for use in uses)
+
+
+def unfinished_batches(session: Session, source_id: int) -> Sequence[Batch]:
+    """Its batches that run or wait, the oldest first."""
+    return session.scalars(
+        select(Batch)
+        .where(
+            Batch.data_source_id == source_id,
+            Batch.deleted_at.is_(None),
+            Batch.run_status.in_((RunStatus.WAITING, RunStatus.RUNNING)),
+        )
+        .order_by(Batch.id)
+    ).all()
 
 
 def _told(source: DataSource | None) -> dict[str, Any]:
@@ -135,6 +180,17 @@ def find(session: Session, name: str) -> DataSource:
     return source
 
 
+def get(session: Session, source_id: int, *, lock: bool = False) -> DataSource:
+    """The data source with that id, locked until the transaction ends where the database can.
+
+    :raises NotFound: when there is none
+    """
+    source = session.get(DataSource, source_id, with_for_update=lock or None)
+    if source is None:
+        raise NotFound("没有这个数据源", "there is no such data source")
+    return source
+
+
 def all_sources(session: Session) -> Sequence[DataSource]:
     """Every data source by name."""
     return session.scalars(select(DataSource).order_by(DataSource.name)).all()
@@ -161,7 +217,7 @@ def connection_of(source: DataSource, box: SecretBox) -> Connection:
 
     :raises SecretUnreadable: see :meth:`SecretBox.open`
     """
-    return _connection(form_of(source, box))
+    return form_of(source, box).connection()
 
 
 def _stored(source: DataSource, setting: str, box: SecretBox) -> Any:
@@ -175,21 +231,3 @@ def _stored(source: DataSource, setting: str, box: SecretBox) -> Any:
         case "download_hosts" | "windows":
             return tuple(getattr(source, setting))
     return getattr(source, setting)
-
-
-def _check_ca(pem: str, now: datetime) -> None:
-    if len(pem) > _LONGEST_CA:
-        raise ValueError(f"private CA: more than {_LONGEST_CA} characters")
-    check_authorities(pem, now)
-
-
-def _connection(form: SourceForm) -> Connection:
-    return Connection(
-        base_url=form.base_url,
-        client_id=form.client_id,
-        client_secret=form.client_secret,
-        profile=ConnectorProfile.from_mapping(form.profile),
-        download_hosts=form.download_hosts,
-        proxy=Proxy.parse(form.proxy) if form.proxy else None,
-        ca_pem=form.ca_pem,
-    )

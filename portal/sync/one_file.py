@@ -1,10 +1,19 @@
-"""Fetching a single file the way the engine does, without keeping it: to see whether it comes."""
+"""Fetching a single file the way the engine does, to see whether it comes and what it is."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import select
+import tempfile
+import time
+from pathlib import Path
+from typing import BinaryIO
 
 from portal.errors import SyncError
+from portal.sync.checks.inspection import FileFacts, InspectionJob
+from portal.sync.checks.pool import InspectorPool
+from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.download import Download, Downloaded, Downloader
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import SourceFile
@@ -14,9 +23,12 @@ _WAIT_SECONDS = 1.0
 
 
 class _Measured:
-    """A sink that counts and hashes, and takes ``limit`` bytes at most."""
+    """A sink that counts, hashes and keeps, and takes ``limit`` bytes at most."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, into: BinaryIO) -> None:
+        self._into = into
+        self._into.seek(0)
+        self._into.truncate()
         self.size = 0
         self.sha256 = hashlib.sha256()
         self.md5 = hashlib.md5(usedforsecurity=False)
@@ -26,11 +38,19 @@ class _Measured:
         self.size += len(data)
         if self.size > self._limit:
             raise SyncError("FILE_TOO_LARGE", actual=self.size, limit=self._limit)
+        self._into.write(data)
         self.sha256.update(data)
         self.md5.update(data)
 
 
-def fetch_one(source: Source, downloader: Downloader, file: SourceFile, limit: int) -> int:
+def nameless_file(folder: Path) -> BinaryIO:
+    """A file in a folder that has no name there and is gone with whoever has it open."""
+    return tempfile.TemporaryFile(dir=folder)
+
+
+def fetch_one(
+    source: Source, downloader: Downloader, file: SourceFile, limit: int, into: BinaryIO
+) -> int:
     """Fetch a file and compare it with what is declared of it; its bytes.
 
     Redirects are followed and a refused token is renewed once, as in a migration.
@@ -40,7 +60,7 @@ def fetch_one(source: Source, downloader: Downloader, file: SourceFile, limit: i
     target = source.download_target(file.file_id, file.download_url)
     is_renewed = False
     while True:
-        measured = _Measured(limit)
+        measured = _Measured(limit, into)
         ended = _download(downloader, target, measured, file.suffix)
         if ended.redirect is not None:
             target = source.redirect_target(target, ended.redirect)
@@ -53,6 +73,26 @@ def fetch_one(source: Source, downloader: Downloader, file: SourceFile, limit: i
         else:
             _compare(file, measured)
             return measured.size
+
+
+def inspect_one(file: SourceFile, content: BinaryIO, rules: CompatibilityRules) -> FileFacts:
+    """Check a fetched file as a migration does: its type, and whether it opens and decodes.
+
+    :raises SyncError: as a document would fail
+    """
+    content.flush()
+    path = f"/proc/{os.getpid()}/fd/{content.fileno()}"
+    job = InspectionJob(1, path, file.suffix, file.category, file.page_count, rules)
+    with InspectorPool(1) as pool:
+        pool.submit(job)
+        while True:
+            for inspection in pool.collect():
+                if inspection.facts is None:
+                    raise inspection.error or SyncError("INTERNAL", detail="inspection")
+                return inspection.facts
+            until = pool.next_deadline()
+            patience = _WAIT_SECONDS if until is None else max(0.0, until - time.monotonic())
+            select.select([pool], [], [], min(patience, _WAIT_SECONDS))
 
 
 def _download(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import quote, unquote
 
+from portal.errors import InvalidSetting
 from portal.sync.sources.targets import host_name
 
 _FORM = re.compile(r"(https?)://(?:(.*)@)?(\[[0-9A-Fa-f:.]+\]|[^/?#@:]+):(\d{1,5})/?", re.S)
@@ -38,16 +39,22 @@ class Proxy:
         """
         form = _FORM.fullmatch(text.strip())
         if form is None or not 0 < int(form[4]) < 65536:
-            raise ValueError("proxy: must be http(s)://[user:password@]host:port")
+            raise InvalidSetting(
+                "代理：须写成 http(s)://[用户:密码@]主机:端口",
+                "proxy: must be http(s)://[user:password@]host:port",
+            )
         user, _, password = (unquote(part) for part in (form[2] or "").partition(":"))
         if _UNPRINTABLE.search(user + password) or ":" in user:
-            raise ValueError("proxy: a character in user or password that cannot be sent")
+            raise InvalidSetting(
+                "代理：用户名或密码中有不能发送的字符",
+                "proxy: a character in user or password that cannot be sent",
+            )
         try:
             host = host_name(form[3].strip("[]"))
         except ValueError:
             host = ""
         if not 0 < len(host) <= _HOST_LENGTH:
-            raise ValueError("proxy: no valid host")
+            raise InvalidSetting("代理：没有有效的主机名", "proxy: no valid host")
         return cls(form[1], host, int(form[4]), user, password)
 
     @property

@@ -13,6 +13,8 @@ from pathlib import Path
 from certifi import where as public_roots
 from cryptography import x509
 
+from portal.errors import InvalidSetting
+
 #: Words of OpenSSL and libcurl, and what they come down to.
 _MEANINGS = (
     (("not yet valid",), "certificate not yet valid"),
@@ -32,19 +34,30 @@ def check_authorities(pem: str, now: datetime) -> None:
         is a private key, which has no business here
     """
     if "PRIVATE KEY-----" in pem:
-        raise ValueError("private CA: holds a private key; give the certificates only")
+        raise InvalidSetting(
+            "私有证书：含有私钥；只需要证书",
+            "private CA: holds a private key; give the certificates only",
+        )
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode())
     except ValueError:
-        raise ValueError("private CA: no readable certificate in PEM form") from None
+        raise InvalidSetting(
+            "私有证书：没有可读的 PEM 证书", "private CA: no readable certificate in PEM form"
+        ) from None
     for certificate in certificates:
         name = certificate.subject.rfc4514_string()[:120]
         if certificate.not_valid_after_utc <= now:
             when = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
-            raise ValueError(f"private CA: certificate {name} expired on {when}")
+            raise InvalidSetting(
+                f"私有证书：{name} 已于 {when} 过期",
+                f"private CA: certificate {name} expired on {when}",
+            )
         if certificate.not_valid_before_utc > now:
             when = f"{certificate.not_valid_before_utc:%Y-%m-%d}"
-            raise ValueError(f"private CA: certificate {name} is not valid before {when}")
+            raise InvalidSetting(
+                f"私有证书：{name} 在 {when} 之前无效",
+                f"private CA: certificate {name} is not valid before {when}",
+            )
 
 
 def context_trusting(pem: str) -> ssl.SSLContext:

@@ -13,6 +13,7 @@ from portal.language import choose
 from portal.models import utc_now
 from portal.runtime import current_portal
 from portal.services import accounts, audit
+from portal.views.account import keep_language
 
 bp = Blueprint("auth", __name__)
 
@@ -30,8 +31,7 @@ def login() -> ResponseReturnValue:
         if user is not None:
             chosen = session.get("locale")
             session.clear()  # nothing of the session before the login stays valid
-            if chosen:
-                choose(chosen)
+            choose(user.locale or chosen or "")
             login_user(Account(user))
             return redirect(safe_next(request.args.get("next")), code=303)
         form.password.errors = [_("用户名或密码不正确")]
@@ -50,6 +50,9 @@ def logout() -> ResponseReturnValue:
 
 @bp.post("/language")
 def language() -> ResponseReturnValue:
-    """Switch the language and stay on the page."""
-    choose(request.form.get("locale", ""))
+    """Switch the language and stay on the page; it is kept with whoever is logged in."""
+    locale = request.form.get("locale", "")
+    choose(locale)
+    if current_user.is_authenticated:
+        keep_language(locale)
     return redirect(safe_next(request.form.get("next")), code=303)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from portal.errors import InvalidSetting
 from portal.sync.checks.sniff import KNOWN_KINDS, PICTURE_KINDS
 
 _EVERYWHERE = PICTURE_KINDS | {"pdf", "ofd"}
@@ -43,15 +44,23 @@ class CompatibilityRules:
             unknown = self.kinds_for(category) - KNOWN_KINDS
             if unknown:
                 allowed = ", ".join(sorted(KNOWN_KINDS))
-                raise ValueError(
-                    f"{category}: unknown kind {', '.join(sorted(unknown))}; allowed: {allowed}"
+                found = ", ".join(sorted(unknown))
+                raise InvalidSetting(
+                    f"{category}：没有 {found} 这种类型；可用：{allowed}",
+                    f"{category}: unknown kind {found}; allowed: {allowed}",
                 )
         for name in _NUMBERS:
             value = getattr(self, name)
             if type(value) is not int or value < 1:
-                raise ValueError(f"{name}: a whole number of at least 1 is wanted, not {value!r}")
+                raise InvalidSetting(
+                    f"{name}：须为不小于 1 的整数，不能是 {value!r}",
+                    f"{name}: a whole number of at least 1 is wanted, not {value!r}",
+                )
         if type(self.deep) is not bool:
-            raise ValueError(f"deep: true or false is wanted, not {self.deep!r}")
+            raise InvalidSetting(
+                f"deep：须为 true 或 false，不能是 {self.deep!r}",
+                f"deep: true or false is wanted, not {self.deep!r}",
+            )
 
     def kinds_for(self, category: str) -> frozenset[str]:
         """What is accepted in a category; :raises ValueError: if there is no such category."""
@@ -69,12 +78,15 @@ class CompatibilityRules:
         names = [item.name for item in fields(cls)]
         for key in values:
             if key not in names:
-                raise ValueError(f"{key}: unknown rule; there are {', '.join(names)}")
-        known: dict[str, Any] = {
+                known = ", ".join(names)
+                raise InvalidSetting(
+                    f"{key}：没有这条规则；可用：{known}", f"{key}: unknown rule; there are {known}"
+                )
+        read: dict[str, Any] = {
             key: _kinds(key, value) if key in _CATEGORIES else value
             for key, value in values.items()
         }
-        return cls(**known)
+        return cls(**read)
 
     def to_mapping(self) -> dict[str, Any]:
         """The rules as plain JSON values."""
@@ -90,5 +102,8 @@ def _kinds(category: str, value: object) -> frozenset[str]:
     if not isinstance(value, list | tuple | set | frozenset) or not all(
         isinstance(kind, str) for kind in value
     ):
-        raise ValueError(f"{category}: a list of kinds is wanted, not {value!r}")
+        raise InvalidSetting(
+            f"{category}：须为类型的列表，不能是 {value!r}",
+            f"{category}: a list of kinds is wanted, not {value!r}",
+        )
     return frozenset(value)

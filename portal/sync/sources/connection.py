@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from portal.errors import InvalidSetting
 from portal.sync.proxy import Proxy
 from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.targets import Address, allowed_host
+
+#: What :meth:`Address.parse` says, in Chinese.
+_ADDRESS_ZH = {
+    "control character or backslash in the address": "含有控制字符或反斜杠",
+    "not an address": "不是网址",
+    "only http and https addresses are fetched": "须以 http:// 或 https:// 开头",
+    "user name in the address": "不能带用户名",
+    "no valid host in the address": "没有有效的主机名",
+}
 
 
 @dataclass(frozen=True)
@@ -44,14 +54,14 @@ class Connection:
         try:
             base = Address.parse(self.base_url)
         except ValueError as error:
-            raise ValueError(f"base URL: {error}") from None
+            raise _invalid("源系统地址", "base URL", error) from None
         if base.query:
-            raise ValueError("base URL: must have no query")
+            raise InvalidSetting("源系统地址：不能带查询参数（?…）", "base URL: must have no query")
         for name, path in vars(self.profile.paths).items():
             try:
                 Address.parse(base.url.rstrip("/") + path)
             except ValueError as error:
-                raise ValueError(f"profile paths.{name}: {error}") from None
+                raise _invalid(f"paths.{name}", f"profile paths.{name}", error) from None
         allowed = frozenset(allowed_host(entry.strip()) for entry in self.download_hosts)
         object.__setattr__(self, "base_url", base.url.rstrip("/"))
         object.__setattr__(self, "base", base)
@@ -65,3 +75,7 @@ class Connection:
         """Whether files may be fetched from there."""
         hosts = {(address.host, None), (address.host, address.port)}
         return address.host == self.base.host or not hosts.isdisjoint(self._allowed)
+
+
+def _invalid(zh: str, en: str, error: ValueError) -> InvalidSetting:
+    return InvalidSetting(f"{zh}：{_ADDRESS_ZH.get(str(error), str(error))}", f"{en}: {error}")

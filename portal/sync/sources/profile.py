@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, Self, get_args
 
+from portal.errors import InvalidSetting
 from portal.sync.sources.profile_fields import (
     FILE_ID,
     CountFields,
@@ -92,12 +93,22 @@ class ConnectorProfile:
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                raise ValueError(f"profile {name}: must be one of {', '.join(choices)}")
+                words = ", ".join(choices)
+                raise InvalidSetting(
+                    f"{name}：须为 {words} 之一", f"profile {name}: must be one of {words}"
+                )
         if not 1 <= self.page_size <= MAX_PAGE_SIZE:
-            raise ValueError(f"profile page_size: must be 1 to {MAX_PAGE_SIZE}")
+            raise InvalidSetting(
+                f"page_size：须为 1–{MAX_PAGE_SIZE}",
+                f"profile page_size: must be 1 to {MAX_PAGE_SIZE}",
+            )
         ours = get_args(Category)
         if not self.categories or any(word not in ours for word in self.categories.values()):
-            raise ValueError(f"profile categories: must map words to {', '.join(ours)}")
+            words = ", ".join(ours)
+            raise InvalidSetting(
+                f"categories：须把各文件类别对应到 {words}",
+                f"profile categories: must map words to {words}",
+            )
 
     @classmethod
     def from_mapping(cls, overrides: Mapping[str, Any]) -> Self:
@@ -116,7 +127,11 @@ def _overridden(default: Any, overrides: Mapping[str, Any], where: str) -> Any:
     known = {f.name: f for f in fields(default)}
     for name in overrides:
         if name not in known:
-            raise ValueError(f"profile {where}{name}: unknown; known are {', '.join(known)}")
+            names = ", ".join(known)
+            raise InvalidSetting(
+                f"{where}{name}：没有这一项；可用：{names}",
+                f"profile {where}{name}: unknown; known are {names}",
+            )
     entries = {
         name: _entry(
             getattr(default, name),
@@ -133,17 +148,24 @@ def _entry(default: Any, value: Any, where: str, *, may_be_empty: bool) -> Any:
     """``value`` if it is of the kind of its default."""
     if is_dataclass(default) or isinstance(default, Mapping):
         if not isinstance(value, Mapping):
-            raise ValueError(f"profile {where}: must be a table of names")
+            raise InvalidSetting(
+                f"{where}：须为名称的对象", f"profile {where}: must be a table of names"
+            )
         return _overridden(default, value, where + ".") if is_dataclass(default) else dict(value)
     if isinstance(default, tuple):
         if not isinstance(value, list | tuple) or not all(_is_text(one) for one in value):
-            raise ValueError(f"profile {where}: must be a list of texts")
+            raise InvalidSetting(
+                f"{where}：须为文本的列表", f"profile {where}: must be a list of texts"
+            )
         return tuple(value)
     if type(value) is not type(default) or (value == "" and not may_be_empty):
-        kind = "a whole number" if isinstance(default, int) else "a text"
-        if kind == "a text" and not may_be_empty:
-            kind += " that is not empty"
-        raise ValueError(f"profile {where}: must be {kind}")
+        if isinstance(default, int):
+            zh, kind = "整数", "a whole number"
+        elif may_be_empty:
+            zh, kind = "文本", "a text"
+        else:
+            zh, kind = "非空文本", "a text that is not empty"
+        raise InvalidSetting(f"{where}：须为{zh}", f"profile {where}: must be {kind}")
     return value
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from portal.errors import InvalidSetting
+
 T = TypeVar("T")
 
 #: Stands for the percent-encoded file id in the path of a file.
@@ -39,9 +41,13 @@ class Paths:
     def __post_init__(self) -> None:
         for name in ("token", "count", "documents", "file"):
             if not getattr(self, name).startswith("/"):
-                raise ValueError(f"profile paths.{name}: must begin with /")
+                raise InvalidSetting(
+                    f"paths.{name}：须以 / 开头", f"profile paths.{name}: must begin with /"
+                )
         if FILE_ID not in self.file:
-            raise ValueError(f"profile paths.file: must contain {FILE_ID}")
+            raise InvalidSetting(
+                f"paths.file：须含 {FILE_ID}", f"profile paths.file: must contain {FILE_ID}"
+            )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, urlsplit
 
+from portal.errors import InvalidSetting
+
 #: Printable ASCII is sent as it was written; spaces and everything else percent-encoded.
 _AS_WRITTEN = "".join(chr(code) for code in range(0x21, 0x7F))
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
@@ -97,7 +99,10 @@ def allowed_host(entry: str) -> tuple[str, int | None]:
             return (host_name(parts.hostname or ""), parts.port)
     except ValueError:
         pass  # said below, with the entry
-    raise ValueError(f"download host {entry!r}: must be a host, or host:port")
+    raise InvalidSetting(
+        f"下载主机“{entry}”：须为主机名，或 主机名:端口",
+        f"download host {entry!r}: must be a host, or host:port",
+    )
 
 
 def host_name(host: str) -> str:

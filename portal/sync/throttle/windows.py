@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from portal.errors import InvalidSetting
+
 _WINDOW = re.compile(r"([1-7](?:-[1-7])?(?:,[1-7](?:-[1-7])?)*) (\d\d:\d\d)-(\d\d:\d\d)", re.ASCII)
 _DAY = timedelta(days=1)
 
@@ -65,12 +67,18 @@ class TimeWindows:
 def _parsed(text: str) -> _Window:
     match = _WINDOW.fullmatch(" ".join(text.split()))
     if match is None:
-        raise ValueError(f"time window {text!r}: must look like '1-5 20:00-07:00'")
+        raise InvalidSetting(
+            f"时间窗口“{text}”：须写成如 1-5 20:00-07:00",
+            f"time window {text!r}: must look like '1-5 20:00-07:00'",
+        )
     days: set[int] = set()
     for part in match[1].split(","):
         first, _, last = part.partition("-")
         if int(last or first) < int(first):
-            raise ValueError(f"time window {text!r}: the days run backwards")
+            raise InvalidSetting(
+                f"时间窗口“{text}”：星期的先后颠倒了",
+                f"time window {text!r}: the days run backwards",
+            )
         days.update(range(int(first), int(last or first) + 1))
     begin, end = (_after_midnight(clock, text) for clock in (match[2], match[3]))
     return _Window(frozenset(days), begin, end if end > begin else end + _DAY)
@@ -82,5 +90,8 @@ def _after_midnight(clock: str, text: str) -> timedelta:
     try:
         parsed = time.fromisoformat(clock)
     except ValueError:
-        raise ValueError(f"time window {text!r}: {clock} is no time of day") from None
+        raise InvalidSetting(
+            f"时间窗口“{text}”：{clock} 不是一天中的时刻",
+            f"time window {text!r}: {clock} is no time of day",
+        ) from None
     return timedelta(hours=parsed.hour, minutes=parsed.minute)

@@ -13,7 +13,7 @@ import pytest
 
 from portal.models import DataSource, utc_now
 from portal.secret_box import SecretBox
-from portal.services.source_check import SourceReport, check_source
+from portal.services.source_check import STEPS, SourceReport, check_source
 from portal.sync.sources.rows import Scope
 from tests.certificates import Authority
 from tests.other_source import APP_KEY, APP_SECRET, OtherSource, PictureHost
@@ -72,9 +72,7 @@ def states(report: SourceReport) -> dict[str, str]:
 def test_a_source_that_is_well(check: Check) -> None:
     report = check(days=90)
     assert report.error is None
-    assert states(report) == dict.fromkeys(
-        ("token", "count", "listing", "file", "clock", "certificate"), "ok"
-    )
+    assert states(report) == dict.fromkeys((*STEPS, "clock", "certificate"), "ok")
     assert report.documents == 13
     assert (report.file_bytes or 0) > 0
     assert abs(report.skew_seconds or 0) <= 2
@@ -86,7 +84,8 @@ def test_what_there_is_none_of_is_said(check: Check) -> None:
     report = check(JULY)
     assert report.error is None
     found = states(report)
-    assert (found["file"], found["certificate"]) == ("skipped", "skipped")
+    assert (found["file"], found["inspection"]) == ("skipped", "skipped")
+    assert (found["certificate"], report.state) == ("skipped", "warning")
     assert (report.documents, report.file_bytes, report.tls_expires_at) == (0, None, None)
 
 

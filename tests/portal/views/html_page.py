@@ -62,6 +62,11 @@ class Node:
         marked = [option for option in options if "selected" in option.attributes]
         return (marked or options)[0].option_value if options else ""
 
+    def typed(self) -> str:
+        """What a text area sends as it stands; a line break after its tag is no part of it."""
+        text = "".join(child for child in self.children if isinstance(child, str))
+        return text.removeprefix("\r").removeprefix("\n")
+
     def walk(self) -> Iterator[Node]:
         """All elements below, in the order of the page."""
         for child in self.children:

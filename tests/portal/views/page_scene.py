@@ -98,6 +98,10 @@ class PageScene:
     def _number(self, batch_id: int) -> str:
         return self.ledger_scene.batch(batch_id).batch_no
 
+    def user_id(self, name: str) -> int:
+        with self.portal.ledger.read() as session:
+            return session.scalars(select(User.id).where(User.name == name)).one()
+
     # Archived documents.
 
     def archived(self, *contents: Content, image_no: str = "FYBX90001") -> Document:

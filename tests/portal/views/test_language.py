@@ -80,6 +80,8 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     queued = scene.job_run(app, 2)
     states = ("waiting", "running", "paused", "cancelled")
     batches = [getattr(scene, state)() for state in states]
+    source = scene.ledger_scene.source_id
+    user = scene.user_id("auditor")
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
     tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
     return [
@@ -87,6 +89,8 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
         *("/notices/", "/notices/new", f"/notices/{scene.notice_channel()}"),
         *("/batches/?org=none", "/months/", "/months/?first=2999-01", "/months/?after=1~1999-01"),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
+        *("/sources/", "/sources/new", "/sources/import", f"/sources/{source}"),
+        *(f"/sources/{source}/edit", "/users/", "/users/new", f"/users/{user}", "/account/"),
         *(f"/jobs/{run}" for run in (done, queued)),
         *(f"/batches/{number}{tab}" for number in batches for tab in tabs),
         *(f"/documents/{number}" for number in (document.id, document.id + 1, document.id + 2)),

@@ -77,6 +77,8 @@ class Page:
     def value(self, name: str) -> str:
         """What stands in a field, as it would be sent."""
         field = self.field(name)
+        if field.tag == "textarea":
+            return field.typed()
         return field.chosen() if field.tag == "select" else field.get("value")
 
     def error_at(self, name: str) -> str:
@@ -171,8 +173,13 @@ def _standing(form: Node) -> dict[str, str | list[str]]:
     """What a form would send untouched, without any button."""
     fields: dict[str, str | list[str]] = {}
     for field in form.all("input"):
-        is_box = field.get("type") in ("checkbox", "radio")
-        if field.get("name") and (not is_box or "checked" in field.attributes):
-            fields[field.get("name")] = field.get("value")
+        name, kind = field.get("name"), field.get("type")
+        if not name or kind == "file":
+            continue
+        if kind not in ("checkbox", "radio"):
+            fields[name] = field.get("value")
+        elif "checked" in field.attributes:
+            fields[name] = [*fields.get(name, ()), field.get("value")]
     fields |= {select.get("name"): select.chosen() for select in form.all("select")}
+    fields |= {area.get("name"): area.typed() for area in form.all("textarea")}
     return fields

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,10 @@ def test_every_file_comes_and_no_ticket_leaves(opened: Opened, other: OtherSourc
     source, downloader = opened()
     files = files_of(source)
     with pytest.raises(SyncError) as hiccup:
-        fetch_one(source, downloader, files[11], LIMIT)
+        fetch_one(source, downloader, files[11], LIMIT, BytesIO())
     assert hiccup.value.code == "SRC_BUSINESS_ERROR"
     assert hiccup.value.params == {"errcode": "503", "description": "busy, please try again"}
-    assert [fetch_one(source, downloader, file, LIMIT) for file in files] == [
+    assert [fetch_one(source, downloader, file, LIMIT, BytesIO()) for file in files] == [
         file.size for file in files
     ]
     assert len(other.tickets) > 1

@@ -1,0 +1,167 @@
+"""What a data source is set to, and what of it makes no sense."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from portal.errors import InvalidSetting, NotAllowed
+from portal.models import DataSource
+from portal.sync.checks.rules import CompatibilityRules
+from portal.sync.proxy import Proxy
+from portal.sync.sources.connection import Connection
+from portal.sync.sources.profile import ConnectorProfile
+from portal.sync.sources.targets import allowed_host
+from portal.sync.throttle.windows import TimeWindows
+from portal.sync.tls import check_authorities
+
+LONGEST_NAME = 64
+LONGEST_CA = 1_000_000
+_LONGEST_ADDRESS = 2000
+_LONGEST_CLIENT_ID = 255
+_LONGEST_SECRET = 2000
+_MOST_ENTRIES = 200
+# Behind which the paths of a profile are judged, whatever is wrong with the source's own.
+_ANY_ADDRESS = "http://source.invalid"
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+class SettingRefused(NotAllowed):
+    """One setting makes no sense.
+
+    :ivar setting: its name in :class:`SourceForm`
+    """
+
+    def __init__(self, setting: str, zh: str, en: str) -> None:
+        self.setting = setting
+        self.short = InvalidSetting(zh, en)
+        super().__init__(f"数据源设置无效：{zh}", f"invalid data source: {en}")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceForm:
+    """Everything a data source is set to; profile and rules carry only what differs.
+
+    ``proxy`` is ``http[s]://[user:password@]host:port``, ``ca_pem`` certificates in PEM form; both
+    are empty for none. ``rate_cap`` is requests a second, ``bandwidth_cap`` bytes a second;
+    ``windows`` are as :class:`portal.sync.throttle.windows.TimeWindows` reads them.
+    """
+
+    name: str
+    base_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    download_hosts: tuple[str, ...] = ()
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    concurrency_cap: int | None = None
+    rate_cap: float | None = None
+    bandwidth_cap: int | None = None
+    windows: tuple[str, ...] = ()
+    proxy: str = field(default="", repr=False)
+    ca_pem: str = field(default="", repr=False)
+
+    def connection(self) -> Connection:
+        """How the source is reached.
+
+        :raises ValueError: naming what makes no sense
+        """
+        return Connection(
+            base_url=self.base_url,
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            profile=ConnectorProfile.from_mapping(self.profile),
+            download_hosts=self.download_hosts,
+            proxy=Proxy.parse(self.proxy) if self.proxy else None,
+            ca_pem=self.ca_pem,
+        )
+
+
+def faults(form: SourceForm, stored: DataSource | None, now: datetime) -> list[SettingRefused]:
+    """What makes no sense, at most one fault for each setting; no text holds a secret.
+
+    :param stored: what it is set to so far: a CA that is there already may have expired since
+    """
+    found: dict[str, SettingRefused] = {}
+    for setting, test in _tests(form, stored, now):
+        if setting in found:
+            continue
+        try:
+            test()
+        except InvalidSetting as error:
+            found[setting] = SettingRefused(setting, error.text("zh"), error.text("en"))
+        except ValueError as error:
+            found[setting] = SettingRefused(setting, str(error), str(error))
+    return list(found.values())
+
+
+def _tests(
+    form: SourceForm, stored: DataSource | None, now: datetime
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    yield "name", lambda: _text(form.name, LONGEST_NAME, "数据源名称", "a name")
+    yield "base_url", lambda: _text(form.base_url, _LONGEST_ADDRESS, "源系统地址", "the base URL")
+    yield "base_url", lambda: Connection(form.base_url, "", "")
+    yield "client_id", lambda: _text(form.client_id, _LONGEST_CLIENT_ID, "clientId", "clientId")
+    secret = form.client_secret
+    yield "client_secret", lambda: _text(secret, _LONGEST_SECRET, "clientSecret", "clientSecret")
+    yield "download_hosts", lambda: _entries(form.download_hosts, "下载主机", "download hosts")
+    yield "download_hosts", lambda: [allowed_host(host.strip()) for host in form.download_hosts]
+    yield "profile", lambda: ConnectorProfile.from_mapping(form.profile)
+    yield (
+        "profile",
+        lambda: Connection(
+            _ANY_ADDRESS, "", "", profile=ConnectorProfile.from_mapping(form.profile)
+        ),
+    )
+    yield "rules", lambda: CompatibilityRules.from_mapping(form.rules)
+    yield "concurrency_cap", lambda: _cap(form.concurrency_cap, 1, 1000, "并发上限", "concurrency")
+    yield "rate_cap", lambda: _cap(form.rate_cap, 0.1, 100_000, "速率上限（每秒）", "rate")
+    yield "bandwidth_cap", lambda: _bandwidth(form.bandwidth_cap)
+    yield "windows", lambda: _entries(form.windows, "时间窗口", "time windows")
+    yield "windows", lambda: TimeWindows(form.windows, ZoneInfo("UTC"))
+    if form.proxy:
+        yield "proxy", lambda: Proxy.parse(form.proxy)
+    if form.ca_pem and (stored is None or stored.ca_pem != form.ca_pem):
+        yield "ca_pem", lambda: _check_ca(form.ca_pem, now)
+
+
+def _text(value: str, longest: int, zh: str, en: str) -> None:
+    if not value.strip():
+        raise InvalidSetting(f"{zh}不能为空", f"{en} must not be empty")
+    if len(value) > longest:
+        raise InvalidSetting(f"{zh}须为 1–{longest} 个字符", f"{en} has 1 to {longest} characters")
+    if _UNPRINTABLE.search(value):
+        raise InvalidSetting(f"{zh}中有不可见的字符", f"{en} has a character that cannot be seen")
+
+
+def _entries(values: tuple[str, ...], zh: str, en: str) -> None:
+    if len(values) > _MOST_ENTRIES or any(_UNPRINTABLE.search(value) for value in values):
+        raise InvalidSetting(
+            f"{zh}至多 {_MOST_ENTRIES} 个，每行一个",
+            f"{en}: {_MOST_ENTRIES} at most, each on a line",
+        )
+
+
+def _cap(value: float | None, least: float, most: float, zh: str, en: str) -> None:
+    if value is not None and not (math.isfinite(value) and least <= value <= most):
+        raise InvalidSetting(f"{zh}须为 {least}–{most}", f"the {en} cap is {least} to {most}")
+
+
+def _bandwidth(value: int | None) -> None:
+    if value is not None and not 10_000 <= value <= 10**12:
+        raise InvalidSetting(
+            "带宽上限须为 10 KB/s 至 1 TB/s", "the bandwidth cap is 10 KB/s to 1 TB/s"
+        )
+
+
+def _check_ca(pem: str, now: datetime) -> None:
+    if len(pem) > LONGEST_CA:
+        raise InvalidSetting(
+            f"私有证书：超过 {LONGEST_CA} 个字符", f"private CA: more than {LONGEST_CA} characters"
+        )
+    check_authorities(pem, now)

@@ -1,0 +1,157 @@
+"""Taking over the four settings of the older procedure as a data source."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.errors import NotAllowed
+from portal.models import DataSource
+from portal.secret_box import SecretBox, SecretUnreadable
+from portal.services import sources
+from portal.services.source_form import SettingRefused, SourceForm, faults
+from portal.sync.sources.old_settings import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    KEYS,
+    STATUS,
+    URL,
+    OldSettings,
+)
+
+#: What the data source is called unless somebody says otherwise.
+USUAL_NAME = "标准版影像"
+LARGEST_FILE = 5_000_000
+_KEY_OF = {"base_url": URL, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One of the settings as a preview shows it.
+
+    ``value`` is what may be shown, empty where it is missing; ``fault`` what is wrong with it.
+    """
+
+    key: str
+    value: str
+    fault: SettingRefused | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an import would do.
+
+    ``blocking`` are the keys without which it cannot be done, missing ones and faulty ones.
+    """
+
+    found: tuple[Found, ...]
+    replaces: bool
+    enables: bool
+    blocking: tuple[str, ...]
+
+
+def preview(session: Session, settings: OldSettings, name: str, *, now: datetime) -> Preview:
+    """What importing under that name would do; nothing is changed."""
+    stored = session.scalar(select(DataSource).where(DataSource.name == name))
+    wrong = {
+        _KEY_OF[fault.setting]: fault
+        for fault in faults(_form(settings, name), None, now)
+        if fault.setting in _KEY_OF
+    }
+    missing = set(settings.missing)
+    shown = {
+        STATUS: settings.status,
+        URL: settings.url,
+        CLIENT_ID: settings.client_id,
+        CLIENT_SECRET: masked(settings.client_secret),
+    }
+    needed = () if stored is not None else (URL, CLIENT_ID, CLIENT_SECRET)
+    return Preview(
+        found=tuple(
+            Found(key, shown[key], None if key in missing else wrong.get(key)) for key in KEYS
+        ),
+        replaces=stored is not None,
+        enables=_enables(settings, stored),
+        blocking=tuple(
+            key
+            for key in KEYS
+            if (key in missing and key in needed) or (key in wrong and key not in missing)
+        ),
+    )
+
+
+def masked(secret: str) -> str:
+    """That there is a secret, and nothing of it but how long it is."""
+    return f"•••••• ({len(secret)})" if secret else ""
+
+
+def take_over(
+    session: Session, settings: OldSettings, name: str, *, box: SecretBox, by: str, now: datetime
+) -> DataSource:
+    """Add the data source, or give the one of that name what was found; what is missing stays.
+
+    It is enabled when the status says so, disabled when it says anything else; a status that is
+    missing leaves one that exists as it is, and a new one disabled.
+
+    :raises NotAllowed: when a new one would lack something, or a value makes no sense
+    """
+    stored = session.scalar(select(DataSource).where(DataSource.name == name).with_for_update())
+    lacking = [key for key in (URL, CLIENT_ID, CLIENT_SECRET) if key in settings.missing]
+    if stored is None and lacking:
+        keys = ", ".join(lacking)
+        raise NotAllowed(f"没有找到 {keys}", f"{keys} not found")
+    if stored is None:
+        source = sources.add(session, _form(settings, name), box=box, by=by, now=now)
+    else:
+        given = {
+            setting: value
+            for setting, value in asdict(_form(settings, name)).items()
+            if setting in _KEY_OF and value
+        }
+        refilled = {"client_secret"} & set(given)
+        form = sources.form_of(stored, box, given)
+        source = sources.save(session, form, box=box, by=by, now=now, refilled=refilled)
+    enabled = _enables(settings, stored)
+    reason = f"{STATUS}={settings.status}"[:255]
+    sources.set_enabled(session, source, enabled=enabled, by=by, now=now, reason=reason)
+    if not enabled and (settings.status or stored is None):
+        source.imported_status = settings.status[:64]
+    return source
+
+
+def sealed(settings: OldSettings, box: SecretBox) -> str:
+    """The settings as a page may carry them until they are confirmed: encrypted as a whole."""
+    return box.close(json.dumps(asdict(settings)))
+
+
+def unsealed(text: str, box: SecretBox) -> OldSettings:
+    """What :func:`sealed` made.
+
+    :raises NotAllowed: when it is anything else
+    """
+    try:
+        values = json.loads(box.open(text))
+        return OldSettings(**{**values, "ambiguous": tuple(values["ambiguous"])})
+    except (SecretUnreadable, ValueError, TypeError, KeyError):
+        raise NotAllowed(
+            "预览已失效，请重新粘贴", "the preview is no longer valid: paste it again"
+        ) from None
+
+
+def _enables(settings: OldSettings, stored: DataSource | None) -> bool:
+    if not settings.status and stored is not None:
+        return stored.enabled
+    return settings.is_enabled
+
+
+def _form(settings: OldSettings, name: str) -> SourceForm:
+    return SourceForm(
+        name=name,
+        base_url=settings.url,
+        client_id=settings.client_id,
+        client_secret=settings.client_secret,
+    )
