@@ -33,6 +33,7 @@ from portal.views import (
     home,
     months,
     notices,
+    preflight,
     sources,
     users,
 )
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         documents,
         task_runs,
         sources,
+        preflight,
         users,
         account,
         chores,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.chores import notifying, source_check
+from portal.chores import notifying, preflight, source_check
 from portal.chores.desk import Perform
-from portal.services import notices, source_browsing
+from portal.services import notices, preflights, source_browsing
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +30,5 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     notices.CHORE: Kind(notifying.deliver, quick=True),
     source_browsing.CHECK: Kind(source_check.perform, quick=True),
+    preflights.CHORE: Kind(preflight.perform, quick=True),
 }

@@ -16,7 +16,7 @@ from portal.cli.progress import watch_batch
 from portal.errors import action, reason
 from portal.models import Batch, Overlap, utc_now
 from portal.models.overlap import overlap_label
-from portal.services import batches, reports, retrying, sources
+from portal.services import batches, preflight_gate, reports, retrying, sources
 from portal.services.chosen_batches import act_on_each
 from portal.services.standing import standing
 from portal.statuses import label
@@ -44,6 +44,11 @@ def command() -> None:
     "missing 只补缺失 · missing_and_failed 并重试失败 · all 全部重查.",
 )
 @click.option("--run", is_flag=True, help="立即运行，否则等待 DataSyncTask Run now.")
+@click.option(
+    "--override-preflight",
+    metavar="REASON",
+    help="确保前提未通过时仍然新建的理由，记入操作日志 Why to go on though the preflight failed.",
+)
 @as_json
 def create(
     *,
@@ -54,6 +59,7 @@ def create(
     types: tuple[str, ...],
     overlap: str,
     run: bool,
+    override_preflight: str | None,
     as_json: bool,
 ) -> None:
     """新增批次 Create a batch; it waits for DataSyncTask unless --run."""
@@ -69,11 +75,26 @@ def create(
             )
             zone = portal.settings.timezone
             batch = batches.create(session, scope, by=actor(), now=utc_now(), zone=zone)
+            gate = preflight_gate.require(
+                session,
+                scope.source_id,
+                by=actor(),
+                now=utc_now(),
+                batch_id=batch.id,
+                override_reason=override_preflight,
+                may_override=True,  # who may use the commands has the ledger in their hands
+            )
             if run:
                 batches.start(session, batch, by=actor(), now=utc_now())
             number = batch.batch_no
         if run:
             portal.offer()
+    if gate.state in ("missing", "old"):
+        click.echo(
+            "提示 note: 前提没有检查过或已过时 the preflight is missing or old; "
+            f"imgmig preflight --source {source}",
+            err=True,
+        )
     if as_json:
         say_json({"batch_no": number})
     else:

@@ -12,6 +12,7 @@ from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
 from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
+from portal.models.preflight import Preflight, PreflightReport, PreflightTick
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.models.user import Role, User
@@ -46,6 +47,9 @@ __all__ = [
     "Notice",
     "NoticeChannel",
     "Overlap",
+    "Preflight",
+    "PreflightReport",
+    "PreflightTick",
     "Role",
     "Slice",
     "SourceLevel",

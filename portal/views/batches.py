@@ -17,9 +17,9 @@ from portal.errors import NotAllowed
 from portal.forms.batch import BatchForm
 from portal.htmx import STOP_POLLING
 from portal.language import language
-from portal.models import Batch, utc_now
+from portal.models import Batch, Role, utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, reports, retrying, sources
+from portal.services import batches, browsing, preflight_gate, reports, retrying, sources
 from portal.services.standing import standing
 from portal.statuses import ItemStatus
 from portal.views.ids import row_id
@@ -55,7 +55,7 @@ def new() -> ResponseReturnValue:
     """The empty form."""
     form = BatchForm()
     _offer_sources(form)
-    return render_template("batches/new.html", form=form)
+    return render_template("batches/new.html", form=form, gate=None)
 
 
 @bp.post("/new")
@@ -64,7 +64,7 @@ def create() -> ResponseReturnValue:
     form = BatchForm()
     _offer_sources(form)
     if not form.validate():
-        return render_template("batches/new.html", form=form), 422
+        return render_template("batches/new.html", form=form, gate=None), 422
     portal = current_portal()
     now = utc_now()
     try:
@@ -76,12 +76,25 @@ def create() -> ResponseReturnValue:
                 now=now,
                 zone=portal.settings.timezone,
             )
+            preflight_gate.require(
+                session,
+                batch.data_source_id,
+                by=current_user.name,
+                now=now,
+                batch_id=batch.id,
+                override_reason=request.form.get("override_reason"),
+                may_override=current_user.role is Role.ADMIN,
+            )
             if form.run_now.data:
                 batches.start(session, batch, by=current_user.name, now=now)
             batch_no = batch.batch_no
+    except preflight_gate.PreflightFailed:
+        with portal.ledger.read() as session:
+            gate = preflight_gate.standing(session, form.scope().source_id, now)
+        return render_template("batches/new.html", form=form, gate=gate), 422
     except NotAllowed as error:
         form.date_to.errors = [error.text(language())]
-        return render_template("batches/new.html", form=form), 422
+        return render_template("batches/new.html", form=form, gate=None), 422
     portal.offer()
     flash(_("已创建批次 %(number)s", number=batch_no), "success")
     return redirect(url_for("batches.show", batch_no=batch_no), code=303)
