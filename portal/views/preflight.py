@@ -1,4 +1,4 @@
-"""确保前提: how a data source stands, checking again, ticking by hand, and what was found before."""
+"""确保前提: how a source stands, checking again, ticking by hand, and what was found before."""
 
 from __future__ import annotations
 
