@@ -228,4 +228,6 @@ def _unanswered(
     may_begin = chore is None or chore.status is ChoreStatus.WAITING
     if is_under_way or (may_begin and now - preflight.asked_at < _UNANSWERED):
         return None
-    return failed("answer", SyncError("PREFLIGHT_NO_ANSWER", host=report.host), state="warning")
+    return failed(
+        "answer", SyncError("PREFLIGHT_NO_ANSWER", host=report.host or "*"), state="warning"
+    )
