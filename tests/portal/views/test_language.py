@@ -14,6 +14,7 @@ from flask import Flask
 
 import portal
 from portal.access import ACCESS
+from portal.services.source_check import Finding
 from tests.portal.views.page_rules import CHINESE
 from tests.portal.views.page_scene import Content, PageScene
 from tests.portal.views.visitor import Visitor
@@ -82,6 +83,8 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     batches = [getattr(scene, state)() for state in states]
     source = scene.ledger_scene.source_id
     user = scene.user_id("auditor")
+    unmet = Finding("reach", "failed", "连不上", "no way", "修好", "mend it", "SRC_TLS", 0.5)
+    preflight = scene.preflight(unmet)
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
     tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
     return [
@@ -91,6 +94,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
         *("/sources/", "/sources/new", "/sources/import", f"/sources/{source}"),
         *(f"/sources/{source}/edit", "/users/", "/users/new", f"/users/{user}", "/account/"),
+        *("/preflight/", f"/preflight/runs/{preflight}"),
         *(f"/jobs/{run}" for run in (done, queued)),
         *(f"/batches/{number}{tab}" for number in batches for tab in tabs),
         *(f"/documents/{number}" for number in (document.id, document.id + 1, document.id + 2)),

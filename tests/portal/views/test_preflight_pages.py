@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
 
 import pytest
 from sqlalchemy import select
@@ -41,14 +40,7 @@ def do(scene: PageScene, host: str, *findings: Finding) -> None:
 
 def checked(scene: PageScene, state: State = "ok", code: str | None = None) -> None:
     """A whole check that was asked for elsewhere."""
-    with scene.portal.ledger.write() as session:
-        source = sources.get(session, scene.ledger_scene.source_id)
-        days = (date(2024, 1, 1), date(2024, 1, 31))
-        preflight = preflights.begin(
-            session, source, days=days, hosts=["alpha"], by="li", now=utc_now()
-        )
-        for host, found in (("", finding()), ("alpha", finding(state, code))):
-            preflights.record(session, preflight.id, host, [found], by="li", now=utc_now())
+    scene.preflight(finding(state, code))
 
 
 def events(scene: PageScene, action: str) -> Sequence[AuditEvent]:
@@ -99,7 +91,7 @@ def test_every_check_is_kept(scene: PageScene, auditor: Visitor) -> None:
     first = next(link for link in sorted(page.links) if "/preflight/runs/" in link)
     shown = auditor.get(first)
     assert "li" in shown.text
-    assert [row[0] for row in shown.rows()] == ["网络连通", "网络连通"]
+    assert [row[0] for row in shown.rows()] == ["数据库可写", "网络连通"]
     auditor.get("/preflight/runs/999999", status=404)
     assert "失败" in auditor.get("/preflight/?sort=asked&size=20").text
 
