@@ -677,6 +677,16 @@ _CATALOGUE = (
     ),
     # 确保前提: what keeps a migration from being begun.
     Problem(
+        "HOST_UNREACHABLE",
+        "连不上 {where}：{detail}",
+        "{where} cannot be reached: {detail}",
+        "检查该主机的 DNS 解析、防火墙和出口放行；不再使用的下载主机，从数据源的清单中删去。",
+        "Check DNS, firewall and outbound rules for that host; remove a download host that is no "
+        "longer used from the data source's list.",
+        permanent=False,
+        where="source",
+    ),
+    Problem(
         "ARCHIVE_SPACE_SHORT",
         "归档空间不够：还需约 {need}，剩余 {free}",
         "the archive lacks room: about {need} more is needed, {free} is free",

@@ -34,7 +34,7 @@ class Standing:
 
     :param hosts: of those alive now and those asked last, the installation's own first
     :param stale: the hosts among them whose report is old
-    :param unchecked: hosts that are alive and have no report
+    :param unchecked: hosts that are alive, and have no report nor are asked for one
     :param pending: reports that are being made
     :param blocking: host and finding of each failing item
     """
@@ -88,8 +88,10 @@ def standing(session: Session, source_id: int, now: datetime) -> Standing:
         if finding.state == "failed"
     ]
     by_hand = ticked(session, source_id)
-    unchecked = [host for host in alive if host not in last]
-    is_fine = not unchecked and all(by_hand.values())
+    pending = [one for one in newest if one.is_pending]
+    coming = {one.host for one in pending}
+    unchecked = [host for host in alive if host not in last and host not in coming]
+    is_fine = not (unchecked or coming) and all(by_hand.values())
     is_fine = is_fine and all(one.state == "ok" for one in hosts)
     state: Literal["failed", "warning", "ok", "missing", "old"]
     if blocking:
@@ -106,7 +108,7 @@ def standing(session: Session, source_id: int, now: datetime) -> Standing:
         hosts=hosts,
         stale=stale,
         unchecked=unchecked,
-        pending=[one for one in newest if one.is_pending],
+        pending=pending,
         by_hand=by_hand,
         blocking=blocking,
     )

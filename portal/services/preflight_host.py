@@ -182,7 +182,8 @@ def reachable(connection: Connection, place: Place, clock: Callable[[], datetime
     started = time.monotonic()
     try:
         reached = reach(connection, place)
-    except SyncError as error:
+    except SyncError as raised:
+        error = _named(raised, place)
         if place.is_guess:
             more = (
                 f"；下载主机 {place.host} 没有写端口，试的是 {place.port}",
@@ -191,6 +192,18 @@ def reachable(connection: Connection, place: Place, clock: Callable[[], datetime
             return failed("reach", error, seconds=_since(started), state="warning", more=more)
         return failed("reach", error, seconds=_since(started))
     return _reached(place, reached, clock(), _since(started))
+
+
+def _named(error: SyncError, place: Place) -> SyncError:
+    """The error with the host it is about: a download host's is not the source's own."""
+    match error.code:
+        case "SRC_CONNECTION":
+            detail = str(error.params["detail"]).removeprefix(f"{place}: ")
+        case "SRC_TIMEOUT":
+            detail = f"no answer within {error.params['seconds']} s"
+        case _:
+            return error
+    return SyncError("HOST_UNREACHABLE", where=str(place), detail=detail)
 
 
 def _reached(place: Place, reached: Reached, now: datetime, seconds: float) -> Finding:

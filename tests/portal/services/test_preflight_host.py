@@ -136,7 +136,7 @@ def test_a_download_host_that_nobody_answers_at(check: Check) -> None:
     port = closed_port()
     findings = check(hosts=(f"127.0.0.1:{port}",))
     (bad,) = [one for one in findings if one.state == "failed"]
-    assert (bad.check, bad.code) == ("reach", "SRC_CONNECTION")
+    assert (bad.check, bad.code) == ("reach", "HOST_UNREACHABLE")
     assert f"127.0.0.1:{port}" in bad.zh
     assert "refused" in bad.zh.lower()
 
@@ -144,7 +144,7 @@ def test_a_download_host_that_nobody_answers_at(check: Check) -> None:
 def test_a_download_host_that_has_no_address(check: Check) -> None:
     findings = check(hosts=("files.invalid:8443",))
     (bad,) = [one for one in findings if one.state == "failed"]
-    assert "files.invalid:8443: DNS" in bad.zh
+    assert "files.invalid:8443：DNS" in bad.zh
 
 
 def test_of_a_host_whose_port_is_a_guess_no_failure_is_made(check: Check) -> None:
