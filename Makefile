@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 # Which moments `make chaos` kills at; the same seed, the same moments.
 SEED ?= 1
+# An interpreter that has pyxxl, for `make bench` to measure it beside the executor.
+PYXXL_PYTHON ?=
 BIN := $(VENV)/bin
 # What needs no server, no browser and little patience.
 QUICK := not browser and not faults and not processes
@@ -42,9 +44,10 @@ fix: $(VENV)/.dev ## 自动修正格式 Format and mend what can be mended
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(VENV)/.ready ## 比较取文件的客户端，测封存的开销 Compare ways of fetching files, measure the sealed trail
+bench: $(VENV)/.ready ## 比较取文件的客户端，测封存与执行器 Compare ways of fetching files, measure the sealed trail and the executor
 	@$(BIN)/python benchmarks/fetch_clients.py
 	@$(BIN)/python benchmarks/audit_trail.py
+	@$(BIN)/python -m benchmarks.executor $(if $(PYXXL_PYTHON),--pyxxl-python $(PYXXL_PYTHON))
 
 $(VENV)/.venv-made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -25,6 +25,8 @@ READ_SECONDS: Final = 5.0
 """Silence allowed between two pieces of an answer."""
 ANSWER_SECONDS: Final = 10.0
 """Time allowed for a whole answer, against an admin that drips."""
+CALLBACK_SECONDS: Final = 2 * (CONNECT_SECONDS + READ_SECONDS + ANSWER_SECONDS)
+"""The longest that reporting to one admin takes: a second call when it wants another shape."""
 ANSWER_BYTES: Final = 1 << 20
 
 

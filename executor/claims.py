@@ -64,6 +64,16 @@ def is_current(session: Session, taken: RunInfo) -> bool:
     return found is not None and found == (RunStatus.RUNNING.value, taken.claim)
 
 
+def was_stopped(session: Session, taken: RunInfo) -> bool:
+    """Whether the handler works for nothing: its run ended from outside, or is another's now."""
+    found = session.execute(
+        select(ExecutorRun.claims, ExecutorRun.cause).where(ExecutorRun.id == taken.run_id)
+    ).first()
+    if found is None or found.claims != taken.claim:
+        return True
+    return found.cause not in (None, Cause.HANDLER.value)
+
+
 def hold(session: Session, known: RunInfo) -> bool:
     """Whether the run is still in the state and under the claim that ``known`` says.
 

@@ -12,6 +12,7 @@ from .changes import rows_changed
 from .claims import LEASE
 from .models import ExecutorRun
 from .outbox import LONGEST_WAIT
+from .parcels import RESERVED
 from .statuses import RunStatus
 
 MARGIN: Final = timedelta(minutes=1)
@@ -23,6 +24,7 @@ def has_impossible_waits(session: Session, now: datetime) -> bool:
         or_(
             ExecutorRun.lease_expires_at > now + LEASE + MARGIN,
             ExecutorRun.next_delivery_at > now + LONGEST_WAIT + MARGIN,
+            ExecutorRun.delivering_until > now + RESERVED + MARGIN,
             _offered_later(now),
         )
     )
@@ -30,13 +32,17 @@ def has_impossible_waits(session: Session, now: datetime) -> bool:
 
 
 def draw_back(session: Session, now: datetime) -> None:
-    """Shorten such waits: a lease to its full length from now, a delivery to at once.
+    """Shorten such waits: a lease or reservation to its full length, a delivery to at once.
 
     What was offered to the queue in the future counts as offered now.
     """
     for condition, values in (
         (ExecutorRun.lease_expires_at > now + LEASE + MARGIN, {"lease_expires_at": now + LEASE}),
         (ExecutorRun.next_delivery_at > now + LONGEST_WAIT + MARGIN, {"next_delivery_at": now}),
+        (
+            ExecutorRun.delivering_until > now + RESERVED + MARGIN,
+            {"delivering_until": now + RESERVED},
+        ),
         (_offered_later(now), {"offered_at": now}),
     ):
         rows_changed(session, update(ExecutorRun).where(condition).values(values))

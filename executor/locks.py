@@ -7,25 +7,34 @@ way?) has no row to lock. So it locks a name. On SQLite a write transaction is a
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from .changes import rows_changed
 from .models import ExecutorLock
+
+_TAKE: Final = (
+    update(ExecutorLock)
+    .where(ExecutorLock.name == bindparam("wanted"))
+    .values(taken_at=bindparam("at"))
+)
 
 
 def take(session: Session, name: str, now: datetime) -> None:
     """Hold the name until the transaction ends; waits for whoever holds it."""
-    statement = update(ExecutorLock).where(ExecutorLock.name == name).values(taken_at=now)
-    if rows_changed(session, statement):
+    if _is_taken(session, name, now):
         return
     try:
         with session.begin_nested():
             session.add(ExecutorLock(name=name, taken_at=now))
     except IntegrityError:
-        rows_changed(session, statement)  # somebody made it in this moment: now wait for them
+        _is_taken(session, name, now)  # somebody made it in this moment: now wait for them
+
+
+def _is_taken(session: Session, name: str, now: datetime) -> bool:
+    return bool(session.connection().execute(_TAKE, {"wanted": name, "at": now}).rowcount)
 
 
 def of_job(job_id: int) -> str:

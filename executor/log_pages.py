@@ -6,13 +6,12 @@ a run that had ended when it was opened, and gives up after a minute in which no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Final, NamedTuple
+from typing import Final, cast
 
-from sqlalchemy import BigInteger, Select, select, type_coerce
+from sqlalchemy import BigInteger, select, type_coerce
 from sqlalchemy.orm import Session
 
 from . import logs
@@ -25,21 +24,18 @@ from .statuses import RunStatus
 
 PAGE_CHARS: Final = 2_000_000
 """Characters of log text in one answer; the admin holds it in memory, and the browser too."""
+WHOLE_LINES: Final = 20_000
+"""Lines of an ended run, which is asked for once: more of them than of a living one's page."""
 QUIET: Final = timedelta(seconds=45)
 """After so long without a line a watcher gets one; the page gives up after 63 s."""
 _GAP_MARK: Final = "... {count} lines left out here: the log is too long to show whole ..."
-_STREAMED: Final = 2_000
+_AT_A_TIME: Final = 2_000
+"""Lines in memory at once besides those that are answered."""
 
 
-class _Line(NamedTuple):
-    """A line as it is in the table: a page may have ten thousand of them."""
-
-    number: int
-    written_at: int
-    """Epoch milliseconds."""
-    text: str
-
-
+#: A line as it is in the table: number, epoch milliseconds, text. Plain, because a page may have
+#: ten thousand of them.
+_Line = tuple[int, int, str]
 Lines = Sequence[_Line]
 
 
@@ -105,33 +101,31 @@ class LogPages:
         first = max(1, query.from_line)
         last = min(run.log_lines, first + logs.PAGE_LINES - 1)
         lines = _forward(session, run.id, first, last, PAGE_CHARS)
-        to_line = lines[-1].number if lines else run.log_lines
+        to_line = lines[-1][0] if lines else run.log_lines
         return LogPage(query.from_line, to_line, self._text(lines), is_end=False)
 
     def _whole(self, session: Session, run: _Found, query: LogQuery) -> LogPage:
         first, last = max(1, query.from_line), run.log_lines
-        lines = _forward(session, run.id, first, min(last, first + logs.PAGE_LINES - 1), PAGE_CHARS)
-        end = lines[-1].number if lines else last
-        text = self._text(lines)
-        if end < last:
-            text = self._with_gap(session, run.id, lines, last)
-        return LogPage(query.from_line, last, text, is_end=True)
+        half = last if last - first < WHOLE_LINES else first + WHOLE_LINES // 2 - 1
+        head = _forward(session, run.id, first, half, PAGE_CHARS)
+        if not head or head[-1][0] == last:
+            return LogPage(query.from_line, last, self._text(head), is_end=True)
+        return LogPage(query.from_line, last, self._with_gap(session, run, head), is_end=True)
 
-    def _with_gap(self, session: Session, run_id: int, start: Lines, last: int) -> str:
+    def _with_gap(self, session: Session, run: _Found, start: Lines) -> str:
         """The first half of what fits, the note, and the last half."""
-        head = _until(start[: logs.PAGE_LINES // 2], PAGE_CHARS // 2)
-        lowest = max(head[-1].number + 1, last - logs.PAGE_LINES // 2 + 1)
-        tail = _backward(session, run_id, lowest, last, PAGE_CHARS // 2)
-        gap = tail[0].number - head[-1].number - 1
+        head = _until(start, PAGE_CHARS // 2)
+        lowest = max(head[-1][0] + 1, run.log_lines - WHOLE_LINES // 2 + 1)
+        tail = _backward(session, run.id, lowest, run.log_lines, PAGE_CHARS // 2)
+        gap = tail[0][0] - head[-1][0] - 1
         note = [_GAP_MARK.format(count=gap)] if gap else []
         return "\n".join([self._text(head), *note, self._text(tail)])
 
     def _text(self, lines: Lines) -> str:
         times = _Times(self._zone)
-        return "\n".join(
-            f"{times[line.written_at // 1000]} {log_text(line.text, self._markup)}"
-            for line in lines
-        )
+        # No time and no line end can be taken for markup, so all lines are looked at in one go.
+        text = "\n".join([f"{times[written_at // 1000]} {text}" for _, written_at, text in lines])
+        return log_text(text, self._markup)
 
 
 def _newest(session: Session, log_id: int) -> _Found | None:
@@ -163,32 +157,51 @@ def _missing(query: LogQuery) -> LogPage:
 
 def _forward(session: Session, run_id: int, first: int, last: int, chars: int) -> Lines:
     """Lines from the first on, as many as have so many characters, but always one."""
-    return _fetch(session, _between(run_id, first, last).order_by(ExecutorLogLine.number), chars)
+    found: list[_Line] = []
+    for start in range(first, last + 1, _AT_A_TIME):
+        part = _lines(session, run_id, start, min(last, start + _AT_A_TIME - 1))
+        found += _until(part, chars, found)
+        chars -= _chars(part)
+        if chars < 0:
+            break
+    return found
 
 
 def _backward(session: Session, run_id: int, first: int, last: int, chars: int) -> Lines:
     """The same from the last on, in their order."""
-    statement = _between(run_id, first, last).order_by(ExecutorLogLine.number.desc())
-    return _fetch(session, statement, chars)[::-1]
+    found: list[_Line] = []
+    for end in range(last, first - 1, -_AT_A_TIME):
+        part = _lines(session, run_id, max(first, end - _AT_A_TIME + 1), end)[::-1]
+        found += _until(part, chars, found)
+        chars -= _chars(part)
+        if chars < 0:
+            break
+    return found[::-1]
 
 
-def _fetch(session: Session, statement: Select[int, int, str], chars: int) -> Lines:
-    with closing(session.execute(statement.execution_options(yield_per=_STREAMED))) as rows:
-        return _until(map(_Line._make, rows), chars)
-
-
-def _between(run_id: int, first: int, last: int) -> Select[int, int, str]:
+def _lines(session: Session, run_id: int, first: int, last: int) -> Lines:
     line = ExecutorLogLine
-    return select(line.number, type_coerce(line.written_at, BigInteger), line.text).where(
-        line.run_id == run_id, line.number.between(first, last)
+    statement = (
+        select(line.number, type_coerce(line.written_at, BigInteger), line.text)
+        .where(line.run_id == run_id, line.number.between(first, last))
+        .order_by(line.number)
     )
+    # Past the session, which makes much of each row.
+    return cast("Lines", session.connection().execute(statement).all())
 
 
-def _until(lines: Iterable[_Line], chars: int) -> Lines:
+def _until(lines: Lines, chars: int, before: Lines = ()) -> Lines:
+    """The lines up to so many characters; one more than that when there was none before."""
+    if _chars(lines) <= chars:
+        return lines
     found: list[_Line] = []
     for line in lines:
-        chars -= len(line.text)
-        if chars < 0 and found:
+        chars -= len(line[2])
+        if chars < 0 and (found or before):
             break
         found.append(line)
     return found
+
+
+def _chars(lines: Lines) -> int:
+    return sum([len(text) for _, _, text in lines])

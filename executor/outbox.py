@@ -1,7 +1,8 @@
 """Results wait in the ledger until an admin has said 200 to them.
 
 Several processes may deliver at once: a result is reserved before it is sent, so that it is never
-on its way twice, and a reservation whose process died runs out.
+on its way twice, and a reservation whose process died runs out. No call is begun that could
+outlast the reservation, so a delivery that takes long prolongs it as it goes.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from . import parcels
-from .admins import AdminClient, AdminError, AdminUnreachable
+from .admins import CALLBACK_SECONDS, AdminClient, AdminError, AdminUnreachable
 from .ledger import Ledger
-from .parcels import Parcel
+from .parcels import Parcel, Reservation
 
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT: Final = timedelta(seconds=2)
 LONGEST_WAIT: Final = timedelta(minutes=5)
-SENDING_SECONDS: Final = parcels.RESERVED.total_seconds() / 2
+SENDING_SECONDS: Final = 60.0
 """A batch that is still being taken apart after this waits for its next turn."""
 
 
@@ -51,16 +52,17 @@ class Outbox:
         if not self._clients or not self._has_due(now):
             return 0
         with self._ledger.begin() as session:
-            batch = parcels.reserve(session, now)
-        until = self._monotonic() + SENDING_SECONDS
-        attempt = _Attempt(self._send, self._random.shuffle, lambda: self._monotonic() > until)
-        attempt.deliver(batch)
-        refused = [parcel for parcel in batch if parcel not in attempt.taken]
+            reservation = parcels.reserve(session, now)
+        watch = _Watch(self._ledger, reservation, now, self._monotonic)
+        attempt = _Attempt(lambda batch: self._send(batch, watch), self._random.shuffle, watch)
+        attempt.deliver(reservation.parcels)
+        refused = [parcel for parcel in reservation.parcels if parcel not in attempt.taken]
         with self._ledger.begin() as session:
             for parcel in attempt.taken:
-                parcels.mark_delivered(session, parcel, now)
+                parcels.mark_delivered(session, reservation, parcel, now)
             for parcel in refused:
-                parcels.put_off(session, parcel, now + self._wait(parcel.attempts))
+                wait = self._wait(parcel.attempts)
+                parcels.put_off(session, reservation, parcel, now + wait)
         self._tell_once(str(attempt.error) if refused else None)
         return len(attempt.taken)
 
@@ -68,10 +70,11 @@ class Outbox:
         with self._ledger.read() as session:
             return parcels.has_due(session, now)
 
-    def _send(self, batch: Sequence[Parcel]) -> None:
+    def _send(self, batch: Sequence[Parcel], watch: _Watch) -> None:
         """Send to the first admin that takes it; that one is asked first from then on."""
         problem: AdminError | None = None
         for client in list(self._clients):
+            watch.before_call()
             try:
                 client.callback([parcel.result for parcel in batch], batch[0].shape)
             except AdminError as error:
@@ -95,6 +98,39 @@ class Outbox:
         return longest * (0.5 + self._random.random() / 2)
 
 
+class _Watch:
+    """Sees to it that the results stay this process's while they are sent."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reservation: Reservation,
+        began_at: datetime,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._ledger = ledger
+        self._reservation = reservation
+        self._began_at = began_at
+        self._monotonic = monotonic
+        self._began = monotonic()
+
+    def is_late(self) -> bool:
+        """Whether what is left should wait for its next turn."""
+        return self._monotonic() - self._began > SENDING_SECONDS
+
+    def before_call(self) -> None:
+        """Prolong the reservation if it could run out during a call.
+
+        :raises AdminUnreachable: when it has run out, and the results are somebody else's
+        """
+        now = self._began_at + timedelta(seconds=self._monotonic() - self._began)
+        if self._reservation.until - now > timedelta(seconds=CALLBACK_SECONDS):
+            return
+        with self._ledger.begin() as session:
+            if not parcels.prolong(session, self._reservation, now):
+                raise AdminUnreachable("the delivery took too long and is left to another agent")
+
+
 class _Attempt:
     """One batch on its way, taken apart when it is refused, to find out which result it is."""
 
@@ -102,11 +138,11 @@ class _Attempt:
         self,
         send: Callable[[Sequence[Parcel]], None],
         shuffle: Callable[[list[Parcel]], None],
-        is_late: Callable[[], bool],
+        watch: _Watch,
     ) -> None:
         self._send = send
         self._shuffle = shuffle
-        self._is_late = is_late
+        self._watch = watch
         self._refused_alone = 0
         self._is_over = False
         self.taken: list[Parcel] = []
@@ -114,7 +150,7 @@ class _Attempt:
 
     def deliver(self, batch: list[Parcel]) -> None:
         """Deliver what can be; the rest is what is not in :attr:`taken` afterwards."""
-        if not batch or self._is_over or self._is_late():
+        if not batch or self._is_over or self._watch.is_late():
             return
         try:
             self._send(batch)

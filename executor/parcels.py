@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Select, Update, exists, or_, select, update
+from sqlalchemy import Select, Update, case, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from . import locks
@@ -17,8 +17,8 @@ from .protocol.outbound import Result
 
 BATCH: Final = 50
 """Results in one callback; Java's own bound."""
-RESERVED: Final = timedelta(minutes=2)
-"""Longer than a delivery to several hanging admins takes."""
+RESERVED: Final = timedelta(seconds=45)
+"""For so long the results are one process's; if it died, another sends them afterwards."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,17 @@ class Parcel:
 
     run_id: int
     attempts: int
-    reserved_until: datetime
+    due_at: datetime | None
     shape: Shape
     result: Result
+
+
+@dataclass
+class Reservation:
+    """The results that this process may send, and until when."""
+
+    parcels: list[Parcel]
+    until: datetime
 
 
 def has_due(session: Session, now: datetime) -> bool:
@@ -37,7 +45,7 @@ def has_due(session: Session, now: datetime) -> bool:
     return session.scalars(_due(now).limit(1)).first() is not None
 
 
-def reserve(session: Session, now: datetime) -> list[Parcel]:
+def reserve(session: Session, now: datetime) -> Reservation:
     """Take up to :data:`BATCH` results of one shape that are due, none on its way already."""
     locks.take(session, locks.DELIVERIES, now)
     until = now + RESERVED
@@ -48,24 +56,40 @@ def reserve(session: Session, now: datetime) -> list[Parcel]:
         if run.log_id in batch or any(parcel.shape is not shape for parcel in batch.values()):
             continue
         run.delivering_until = until
-        batch[run.log_id] = Parcel(run.id, run.delivery_attempts, until, shape, _result(run))
-    return list(batch.values())
+        batch[run.log_id] = _parcel(run, shape)
+    return Reservation(list(batch.values()), until)
 
 
-def mark_delivered(session: Session, parcel: Parcel, now: datetime) -> None:
-    """An admin has said 200."""
-    values = {"delivered_at": now, "next_delivery_at": None, "delivering_until": None}
-    rows_changed(session, _reserved(parcel).values(**values))
+def prolong(session: Session, reservation: Reservation, now: datetime) -> bool:
+    """Reserve the same results anew; False when they are no longer all this process's."""
+    until = now + RESERVED
+    statement = _reserved(reservation, *reservation.parcels).values(delivering_until=until)
+    is_kept = rows_changed(session, statement) == len(reservation.parcels)
+    reservation.until = until
+    return is_kept
 
 
-def put_off(session: Session, parcel: Parcel, until: datetime) -> None:
+def mark_delivered(
+    session: Session, reservation: Reservation, parcel: Parcel, now: datetime
+) -> None:
+    """An admin has said 200; a result that was asked for again meanwhile is still due."""
+    asked_again = ExecutorRun.next_delivery_at != parcel.due_at
+    values = {
+        "delivered_at": now,
+        "next_delivery_at": case((asked_again, ExecutorRun.next_delivery_at)),
+        "delivering_until": None,
+    }
+    rows_changed(session, _reserved(reservation, parcel).values(**values))
+
+
+def put_off(session: Session, reservation: Reservation, parcel: Parcel, until: datetime) -> None:
     """No admin took it; try again then."""
     values = {
         "next_delivery_at": until,
         "delivering_until": None,
         "delivery_attempts": parcel.attempts + 1,
     }
-    rows_changed(session, _reserved(parcel).values(**values))
+    rows_changed(session, _reserved(reservation, parcel).values(**values))
 
 
 def _due(now: datetime) -> Select[ExecutorRun]:
@@ -84,11 +108,16 @@ def _due(now: datetime) -> Select[ExecutorRun]:
     )
 
 
-def _reserved(parcel: Parcel) -> Update:
+def _reserved(reservation: Reservation, *parcels: Parcel) -> Update:
     # A reservation that ran out may be somebody else's by now; then this changes nothing.
     return update(ExecutorRun).where(
-        ExecutorRun.id == parcel.run_id, ExecutorRun.delivering_until == parcel.reserved_until
+        ExecutorRun.id.in_([parcel.run_id for parcel in parcels]),
+        ExecutorRun.delivering_until == reservation.until,
     )
+
+
+def _parcel(run: ExecutorRun, shape: Shape) -> Parcel:
+    return Parcel(run.id, run.delivery_attempts, run.next_delivery_at, shape, _result(run))
 
 
 def _result(run: ExecutorRun) -> Result:

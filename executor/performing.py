@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Final
 
 from . import claims
 from .context import Deferred, JobContext
 from .errors import JobFailed
+from .grace import GraceWatch
 from .handlers import JobHandler, find_handler
 from .heartbeat import Heartbeat
 from .isolation.messages import Order
@@ -31,11 +33,15 @@ def perform(
     *,
     worker: str,
     grace_seconds: float,
+    abandon: Callable[[], object] | None,
     clock: Callable[[], datetime],
 ) -> RunInfo | None:
     """Execute the run if it is its turn; returns it as claimed, or None if nothing was done.
 
     Idempotent: of many calls for one run, at the same time or later, one executes it.
+
+    :param abandon: ends the process when an ordinary handler has not returned for the grace
+        after its run was stopped; None waits for it
     """
     with ledger.begin() as session:
         taken = claims.claim(session, run_id, worker=worker, now=clock())
@@ -46,7 +52,7 @@ def perform(
         with ledger.begin() as session:
             return claims.renew(session, taken, now=clock())
 
-    with Heartbeat(renew, seconds=BEAT_SECONDS):
+    with Heartbeat(renew, seconds=BEAT_SECONDS), _grace(ledger, taken, grace_seconds, abandon):
         outcome = _call_handler(taken, JobContext(taken, ledger), grace_seconds)
     with ledger.begin() as session:
         if outcome.is_deferred:
@@ -54,6 +60,24 @@ def perform(
         else:
             claims.complete(session, taken, code=outcome.code, message=outcome.message, now=clock())
     return taken
+
+
+def _grace(
+    ledger: Ledger, taken: RunInfo, seconds: float, abandon: Callable[[], object] | None
+) -> AbstractContextManager[object]:
+    handler = find_handler(taken.handler)
+    if abandon is None or handler is None or handler.isolated:
+        return nullcontext()  # an isolated handler's own process is ended instead
+
+    def was_stopped() -> bool:
+        with ledger.read() as session:
+            return claims.was_stopped(session, taken)
+
+    def give_up() -> None:
+        logger.error("handler %s does not stop, run %s; ending", taken.handler, taken.run_id)
+        abandon()
+
+    return GraceWatch(was_stopped, give_up, grace_seconds=seconds)
 
 
 def _call_handler(taken: RunInfo, context: JobContext, grace_seconds: float) -> Outcome:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
-from sqlalchemy import Select, exists, func, insert, select, update
+from sqlalchemy import Select, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from . import endings, locks, observing
@@ -23,6 +23,22 @@ from .statuses import Cause, RunStatus
 OFFER_AGAIN: Final = timedelta(seconds=15)
 """A queued run that nobody took is offered again after this, then after ever longer waits."""
 OFFER_AGAIN_AT_MOST: Final = timedelta(minutes=5)
+
+
+# Made once: to make a statement costs as much as to execute it, and these come with every trigger.
+_IS_BUSY: Final = select(
+    exists().where(
+        ExecutorRun.job_id == bindparam("job_id"), ExecutorRun.status.in_(UNFINISHED_VALUES)
+    )
+)
+_SAME: Final = select(ExecutorRun.id, ExecutorRun.status).where(
+    ExecutorRun.job_id == bindparam("job_id"),
+    ExecutorRun.log_id == bindparam("log_id"),
+    ExecutorRun.log_date_time == bindparam("log_date_time"),
+)
+_UNFINISHED: Final = select(ExecutorRun.handler, ExecutorRun.status).where(
+    ExecutorRun.job_id == bindparam("job_id"), ExecutorRun.status.in_(UNFINISHED_VALUES)
+)
 
 
 @dataclass(frozen=True)
@@ -61,15 +77,7 @@ def accept(
 
 def is_busy(session: Session, job_id: int) -> bool:
     """Whether the job has a run that is queued, running or deferred."""
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    ExecutorRun.job_id == job_id, ExecutorRun.status.in_(UNFINISHED_VALUES)
-                )
-            )
-        )
-    )
+    return bool(session.scalar(_IS_BUSY, {"job_id": job_id}))
 
 
 def deferred(session: Session) -> list[RunInfo]:
@@ -138,13 +146,12 @@ def _startable() -> Select[int]:
 
 
 def _find(session: Session, trigger: Trigger) -> tuple[int, RunStatus] | None:
-    row = session.execute(
-        select(ExecutorRun.id, ExecutorRun.status).where(
-            ExecutorRun.job_id == trigger.job_id,
-            ExecutorRun.log_id == trigger.log_id,
-            ExecutorRun.log_date_time == trigger.log_date_time,
-        )
-    ).first()
+    key = {
+        "job_id": trigger.job_id,
+        "log_id": trigger.log_id,
+        "log_date_time": trigger.log_date_time,
+    }
+    row = session.connection().execute(_SAME, key).first()
     return None if row is None else (row.id, RunStatus(row.status))
 
 
@@ -152,11 +159,8 @@ def _make_room(
     session: Session, trigger: Trigger, queue_limit: int, now: datetime
 ) -> list[RunInfo]:
     """Java's order: another handler ends the job's runs, else the block strategy decides."""
-    unfinished = session.execute(
-        select(ExecutorRun.handler, ExecutorRun.status).where(
-            ExecutorRun.job_id == trigger.job_id, ExecutorRun.status.in_(UNFINISHED_VALUES)
-        )
-    ).all()
+    job = {"job_id": trigger.job_id}
+    unfinished = session.connection().execute(_UNFINISHED, job).all()
     if any(handler != trigger.handler for handler, _status in unfinished):
         return endings.stop_job(session, trigger.job_id, Cause.CHANGE, now)
     if unfinished and trigger.block_strategy == texts.DISCARD_LATER:
@@ -192,10 +196,13 @@ def _insert(session: Session, trigger: Trigger, *, resumable: bool, now: datetim
 
 
 def _deliver_again(session: Session, run_id: int, now: datetime) -> None:
-    # A result that is still on its way has next_delivery_at set and is left alone.
+    # One that waits for its turn is sent anyway; one on its way may have arrived before this.
     rows_changed(
         session,
         update(ExecutorRun)
-        .where(ExecutorRun.id == run_id, ExecutorRun.next_delivery_at.is_(None))
+        .where(
+            ExecutorRun.id == run_id,
+            or_(ExecutorRun.next_delivery_at.is_(None), ExecutorRun.delivering_until > now),
+        )
         .values(next_delivery_at=now),
     )

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from flask import Blueprint, Flask
+from flask import Flask
 from sqlalchemy.orm import Session
 
 from . import endings, performing, runs
 from .accepting import Acceptor
 from .admins import AdminClient
-from .blueprint import create_blueprint
 from .current import set_current
+from .endpoints import Endpoints
 from .handlers import JobHandler
 from .ledger import Ledger, Sessions
 from .log_pages import LogPages
@@ -80,17 +80,16 @@ class Executor(RunBook):
         self._outbox = Outbox(self._ledger, self._clients)
         self._registrar = Registrar(settings, self._ledger, self._clients)
 
-    def init_app(self, app: Flask, *, prefix: str = "/xxl-job") -> Blueprint:
+    def init_app(self, app: Flask, *, prefix: str = "/xxl-job") -> None:
         """Serve admins below ``prefix``, import the handlers, and become the current executor.
 
-        Returns the blueprint, for an application that exempts it from checks made for people.
+        The executor answers before the application does: wrap ``app.wsgi_app`` in what rewrites
+        addresses (such as ProxyFix) afterwards.
         """
         for module in self.settings.handler_modules:
             importlib.import_module(module)
-        blueprint = create_blueprint(self, prefix=prefix)
-        app.register_blueprint(blueprint)
+        app.wsgi_app = Endpoints(app, self, prefix=prefix)  # type: ignore[method-assign]
         set_current(self)
-        return blueprint
 
     def on_kill(self, hook: StopHook) -> StopHook:
         """Have ``hook(session, run, cause)`` called for every run that is stopped from outside.
@@ -144,18 +143,24 @@ class Executor(RunBook):
 
     # What the program does.
 
-    def perform(self, run_id: int, *, worker: str) -> None:
+    def perform(
+        self, run_id: int, *, worker: str, abandon: Callable[[], object] | None = None
+    ) -> None:
         """Execute the run if it is its turn, then offer the job's next one to the queue.
 
         Idempotent, and safe to call for any id, twice at once, or never.
 
         :param worker: who executes, for the ledger
+        :param abandon: ends this process at once, such as by ``os._exit``. Called from a thread
+            when a handler that is not isolated goes on for ``stop_grace_seconds`` after its run
+            was stopped. Without it the job stays occupied until the handler returns
         """
         performed = performing.perform(
             self._ledger,
             run_id,
             worker=worker,
             grace_seconds=self.settings.stop_grace_seconds,
+            abandon=abandon,
             clock=self._clock,
         )
         if performed is not None:

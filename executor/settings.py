@@ -38,7 +38,7 @@ class ExecutorSettings:
     queue_limit: int = 100
     """Runs of one job that may wait; the next trigger is refused."""
     stop_grace_seconds: float = 10.0
-    """How long an isolated handler may go on after it was told to stop."""
+    """How long a handler may go on after its run was stopped, before its process is ended."""
     drain_seconds: float = 30.0
     """How long the executor answers on after it was taken back: admins call it for as long."""
     log_markup: LogMarkup = LogMarkup.LOOKALIKE

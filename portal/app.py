@@ -23,17 +23,24 @@ from portal.sync.archive.local import LocalArchive
 from portal.tasks.queue import WorkQueue
 from portal.views import (
     account,
+    archive,
     audit,
     auth,
     batch_list,
     chores,
     documents,
     errors,
+    exports,
+    find,
     health,
     home,
     months,
+    new_batch,
     notices,
+    packages,
     preflight,
+    reconcile,
+    scans,
     sources,
     users,
 )
@@ -57,7 +64,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         prepare_engine(db.engine)
         ledger = Ledger(db.engine)
     ledger.origin = origin.origin
-    origin.init_app(app, trusted_proxies=settings.trusted_proxies)
     queue = WorkQueue(settings.queue_path)
     executor = _build_executor(settings, ledger, queue)
     app.extensions["portal"] = Portal(
@@ -69,8 +75,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         queue=queue,
         executor=executor,
     )
-    csrf = CSRFProtect(app)
-    csrf.exempt(executor.init_app(app, prefix=EXECUTOR_PREFIX))  # admins show their token instead
+    CSRFProtect(app)
+    executor.init_app(app, prefix=EXECUTOR_PREFIX)
+    origin.init_app(app, trusted_proxies=settings.trusted_proxies)
     executor.on_kill(jobs.release_batches)
     executor.observe(jobs.record_run)
     executor.on_forget(jobs.forget_run)
@@ -78,13 +85,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     formatting.init_app(app)
     browser.init_app(app)
     access.init_app(app)
-    # batch_list brings its routes to the blueprint of batches.
-    for view in (
+    views = (
         auth,
         home,
         batch_list,
+        new_batch,
         months,
+        archive,
         documents,
+        find,
+        packages,
+        exports,
         task_runs,
         sources,
         preflight,
@@ -92,10 +103,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         account,
         chores,
         notices,
+        scans,
         audit,
+        reconcile,
         health,
-    ):
-        app.register_blueprint(view.bp)
+    )
+    # The routes of one blueprint may stand in several modules.
+    for blueprint in dict.fromkeys(view.bp for view in views):
+        app.register_blueprint(blueprint)
     errors.init_app(app)
     return app
 

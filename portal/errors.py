@@ -447,6 +447,14 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "FILE_DPI_LOW",
+        "图片只有 {actual} DPI，低于要求的 {minimum} DPI",
+        "the picture has {actual} dpi, at least {minimum} are wanted",
+        "在源系统重新扫描；确认清晰后可请管理员调低数据源的 DPI 下限。",
+        "Have it scanned again at the source, or have the data source's limit lowered.",
+        permanent=True,
+    ),
+    Problem(
         "FILE_PIXELS_HIGH",
         "图像 {width}×{height} 像素，超过上限 {limit} 像素",
         "picture of {width}×{height} pixels, the limit is {limit}",
@@ -740,6 +748,22 @@ _CATALOGUE = (
         "Check that `imgmig worker` runs on that host, then check again.",
         permanent=False,
         where="archive",
+    ),
+    Problem(
+        "EXPORT_TOO_LARGE",
+        "导出内容超过 XLSX 文件的 4 GB 上限",
+        "the export is more than the 4 GB that an XLSX file can hold",
+        "改用 CSV 或 JSONL，或缩小筛选范围后再导出。",
+        "Export it as CSV or JSONL, or narrow the filter.",
+        permanent=True,
+    ),
+    Problem(
+        "EXPORT_UNWRITABLE",
+        "导出文件无法写入（{detail}）",
+        "the export cannot be written ({detail})",
+        "检查 IMGMIG_HOME 下 exports 目录的权限与磁盘空间后再导出。",
+        "Check the permissions and free space of the folder exports in IMGMIG_HOME.",
+        permanent=True,
     ),
     Problem(
         "INTERNAL",

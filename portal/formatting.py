@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from flask import Flask
+from flask_babel import format_timedelta
 from jinja2 import StrictUndefined
 
 from portal.errors import action, reason
 from portal.language import language
-from portal.models import Overlap, Role, utc_now
+from portal.models import Overlap, Priority, Role, utc_now
 from portal.models.overlap import overlap_label
+from portal.models.priority import PRIORITY_LABELS, priority_label
 from portal.notify.kinds import ChannelKind, NoticeEvent
 from portal.runtime import current_portal
+from portal.services.checked_months import WORDS
+from portal.services.reconciliation_words import LABELS
 from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
 
@@ -49,6 +54,9 @@ _BADGES = {
     "nothing": "secondary",
     "missing": "secondary",
     "old": "yellow",
+    "equal": "green",
+    "explained": "cyan",
+    "unbalanced": "red",
 }
 _ROLES = {
     Role.ADMIN: ("管理员", "admin"),
@@ -73,6 +81,7 @@ _RUNS = {
 }
 AUDIT_ACTIONS = {
     "batch.create": ("新增批次", "created"),
+    "batch.priority": ("修改优先级", "priority changed"),
     "batch.start": ("开始运行", "started"),
     "batch.pause": ("暂停", "paused"),
     "batch.give-back": ("退回待运行", "given back"),
@@ -108,16 +117,31 @@ AUDIT_ACTIONS = {
     "preflight.override": ("前提未满足仍新建", "preflight overridden"),
     "job.accept": ("接受任务", "job accepted"),
     "job.end": ("任务结束", "job ended"),
+    "job.again": ("重新回调", "result sent again"),
     "notice.add": ("新增通知渠道", "notification channel added"),
     "notice.change": ("修改通知渠道", "notification channel changed"),
     "notice.remove": ("删除通知渠道", "notification channel removed"),
     "notice.test": ("测试通知渠道", "notification channel tested"),
     "notice.again": ("重新发送通知", "notification sent again"),
+    "batch.scan": ("兼容性扫描", "compatibility scanned"),
+    "package.begin": ("开始打包下载", "package download begun"),
+    "package.end": ("打包下载结束", "package download ended"),
+    "fetch.ask": ("文件下载", "files fetched at once"),
+    "fetch.begin": ("文件下载开始", "fetching began"),
+    "export.ask": ("要求导出", "export asked for"),
+    "export.make": ("生成导出", "export made"),
+    "export.download": ("下载导出", "export downloaded"),
+    "export.remove": ("删除导出文件", "export file removed"),
     "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
+    "reconcile.ask": ("要求对账", "reconciliation asked for"),
+    "reconcile.end": ("对账结束", "reconciliation ended"),
+    "month.check": ("月份已核对", "month checked"),
+    "month.withdraw": ("撤销已核对", "tick withdrawn"),
     "document.replace": ("替换归档版本", "archived version replaced"),
     "document.damaged": ("归档损坏未能替换", "damaged and not replaced"),
+    "file.download": ("下载文件", "file downloaded"),
 }
 
 CHANNEL_KINDS = {
@@ -149,7 +173,10 @@ _DETAILS = {
     "log_id": ("日志编号", "log"),
     "code": ("结果码", "code"),
     "params": ("参数", "parameter"),
+    "results": ("结果数", "results"),
     "kind": ("种类", "kind"),
+    "sampled": ("抽样", "sampled"),
+    "causes": ("原因", "causes"),
     "channel": ("通知渠道", "channel"),
     "address": ("地址", "address"),
     "news": ("通知哪些事", "news"),
@@ -179,8 +206,27 @@ _DETAILS = {
     "windows": ("时间窗口", "time windows"),
     "proxy": ("代理", "proxy"),
     "private_ca": ("私有证书", "private CA"),
+    "batches": ("批次", "batches"),
+    "chosen": ("所选单据", "chosen documents"),
+    "filters": ("筛选", "filters"),
+    "files": ("文件", "files"),
+    "bytes": ("字节", "bytes"),
+    "absent": ("未归档", "not archived"),
+    "damaged": ("损坏的文件", "damaged file"),
+    "again": ("重新尝试", "tried again"),
+    "permanent_too": ("含永久失败", "permanent failures too"),
+    "export": ("导出编号", "export"),
+    "format": ("格式", "format"),
+    "rows": ("行数", "rows"),
+    "sha256": ("SHA-256", "SHA-256"),
     "old_folder": ("旧版本", "old version"),
+    "reconciliation": ("对账", "reconciliation"),
+    "reread": ("重读文件", "files re-read"),
+    "months": ("月份数", "months"),
+    "unbalanced": ("不平", "unbalanced"),
+    "defects": ("问题", "defects"),
     "new_folder": ("新版本", "new version"),
+    "file": ("文件", "file"),
 }
 _SOUND = {"sound": ("完好", "sound"), "unsound": ("有问题", "unsound")}
 
@@ -225,10 +271,13 @@ def init_app(app: Flask) -> None:
     """Give the filters to the templates."""
     app.jinja_env.filters.update(
         moment=moment,
+        span=span,
         number=number,
         size=size,
+        money=money,
         percent=percent,
         overlap=overlap,
+        priority=priority,
         status=status,
         badge=badge,
         role=role_name,
@@ -281,6 +330,11 @@ def moment(value: datetime | None) -> str:
     return f"{value.astimezone(current_portal().settings.timezone):%Y-%m-%d %H:%M:%S}"
 
 
+def span(value: timedelta) -> str:
+    """How long something lasts or lasted, in its largest unit: ``3 分钟``."""
+    return str(format_timedelta(max(value, timedelta(seconds=1)), threshold=1.5))
+
+
 def number(value: int | None) -> str:
     """``12,345``, or a dash for what is not known."""
     return "—" if value is None else f"{value:,}"
@@ -298,6 +352,11 @@ def size(value: int | None) -> str:
     return f"{amount:.2f} TB"
 
 
+def money(value: Decimal | None) -> str:
+    """An amount with its cents, ``12,345.60``, or a dash for none."""
+    return "—" if value is None else f"{value:,.2f}"
+
+
 def percent(done: int, total: int) -> int:
     """Whole percent, never above 100, and 100 only when nothing is left; 0 of 0 is 0."""
     return min(100, done * 100 // total) if total else 0
@@ -306,6 +365,11 @@ def percent(done: int, total: int) -> int:
 def overlap(value: Overlap) -> str:
     """The word for a batch's 重叠策略."""
     return overlap_label(value, language())
+
+
+def priority(value: str) -> str:
+    """The word for a batch's 优先级."""
+    return priority_label(Priority(value), language())
 
 
 def status(value: Status | SyncStatus) -> str:
@@ -363,12 +427,22 @@ def audit_word(value: str | None, action: str) -> str:
     return value or ""
 
 
-_WORDS_OF = {
+_ENDS = {
+    "complete": ("完整", "whole"),
+    "broken": ("中止：文件损坏", "broken off: a file is damaged"),
+    "aborted": ("未下载完", "not downloaded to its end"),
+}
+_PRIORITIES = {str(word): words for word, words in PRIORITY_LABELS.items()}
+_WORDS_OF: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "package.end": _ENDS,
     "job.accept": _RUNS,
     "job.end": _RUNS,
     "audit.verify": _SOUND,
+    "reconcile.end": LABELS,
+    "month.withdraw": WORDS,
     "user.role": {role.value: words for role, words in _ROLES.items()},
     "user.language": {"zh_Hans_CN": ("中文", "Chinese"), "en": ("英文", "English")},
+    "batch.priority": _PRIORITIES,
 }
 _KINDS_OF: dict[str, tuple[type[Status] | type[SyncStatus], ...]] = {
     "slice.listing": (ListingStatus,),

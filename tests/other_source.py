@@ -149,6 +149,10 @@ class OtherSource(_Server):
             return _said(self._summary(self._within(query)))
         if path == "/query/bills":
             return _said(self._bills(self._within(query), query))
+        if path == "/query/units":
+            return _said({"options": [{"id": "u0", "label": "上海分公司"}, {"id": "u9"}]})
+        if path == "/query/kinds":
+            return _said({"options": [{"id": "k0", "label": "差旅"}] * 2})
         return self._blob(query["key"][0]) if path == "/blob" else (404, {}, b"")
 
     def _ticket(self, asked: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:

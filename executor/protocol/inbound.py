@@ -123,7 +123,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise RequestError("the body is empty")
     try:
-        members = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        # Broken bytes are replaced, as Java does when it makes a string of them.
+        members = json.loads(body.decode("utf-8", "replace"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise RequestError("the body is not JSON") from error
     if not isinstance(members, dict):

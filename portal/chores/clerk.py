@@ -6,15 +6,17 @@ import logging
 import secrets
 import threading
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.chores.desk import Desk, Stopping
+from portal.chores.desk import Desk, Later, Stopping
 from portal.chores.kinds import KINDS, Kind
 from portal.errors import NotAllowed, NotFound, SyncError
 from portal.ledger import this_host
 from portal.models import utc_now
 from portal.runtime import Portal
+from portal.secret_box import SecretUnreadable
 from portal.services import chores
 from portal.services.chores import ChoreLost, Held
 
@@ -101,8 +103,14 @@ class Clerk:
         except Stopping:
             with self._portal.ledger.write() as session:
                 chores.give_back(session, held)
+        except Later as later:
+            with self._portal.ledger.write() as session:
+                until = utc_now() + timedelta(seconds=later.seconds)
+                chores.put_off(session, held, until=until)
         except SyncError as error:
             self._fail(held, error.code, error.params)
+        except SecretUnreadable:
+            self._fail(held, "SECRET_UNREADABLE", {})
         except (NotAllowed, NotFound) as error:
             self._fail(held, "CHORE_REFUSED", {"detail": str(error)})
         except Exception as error:

@@ -17,6 +17,14 @@ class Stopping(Exception):
     """The clerk is to stop; another one does the chore anew."""
 
 
+class Later(Exception):
+    """The chore waits for something else to happen; it is looked at again after some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
+
+
 class Desk:
     """One chore being performed.
 
@@ -61,11 +69,14 @@ class Desk:
         """Who asked."""
         return self._held.asked_by
 
-    def progress(self, done: int, total: int | None = None) -> None:
+    def progress(
+        self, done: int, total: int | None = None, so_far: Mapping[str, Any] | None = None
+    ) -> None:
         """Say how far it is, as often as one likes; written once a second.
 
         Call it between any two pieces of work: it is also how a chore is stopped.
 
+        :param so_far: the part of the result there is; it stays when the rest fails
         :raises Stopping: when the clerk is to stop
         :raises ChoreLost: when a person cancelled it, or another clerk has it
         """
@@ -75,7 +86,7 @@ class Desk:
             return
         self._said_at = time.monotonic()
         with self.portal.ledger.write() as session:
-            chores.note_progress(session, self._held, done=done, total=total)
+            chores.note_progress(session, self._held, done=done, total=total, so_far=so_far)
 
 
 Perform = Callable[[Desk], Mapping[str, Any] | None]

@@ -17,7 +17,7 @@ from portal.jobs import Following
 from portal.ledger import this_host
 from portal.models import utc_now
 from portal.runtime import Portal
-from portal.services import notices
+from portal.services import chores, notices
 from portal.services.clock_steps import draw_back
 from portal.supervisor import StopSignals
 from portal.tasks.audit_keeping import AuditKeeping
@@ -29,6 +29,7 @@ STEP_SECONDS = 1.0
 CLEAN_SECONDS = 3.0
 CLOCK_SECONDS = 10.0
 NOTICE_SECONDS = 2.0
+FORGET_SECONDS = 600.0
 
 
 @click.command("agent")
@@ -43,6 +44,7 @@ def command() -> None:
         steps = (
             _Step(lambda _now: portal.offer()),
             _Step(following.step),
+            _Step(lambda now: _forget_chores(portal, now), every=FORGET_SECONDS),
             _Step(lambda now: _ask_delivery(portal, now), every=NOTICE_SECONDS),
             _Step(portal.executor.tick),
             _Step(cleaner.step, every=CLEAN_SECONDS),
@@ -111,6 +113,11 @@ def _attempt(step: Callable[[datetime], object]) -> None:
         step(utc_now())
     except Exception:
         logger.exception("a step of the agent failed")
+
+
+def _forget_chores(portal: Portal, now: datetime) -> None:
+    with portal.ledger.write() as session:
+        chores.forget_old(session, now=now)
 
 
 def _ask_delivery(portal: Portal, now: datetime) -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 
 import click
 from sqlalchemy.orm import Session
 
+from portal.cli import batch_scan
 from portal.cli.batch_list import batch_line, list_batches
+from portal.cli.batch_preview import TWIN, show_preview
 from portal.cli.failures import USER_ERROR
 from portal.cli.filters import DAY, MONTH
 from portal.cli.opening import actor, as_json, opened, say, say_json
 from portal.cli.progress import watch_batch
 from portal.errors import action, reason
-from portal.models import Batch, Overlap, utc_now
+from portal.models import Batch, Overlap, Priority, utc_now
 from portal.models.overlap import overlap_label
-from portal.services import batches, preflight_gate, reports, retrying, sources
+from portal.services import batches, fetches, preflight_gate, previews, reports, retrying, sources
 from portal.services.chosen_batches import act_on_each
+from portal.services.selection import Selection
 from portal.services.standing import standing
 from portal.statuses import label
 
@@ -49,6 +53,16 @@ def command() -> None:
     metavar="REASON",
     help="确保前提未通过时仍然新建的理由，记入操作日志 Why to go on though the preflight failed.",
 )
+@click.option(
+    "--priority",
+    type=click.Choice([word.value for word in Priority]),
+    default=Priority.NORMAL.value,
+    show_default=True,
+    help="优先级 Which batches idle workers turn to first.",
+)
+@click.option(
+    "--preview", is_flag=True, help="只预览，不创建 Tell what it would do and create nothing."
+)
 @as_json
 def create(
     *,
@@ -60,11 +74,13 @@ def create(
     overlap: str,
     run: bool,
     override_preflight: str | None,
+    priority: str,
+    preview: bool,
     as_json: bool,
 ) -> None:
     """新增批次 Create a batch; it waits for DataSyncTask unless --run."""
     with opened() as portal:
-        with portal.ledger.write() as session:
+        with portal.ledger.read() as session:
             scope = batches.BatchScope(
                 source_id=sources.find(session, source).id,
                 date_from=first.date(),
@@ -73,8 +89,21 @@ def create(
                 bill_type_codes=types,
                 overlap=Overlap(overlap),
             )
-            zone = portal.settings.timezone
-            batch = batches.create(session, scope, by=actor(), now=utc_now(), zone=zone)
+            twin = previews.twin(session, scope)
+        if preview:
+            show_preview(portal, scope, as_json=as_json)
+            return
+        if twin is not None:
+            _mind_twin(twin.batch_no)
+        with portal.ledger.write() as session:
+            batch = batches.create(
+                session,
+                scope,
+                by=actor(),
+                now=utc_now(),
+                zone=portal.settings.timezone,
+                priority=Priority(priority),
+            )
             gate = preflight_gate.require(
                 session,
                 scope.source_id,
@@ -99,6 +128,29 @@ def create(
         say_json({"batch_no": number})
     else:
         say(number)
+
+
+def _mind_twin(batch_no: str) -> None:
+    """Ask who sits at a terminal whether the twin of an unfinished batch is meant; tell a script.
+
+    :raises click.Abort: when it is not
+    """
+    text = f"{TWIN}: {batch_no}"
+    if sys.stdin.isatty():
+        click.confirm(f"{text}；仍然新建 create another", abort=True, err=True)
+    else:
+        click.echo(text, err=True)
+
+
+@command.command()
+@click.argument("batch_no")
+@click.argument("word", metavar="high|normal|low", type=click.Choice([*map(str, Priority)]))
+def priority(batch_no: str, word: str) -> None:
+    """修改优先级 Prefer the batch to others, or others to it."""
+    with opened() as portal, portal.ledger.write() as session:
+        batch = batches.find(session, batch_no)
+        batches.set_priority(session, batch, Priority(word), by=actor(), now=utc_now())
+    say(f"{batch_no} {word}")
 
 
 @command.command()
@@ -210,6 +262,27 @@ def retry(batch_no: tuple[str, ...], month: str | None) -> None:
 
 
 @command.command()
+@click.argument("batch_nos", metavar="BATCH_NO...", nargs=-1, required=True)
+@click.option(
+    "--permanent-too", is_flag=True, help="永久失败的也再试 Try permanent failures again too."
+)
+@as_json
+def fetch(batch_nos: tuple[str, ...], permanent_too: bool, as_json: bool) -> None:
+    """文件下载：立即取回尚未归档的文件 Fetch at once what is not archived yet.
+
+    A waiting batch does not start. The page of the fetch shows how far it is.
+    """
+    with opened() as portal, portal.ledger.write() as session:
+        wish = Selection(batch_nos=batch_nos)
+        now = utc_now()
+        chore = fetches.ask(session, wish, permanent_too=permanent_too, by=actor(), now=now).id
+    if as_json:
+        say_json({"fetch": chore})
+    else:
+        say(f"文件下载 fetch {chore}: /packages/{chore}")
+
+
+@command.command()
 @click.argument("batch_no")
 @as_json
 def watch(batch_no: str, as_json: bool) -> None:
@@ -219,3 +292,6 @@ def watch(batch_no: str, as_json: bool) -> None:
     if as_json:
         say_json(report)
     raise click.exceptions.Exit(0 if report["sync_status"] == "complete" else FAILED_EXIT)
+
+
+command.add_command(batch_scan.command)

@@ -9,7 +9,8 @@ import click
 
 from portal.cli.filters import DAY, day_of
 from portal.cli.opening import as_json, opened, say, say_json
-from portal.models import utc_now
+from portal.models import Priority, utc_now
+from portal.models.priority import priority_label
 from portal.services import batch_lists, reports, sources
 from portal.services.batch_lists import SORTS, BatchFilter, Overview
 from portal.services.paging import Place
@@ -101,6 +102,8 @@ def list_batches(
 def batch_line(row: dict[str, Any]) -> str:
     """A batch's report on one line."""
     state = f"{label(row['run_status'], 'zh')} {label(row['sync_status'], 'zh')}"
+    if row["priority"] is not Priority.NORMAL:
+        state += f"（优先级 {priority_label(row['priority'], 'zh')}）"
     if row["paused_by"]:
         state += f"（已暂停 {row['paused_by']}）"
     if row["holds"]:

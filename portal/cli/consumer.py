@@ -20,6 +20,8 @@ from portal.tasks.mover import Mover
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 2.0
+ABANDONED_EXIT = 70
+"""Of a worker that ended itself because a job handler did not stop."""
 
 
 def consume(portal: Portal, slot: WorkerSlot) -> None:
@@ -51,7 +53,7 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
     def perform(run_id: int) -> None:
         """In the consumer's thread, where handlers expect the application."""
         with app.app_context():
-            portal.executor.perform(run_id, worker=slot.name)
+            portal.executor.perform(run_id, worker=slot.name, abandon=_end_at_once)
 
     consumer = portal.queue.serve(on_batch=mover.look, on_run=perform, on_audit=checking.look)
     heart.start()
@@ -60,6 +62,11 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
     finally:
         heart.stop()
         mover.close()
+
+
+def _end_at_once() -> None:
+    """What this process held is free again as soon as the supervisor has started it anew."""
+    os._exit(ABANDONED_EXIT)
 
 
 class _Heart(threading.Thread):

@@ -24,8 +24,11 @@ COMMANDS = {
     "preflight": ("preflight", "确保前提 Check what a migration needs, from this host."),
     "batch": ("batch", "迁移批次 Batches."),
     "month": ("month", "各月同步情况 Months across all batches."),
+    "document": ("document", "影像单据 Where a document is; the archived ones."),
+    "export": ("export", "导出 Export what the ledger knows: XLSX, CSV or JSONL."),
     "audit": ("audit", "操作日志 The audit trail: verify it, print its anchor."),
     "verify": ("verify", "重读归档并核对 Re-read the archive and compare it with the ledger."),
+    "reconcile": ("reconcile", "与源端对账 Reconcile months with their source."),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from portal.cli.opening import actor, as_json, opened, say, say_json
+from portal.cli.source_catalogue import show_catalogue
 from portal.errors import InvalidSetting, NotAllowed
 from portal.models import DataSource, utc_now
 from portal.services import source_import, sources
@@ -48,6 +49,9 @@ _STEPS = {
 @click.group("source")
 def command() -> None:
     """数据源 Data sources."""
+
+
+command.add_command(show_catalogue)
 
 
 @command.command()

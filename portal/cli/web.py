@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import click
@@ -51,9 +52,20 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "loglevel": "warning",
             "control_socket_disable": True,
             "post_fork": lambda _server, worker: die_with_parent(worker.ppid),
+            "post_worker_init": lambda _worker: _keep_what_stays(),
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
         return create_app(self._settings)
+
+
+def _keep_what_stays() -> None:
+    """Take the application's own objects, which stay, from the garbage collector.
+
+    It would look at all of them whenever an answer needs many new ones; of the time for a log of
+    10,000 lines that was a third.
+    """
+    gc.collect()
+    gc.freeze()

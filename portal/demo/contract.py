@@ -1,4 +1,4 @@
-"""The four calls of the source contract, version 1."""
+"""The four calls of the source contract, version 1, and two lists that a profile may name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 from portal.demo.bodies import counted, short, sliced, stalling
 from portal.demo.envelope import RefusedError, success
 from portal.demo.faults import FaultGate, FileFault
+from portal.demo.names import BILL_TYPES, ORGANISATIONS
 from portal.demo.options import DemoOptions
 from portal.demo.queries import read_filter, read_page
 from portal.demo.sums import Group, total
@@ -60,6 +61,11 @@ class Contract:
         calls.add_url_rule(f"{base}/count", "count", self.count, methods=["POST"])
         calls.add_url_rule(f"{base}/documents", "documents", self.documents, methods=["POST"])
         calls.add_url_rule(f"{base}/files/<file_id>", "files", self.files, methods=["GET"])
+        lists = ["GET", "POST"]
+        calls.add_url_rule(
+            f"{base}/organisations", "organisations", self.organisations, methods=lists
+        )
+        calls.add_url_rule(f"{base}/billTypes", "billTypes", self.bill_types, methods=lists)
         calls.before_request(self._admit)
         return calls
 
@@ -108,6 +114,15 @@ class Contract:
         host = request.host_url.rstrip("/")
         found, rows = self.tenant.page(wanted, page_no, page_size, host)
         return success({"total": found, "pageNo": page_no, "pageSize": page_size, "rows": rows})
+
+    def organisations(self) -> Response:
+        """No call of the contract: the organisations, for profiles that name its path."""
+        rows = [{"code": one.code, "name": one.name} for one in ORGANISATIONS]
+        return success({"rows": rows})
+
+    def bill_types(self) -> Response:
+        """As for organisations."""
+        return success({"rows": [{"code": one.code, "name": one.name} for one in BILL_TYPES]})
 
     def files(self, file_id: str) -> Response:
         """Call 4."""

@@ -53,6 +53,14 @@ KINDS = (
     ("txt", "TXT"),
     ("zip", "ZIP"),
 )
+#: Fields that a source may leave empty and a site may demand, in the order of the page.
+DEMANDED = (
+    ("bill_no", _l("单据编号")),
+    ("bill_type_name", _l("单据类型名称")),
+    ("org_name", _l("组织名称")),
+    ("applicant", _l("提单人")),
+    ("amount", _l("金额")),
+)
 _KIND_CODES = [kind for kind, _text in KINDS]
 CATEGORIES = ("cover", "invoice", "attachment")
 _MB = 1024 * 1024
@@ -90,6 +98,8 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     min_short_side = IntegerField(_l("图片短边下限（像素）"), validators=[Optional()])
     max_megapixels = DecimalField(_l("单页上限（百万像素）"), places=None, validators=[Optional()])
     max_pages = IntegerField(_l("页数上限"), validators=[Optional()])
+    min_dpi = IntegerField(_l("图片 DPI 下限"), validators=[Optional()])
+    required = SelectMultipleField(_l("必填字段"), choices=[field for field, _text in DEMANDED])
     deep = BooleanField(_l("逐页解码"))
 
     def begin(self) -> None:
@@ -209,6 +219,11 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
         """At least one."""
         _check_count(field)
 
+    def validate_min_dpi(self, field: IntegerField) -> None:
+        """Nothing, or at least 0, which means any."""
+        if field.data is not None and not 0 <= field.data < _MOST:
+            raise ValidationError(_("须为不小于 0 的整数"))
+
     def _read_profile(self) -> dict[str, Any]:
         try:
             return read_object(self.profile.data or "")
@@ -234,16 +249,19 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
         self.min_short_side.data = rules.min_short_side
         self.max_megapixels.data = _plain(rules.max_pixels, _MEGAPIXEL)
         self.max_pages.data = rules.max_pages
+        self.min_dpi.data = rules.min_dpi
+        self.required.data = sorted(rules.required)
         self.deep.data = rules.deep
 
     def _rules(self) -> dict[str, Any]:
         """What differs from our defaults; an empty number is the default."""
         given = {
-            **{category: sorted(self[category].data or ()) for category in CATEGORIES},
+            **{name: sorted(self[name].data or ()) for name in (*CATEGORIES, "required")},
             "max_bytes": _whole(self.max_mb.data, _MB),
             "min_short_side": self.min_short_side.data,
             "max_pixels": _whole(self.max_megapixels.data, _MEGAPIXEL),
             "max_pages": self.max_pages.data,
+            "min_dpi": self.min_dpi.data,
             "deep": bool(self.deep.data),
         }
         ours = CompatibilityRules().to_mapping()

@@ -3,9 +3,11 @@
 from portal.models.audit import AuditCheck, AuditEvent, AuditSeal
 from portal.models.base import Base, table_of, utc_now
 from portal.models.batch import Batch, BatchNumber
+from portal.models.catalogue import SourceCatalogue
 from portal.models.chore import Chore, Clerk
 from portal.models.counts import Counts
 from portal.models.document import Document, File
+from portal.models.export import Export
 from portal.models.hold import FailureStreak, Hold
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
@@ -13,6 +15,19 @@ from portal.models.level import SourceLevel
 from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
 from portal.models.preflight import Preflight, PreflightReport, PreflightTick
+from portal.models.priority import Priority
+from portal.models.reconciliation import (
+    Balance,
+    CheckedMonth,
+    Part,
+    Reconciliation,
+    ReconciliationCell,
+    ReconciliationFinding,
+    ReconciliationMonth,
+    ReconciliationState,
+    Sums,
+)
+from portal.models.scan import Scan, ScanCause
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.models.user import Role, User
@@ -30,16 +45,19 @@ __all__ = [
     "AuditCheck",
     "AuditEvent",
     "AuditSeal",
+    "Balance",
     "Base",
     "Batch",
     "BatchItem",
     "BatchNumber",
+    "CheckedMonth",
     "Chore",
     "Clerk",
     "Counts",
     "DataSource",
     "Document",
     "DocumentVersion",
+    "Export",
     "FailureStreak",
     "File",
     "Hold",
@@ -47,12 +65,23 @@ __all__ = [
     "Notice",
     "NoticeChannel",
     "Overlap",
+    "Part",
     "Preflight",
     "PreflightReport",
     "PreflightTick",
+    "Priority",
+    "Reconciliation",
+    "ReconciliationCell",
+    "ReconciliationFinding",
+    "ReconciliationMonth",
+    "ReconciliationState",
     "Role",
+    "Scan",
+    "ScanCause",
     "Slice",
+    "SourceCatalogue",
     "SourceLevel",
+    "Sums",
     "User",
     "Verification",
     "VerificationFinding",

@@ -40,6 +40,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[datetime]:
+        """What its values are; a decorator does not know by itself."""
+        return datetime
+
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         """MySQL keeps whole seconds unless told otherwise."""
         if dialect.name in ("mysql", "mariadb"):

@@ -12,6 +12,7 @@ from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
 from portal.models.counts import Counts, derive_sync_status, sync_status_in_sql
 from portal.models.hold import Hold
 from portal.models.overlap import Overlap, OverlapType
+from portal.models.priority import Priority
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.statuses import RunStatus, SyncStatus
@@ -36,6 +37,7 @@ class Batch(Counts, Base):
     org_codes: Mapped[list[str]] = mapped_column(JSON)
     bill_type_codes: Mapped[list[str]] = mapped_column(JSON)
     overlap: Mapped[Overlap] = mapped_column(OverlapType(), default=Overlap.MISSING)
+    priority: Mapped[Priority] = mapped_column(StatusType(Priority), default=Priority.NORMAL)
     scope_key: Mapped[str] = mapped_column(String(64))
     run_status: Mapped[RunStatus] = mapped_column(StatusType(RunStatus))
     run_no: Mapped[int] = mapped_column(default=0)

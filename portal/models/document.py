@@ -15,10 +15,32 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, BigId, RowId, UtcDateTime
+
+_ARCHIVED = text("archived_at IS NOT NULL")
+
+
+def _of_archived(name: str, *columns: str) -> Index:
+    """An index of what is in the archive only, where the database can have such a one."""
+    return Index(
+        f"ix_documents_archived_{name}",
+        *columns,
+        "id",
+        sqlite_where=_ARCHIVED,
+        postgresql_where=_ARCHIVED,
+    )
+
+
+def _number(length: int) -> String:
+    """A number as people write it, ordered by its bytes on every database.
+
+    So one index serves equality, prefixes and order.
+    """
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 class Document(Base):
@@ -28,20 +50,30 @@ class Document(Base):
     the claims ever made on it; every claim writes to a folder of its own, so that a worker which
     lost its lease can never write into what another one published, and nothing that a claim with
     an older number brings is recorded. ``described_at`` is when the source said what stands here.
+    ``stored_files`` and ``stored_bytes`` are those in force, so that sums need no join.
     """
 
     __tablename__ = "documents"
     __table_args__ = (
         UniqueConstraint("data_source_id", "resource", "image_no"),
         Index(None, "collected_at"),
+        Index(None, "data_source_id", "collected_at"),
         Index(None, "archived_by_item_id"),
+        Index(None, "image_no", "id"),
+        Index(None, "bill_no", "id"),
+        _of_archived("collected", "collected_at"),
+        _of_archived("org", "org_code", "collected_at"),
+        _of_archived("type", "bill_type_code", "collected_at"),
+        _of_archived("applicant", "applicant", "collected_at"),
+        _of_archived("amount", "amount"),
+        _of_archived("when", "archived_at"),
     )
 
     id: Mapped[RowId]
     data_source_id: Mapped[int] = mapped_column(BigId, ForeignKey("data_sources.id"))
     resource: Mapped[str] = mapped_column(String(64))
-    image_no: Mapped[str] = mapped_column(String(128))
-    bill_no: Mapped[str] = mapped_column(String(255))
+    image_no: Mapped[str] = mapped_column(_number(128))
+    bill_no: Mapped[str] = mapped_column(_number(255))
     bill_type_code: Mapped[str] = mapped_column(String(255))
     bill_type_name: Mapped[str] = mapped_column(String(255))
     org_code: Mapped[str] = mapped_column(String(255))
@@ -56,13 +88,18 @@ class Document(Base):
     folder: Mapped[str | None] = mapped_column(Text)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     archived_by_item_id: Mapped[int | None] = mapped_column(BigId)
+    stored_files: Mapped[int] = mapped_column(default=0)
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class File(Base):
     """One file of a document: what the source declares of it, and what was stored and measured."""
 
     __tablename__ = "files"
-    __table_args__ = (UniqueConstraint("document_id", "file_id"),)
+    __table_args__ = (
+        UniqueConstraint("document_id", "file_id"),
+        Index(None, "category", "document_id"),
+    )
 
     id: Mapped[RowId]
     document_id: Mapped[int] = mapped_column(BigId, ForeignKey("documents.id"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, BigId, RowId, StatusType, UtcDateTime
@@ -21,7 +21,8 @@ class BatchItem(Base):
     failed, ``losses`` claims in a row that ended with the death of their worker.
     ``tried_digest`` is the listing digest under which a failed one failed. ``description`` is what
     the source says of a document that is archived, or being moved, under another description (see
-    :mod:`portal.services.descriptions`).
+    :mod:`portal.services.descriptions`). ``wanted_by`` is the chore of the last 文件下载 that asked
+    for it: while that chore is unfinished it is claimed before all others.
     """
 
     __tablename__ = "batch_items"
@@ -30,6 +31,13 @@ class BatchItem(Base):
         Index("ix_batch_items_due", "batch_id", "status", "next_try_at", "id"),
         Index(None, "document_id"),
         Index(None, "slice_id"),
+        # Nearly no item is in it: what a 文件下载 wants is found without passing all the others.
+        Index(
+            "ix_batch_items_wanted",
+            *("wanted_by", "batch_id", "status", "next_try_at"),
+            sqlite_where=text("wanted_by IS NOT NULL"),
+            postgresql_where=text("wanted_by IS NOT NULL"),
+        ),
     )
 
     id: Mapped[RowId]
@@ -47,3 +55,4 @@ class BatchItem(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     tried_digest: Mapped[str | None] = mapped_column(String(64))
     description: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    wanted_by: Mapped[int | None] = mapped_column(BigId)

@@ -55,6 +55,7 @@ class Verification(Base):
     kind: Mapped[VerificationKind] = mapped_column(StatusType(VerificationKind))
     batch_id: Mapped[int | None] = mapped_column(BigId)
     month: Mapped[str | None] = mapped_column(String(7))
+    data_source_id: Mapped[int | None] = mapped_column(BigId)
     percent: Mapped[float | None]
     seed: Mapped[int | None] = mapped_column(BigInteger)
     part_no: Mapped[int | None]

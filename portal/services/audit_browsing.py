@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from portal.models import AuditEvent, Batch
@@ -33,21 +33,27 @@ def trail_page(
     session: Session, wanted: TrailFilter, place: Place, *, zone: ZoneInfo
 ) -> Leaf[AuditEvent]:
     """Events at a place of the trail, which is sorted by ``id``."""
-    query = select(AuditEvent)
+    query = select(AuditEvent).where(*conditions(wanted, zone))
+    return paging.read(session, query, place, columns={"id": AuditEvent.id}, row_id=AuditEvent.id)
+
+
+def conditions(wanted: TrailFilter, zone: ZoneInfo) -> list[ColumnElement[bool]]:
+    """What the filter asks of events."""
+    found: list[ColumnElement[bool]] = []
     if wanted.actor:
-        query = query.where(AuditEvent.actor.startswith(wanted.actor, autoescape=True))
+        found.append(AuditEvent.actor.startswith(wanted.actor, autoescape=True))
     if wanted.action:
-        query = query.where(AuditEvent.action == wanted.action)
+        found.append(AuditEvent.action == wanted.action)
     elif not wanted.documents:
-        query = query.where(AuditEvent.document_id.is_(None))
+        found.append(AuditEvent.document_id.is_(None))
     if wanted.batch_no:
         batch = select(Batch.id).where(Batch.batch_no == wanted.batch_no).scalar_subquery()
-        query = query.where(AuditEvent.batch_id == batch)
+        found.append(AuditEvent.batch_id == batch)
     if wanted.first is not None:
-        query = query.where(AuditEvent.at >= _midnight(wanted.first, zone))
+        found.append(AuditEvent.at >= _midnight(wanted.first, zone))
     if wanted.last is not None:
-        query = query.where(AuditEvent.at < _midnight(wanted.last + timedelta(days=1), zone))
-    return paging.read(session, query, place, columns={"id": AuditEvent.id}, row_id=AuditEvent.id)
+        found.append(AuditEvent.at < _midnight(wanted.last + timedelta(days=1), zone))
+    return found
 
 
 def batch_numbers(session: Session, events: Sequence[AuditEvent]) -> Mapping[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -14,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from portal import statuses
 from portal.errors import BatchRefused, NotAllowed, NotFound
-from portal.models import Batch, DataSource, Overlap, Slice
+from portal.models import Batch, DataSource, Overlap, Priority, Slice
 from portal.services import audit, holds
 from portal.services.batch_numbers import next_batch_no
-from portal.services.months import months_between
+from portal.services.months import MonthRange, months_between
 from portal.services.settling import end_if_settled
 from portal.statuses import ListingStatus, RunStatus
 
@@ -57,35 +58,29 @@ class BatchScope:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def create(session: Session, scope: BatchScope, *, by: str, now: datetime, zone: ZoneInfo) -> Batch:
+def create(
+    session: Session,
+    scope: BatchScope,
+    *,
+    by: str,
+    now: datetime,
+    zone: ZoneInfo,
+    priority: Priority = Priority.NORMAL,
+) -> Batch:
     """Create a waiting batch with its months.
 
     :raises NotAllowed: when the days make no range or the source is not there or disabled
     """
-    source = session.get(DataSource, scope.source_id)
-    if source is None or not source.enabled:
-        raise NotAllowed("数据源不存在或已停用", "the data source does not exist or is disabled")
-    if scope.date_to < scope.date_from:
-        raise NotAllowed("采集结束日期早于开始日期", "the range ends before it begins")
-    if scope.date_from < EARLIEST_DAY or scope.date_to > LATEST_DAY:
-        raise NotAllowed(
-            f"采集日期须在 {EARLIEST_DAY} 至 {LATEST_DAY} 之间",
-            f"the days must lie between {EARLIEST_DAY} and {LATEST_DAY}",
-        )
-    months = list(months_between(scope.date_from, scope.date_to, zone))
-    if len(months) > MOST_MONTHS:
-        raise NotAllowed(
-            f"采集范围超过 {MOST_MONTHS} 个月",
-            f"the range has more than {MOST_MONTHS} months",
-        )
+    months = check_scope(session, scope, zone)
     batch = Batch(
         batch_no=next_batch_no(session, now.astimezone(zone).date()),
-        data_source_id=source.id,
+        data_source_id=scope.source_id,
         date_from=scope.date_from,
         date_to=scope.date_to,
         org_codes=sorted(set(scope.org_codes)),
         bill_type_codes=sorted(set(scope.bill_type_codes)),
         overlap=scope.overlap,
+        priority=priority,
         scope_key=scope.key,
         run_status=RunStatus.WAITING,
         created_by=by,
@@ -105,6 +100,53 @@ def create(session: Session, scope: BatchScope, *, by: str, now: datetime, zone:
     session.flush()
     audit.record(session, "batch.create", by=by, at=now, batch_id=batch.id, new=batch.batch_no)
     return batch
+
+
+def check_scope(session: Session, scope: BatchScope, zone: ZoneInfo) -> Sequence[MonthRange]:
+    """The months of a scope that a batch may have.
+
+    :raises NotAllowed: when the days make no range or the source is not there or disabled
+    """
+    source = session.get(DataSource, scope.source_id)
+    if source is None or not source.enabled:
+        raise NotAllowed("数据源不存在或已停用", "the data source does not exist or is disabled")
+    if scope.date_to < scope.date_from:
+        raise NotAllowed("采集结束日期早于开始日期", "the range ends before it begins")
+    if scope.date_from < EARLIEST_DAY or scope.date_to > LATEST_DAY:
+        raise NotAllowed(
+            f"采集日期须在 {EARLIEST_DAY} 至 {LATEST_DAY} 之间",
+            f"the days must lie between {EARLIEST_DAY} and {LATEST_DAY}",
+        )
+    months = list(months_between(scope.date_from, scope.date_to, zone))
+    if len(months) > MOST_MONTHS:
+        raise NotAllowed(
+            f"采集范围超过 {MOST_MONTHS} 个月",
+            f"the range has more than {MOST_MONTHS} months",
+        )
+    return months
+
+
+def set_priority(
+    session: Session, batch: Batch, priority: Priority, *, by: str, now: datetime
+) -> None:
+    """Have idle workers prefer the batch to others, or others to it, from their next look on.
+
+    :raises NotAllowed: when it has ended
+    """
+    if batch.run_status is RunStatus.ENDED:
+        raise NotAllowed(f"批次 {batch.batch_no} 已结束", f"batch {batch.batch_no} has ended")
+    if batch.priority is priority:
+        return
+    audit.record(
+        session,
+        "batch.priority",
+        by=by,
+        at=now,
+        batch_id=batch.id,
+        old=batch.priority,
+        new=priority,
+    )
+    batch.priority = priority
 
 
 def find(session: Session, batch_no: str) -> Batch:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from portal.errors import NotFound
 from portal.models import Chore, Clerk
@@ -22,6 +22,8 @@ LEASE = timedelta(seconds=15)
 # A chore that was begun so often and never ended kills its clerks.
 _MOST_ATTEMPTS = 3
 _ALIVE = timedelta(seconds=10)
+_KEPT = timedelta(days=30)
+_MANY = 500
 _UNFINISHED = (ChoreStatus.WAITING, ChoreStatus.RUNNING)
 
 
@@ -101,6 +103,23 @@ def find(session: Session, chore_id: int) -> Chore:
     return chore
 
 
+def find_of(session: Session, kind: str, chore_id: int) -> Chore:
+    """The same, of one kind only.
+
+    :raises NotFound: when there is none of it
+    """
+    chore = find(session, chore_id)
+    if chore.kind != kind:
+        raise NotFound("没有这个后台作业", "there is no such background task")
+    return chore
+
+
+def statuses(session: Session, ids: Collection[int]) -> Mapping[int, ChoreStatus]:
+    """How far some chores are, by id."""
+    query = select(Chore.id, Chore.status).where(Chore.id.in_(ids))
+    return {row.id: row.status for row in session.execute(query)}
+
+
 def newest(session: Session, kind: str, subject: str = "", *, limit: int = 1) -> Sequence[Chore]:
     """The last ones of a kind about a subject, the newest first."""
     query = select(Chore).where(Chore.kind == kind, Chore.subject == subject)
@@ -113,6 +132,20 @@ def cancel(session: Session, chore: Chore, *, now: datetime) -> bool:
         return False
     _end(chore, ChoreStatus.CANCELLED, now)
     return True
+
+
+def forget_old(session: Session, *, now: datetime) -> None:
+    """Let go of what ended long ago, but for the last one of each kind, subject and host."""
+    later = aliased(Chore)
+    has_later = exists().where(
+        later.kind == Chore.kind,
+        later.subject == Chore.subject,
+        or_(later.host == Chore.host, and_(later.host.is_(None), Chore.host.is_(None))),
+        later.id > Chore.id,
+    )
+    old = select(Chore.id).where(Chore.ended_at < now - _KEPT, has_later).limit(_MANY)
+    ids = session.scalars(old).all()
+    session.execute(delete(Chore).where(Chore.id.in_(ids)))
 
 
 def alive_hosts(session: Session, *, now: datetime) -> Sequence[str]:
@@ -172,17 +205,32 @@ def claim(
     return Held(chore.id, chore.attempt, chore.kind, chore.params, chore.asked_by)
 
 
-def note_progress(session: Session, held: Held, *, done: int, total: int | None) -> None:
-    """Say how far it is.
+def note_progress(
+    session: Session,
+    held: Held,
+    *,
+    done: int,
+    total: int | None,
+    so_far: Mapping[str, Any] | None = None,
+) -> None:
+    """Say how far it is and, if it can be told piece by piece, what came of it so far.
 
     :raises ChoreLost: when it is somebody else's or was cancelled
     """
     _mine(session, held)
-    session.execute(update(Chore).where(Chore.id == held.chore_id).values(done=done, total=total))
+    values: dict[str, Any] = {"done": done, "total": total}
+    if so_far is not None:
+        values["result"] = dict(so_far)
+    session.execute(update(Chore).where(Chore.id == held.chore_id).values(values))
 
 
 def give_back(session: Session, held: Held) -> None:
     """Let another clerk do it, as this one stops; that costs no attempt."""
+    put_off(session, held, until=None)
+
+
+def put_off(session: Session, held: Held, *, until: datetime | None) -> None:
+    """Let go of it until some moment, as it waits for something; that costs no attempt."""
     session.execute(
         update(Chore)
         .where(
@@ -190,7 +238,7 @@ def give_back(session: Session, held: Held) -> None:
             Chore.attempt == held.attempt,
             Chore.status == ChoreStatus.RUNNING,
         )
-        .values(lease_owner=None, lease_expires_at=None, attempt=Chore.attempt - 1)
+        .values(lease_owner=None, lease_expires_at=until, attempt=Chore.attempt - 1)
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from portal.models import (
     Slice,
     table_of,
 )
-from portal.services import holds
+from portal.services import holds, wanting
 from portal.services.leases import LEASE
 from portal.services.outcomes import record_failures, record_skips
 from portal.services.rechecks import (
@@ -46,6 +46,14 @@ _ITEMS = table_of(BatchItem)
 _DOCUMENTS = table_of(Document)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """The unfinished 文件下载, and whether nothing but what they want may be claimed."""
+
+    chores: Sequence[int]
+    only: bool
+
+
 def claim(
     session: Session,
     batch_id: int,
@@ -54,8 +62,9 @@ def claim(
     limit: int,
     now: datetime,
     alone_too: bool = True,
+    wanted_only: bool = False,
 ) -> list[Claim]:
-    """Lease up to ``limit`` due documents of a running batch.
+    """Lease up to ``limit`` due documents of a running batch; those that 文件下载 wants come first.
 
     Every claim raises the document's fence, so that anything an earlier claim still tries to
     record is refused. A document that meanwhile was archived by another batch becomes skipped,
@@ -64,17 +73,21 @@ def claim(
     Of what is held only a probe is claimed, when one is due.
 
     :param alone_too: whether a document may be claimed alone
+    :param wanted_only: claim nothing else, also while the batch waits
     """
     batch = session.get_one(Batch, batch_id)
-    if batch.run_status is not RunStatus.RUNNING:
+    if batch.run_status is RunStatus.ENDED:
         return []
+    if batch.run_status is RunStatus.WAITING and not wanted_only:
+        return []
+    wishes = _Wishes(wanting.unfinished(session), only=wanted_only)
     # Locked against being lifted: what is deferred below is woken by that.
     held = [*holds.of_batch(session, batch, lock=True)]
     if any(hold.batch_id is None for hold in held):
         return []
     for hold in [*held]:
         if holds.take_probe(session, hold, now=now):
-            probe = _probe_of(session, batch, hold, now)
+            probe = _probe_of(session, batch, hold, wishes, now)
             if probe:
                 return _claims(session, batch, probe, owner, now, probe_of=hold.id)
             # Nothing is left to try it with: the work itself shows whether it is healed.
@@ -84,13 +97,13 @@ def claim(
         return []
     held_orgs = {str(hold.org_code) for hold in held}
     taken: Sequence[AnyRow] = ()
-    rows = _due(session, batch_id, limit, now, alone_too=alone_too)
+    rows = _due(session, batch_id, limit, now, wishes, alone_too=alone_too)
     for _ in range(_MOST_ROUNDS):
         taken = _decide(session, rows, batch.overlap, held_orgs, owner=owner, now=now)[:limit]
         if taken or not rows:
             break
         # Nothing but what another batch has archived, or what is held: go through it quickly.
-        rows = _due(session, batch_id, _MANY, now, alone_too=alone_too)
+        rows = _due(session, batch_id, _MANY, now, wishes, alone_too=alone_too)
     alone = [row for row in taken if row.losses >= MOST_LOSSES_TOGETHER][:1]
     return _claims(session, batch, alone or taken, owner, now, is_alone=bool(alone))
 
@@ -145,10 +158,14 @@ def _decide(
     return [row for row in rows if row.id not in decided]
 
 
-def _probe_of(session: Session, batch: Batch, hold: Hold, now: datetime) -> Sequence[AnyRow]:
+def _probe_of(
+    session: Session, batch: Batch, hold: Hold, wishes: _Wishes, now: datetime
+) -> Sequence[AnyRow]:
     """One document that the hold holds, and not the same one again and again."""
     is_free = or_(BatchItem.lease_owner.is_(None), BatchItem.next_try_at <= now)
     query = _pending(batch.id).where(is_free, ~_is_held_elsewhere(now))
+    if wishes.only:
+        query = query.where(BatchItem.wanted_by.in_(wishes.chores))
     if batch.overlap is not Overlap.ALL:
         query = query.where(Document.archived_at.is_(None))
     if hold.org_code is None:
@@ -201,7 +218,13 @@ def _is_held_elsewhere(now: datetime) -> ColumnElement[bool]:
 
 
 def _due(
-    session: Session, batch_id: int, limit: int, now: datetime, *, alone_too: bool
+    session: Session,
+    batch_id: int,
+    limit: int,
+    now: datetime,
+    wishes: _Wishes,
+    *,
+    alone_too: bool,
 ) -> Sequence[AnyRow]:
     query = (
         _pending(batch_id)
@@ -211,7 +234,11 @@ def _due(
     )
     if not alone_too:
         query = query.where(BatchItem.losses < MOST_LOSSES_TOGETHER)
-    return session.execute(query).all()
+    if wishes.chores:
+        wanted = session.execute(query.where(*wanting.wanted_in(batch_id, wishes.chores))).all()
+        if wanted:
+            return wanted
+    return () if wishes.only else session.execute(query).all()
 
 
 def _lease(session: Session, rows: Sequence[AnyRow], owner: str, now: datetime) -> None:

@@ -27,6 +27,7 @@ class LedgerDesk:
 
     :param zone: the time zone that people's windows are meant in
     :param others_waiting: whether other work waits for a worker
+    :param wanted_only: hand out only what 文件下载 wants of a batch that waits
     :raises LedgerAway: by every method, when the database cannot be used just now
     """
 
@@ -39,10 +40,12 @@ class LedgerDesk:
         owner: str,
         zone: ZoneInfo,
         others_waiting: Callable[[], bool],
+        wanted_only: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
         self._batch_id = batch_id
+        self._wanted_only = wanted_only
         self._source_id = source_id
         self._owner = owner
         self._zone = zone
@@ -68,6 +71,7 @@ class LedgerDesk:
                 limit=limit,
                 now=self._clock(),
                 alone_too=not self._has_claimed,
+                wanted_only=self._wanted_only,
             )
         self._has_claimed = True
         self._is_alone = any(one.is_alone for one in claimed)
@@ -80,7 +84,12 @@ class LedgerDesk:
         with self._reading() as session:
             batch = session.get_one(Batch, self._batch_id)
             stop = gates.is_closed(
-                session, batch, self._clock(), self._zone, probing=self._is_probe
+                session,
+                batch,
+                self._clock(),
+                self._zone,
+                probing=self._is_probe,
+                wanted_only=self._wanted_only,
             )
         return Control(stop=stop, give_way=not stop and self._others_waiting())
 

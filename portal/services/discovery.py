@@ -22,13 +22,15 @@ from sqlalchemy.orm import Session
 from portal import statuses
 from portal.errors import SyncError
 from portal.ledger import Ledger
-from portal.models import Batch, Slice, utc_now
+from portal.models import Batch, DataSource, Slice, utc_now
 from portal.services import audit, gates, holds
 from portal.services.listed_items import wake_items
 from portal.services.listing import record_documents
 from portal.services.listing_pace import ListingPace
 from portal.services.settling import end_if_settled
 from portal.statuses import ListingStatus
+from portal.sync.checks.declared import with_rules
+from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import Count, Page, Scope
 from portal.sync.transfer.blame import source_cause
@@ -168,7 +170,9 @@ class Discovery:
         if page.documents and digest == part.last_page_digest:
             raise SyncError("SRC_LISTING_REPEATS", page=page_no)
         changed = part.source_total not in (None, page.total) and page_no > 1
-        record_documents(session, part, page.documents, by=self._owner, now=now)
+        rules = CompatibilityRules.from_mapping(_source_of(session, part).rules)
+        documents = [with_rules(document, rules) for document in page.documents]
+        record_documents(session, part, documents, by=self._owner, now=now)
         part.last_page_digest = digest
         part.source_total = page.total
         part.listed_rows += len(page.documents)
@@ -308,3 +312,7 @@ def _recorded(session: Session, part: Slice) -> int:
 def _digest(page: Page) -> str:
     keys = "\n".join(f"{document.resource}\t{document.image_no}" for document in page.documents)
     return hashlib.sha256(keys.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _source_of(session: Session, part: Slice) -> DataSource:
+    return session.get_one(Batch, part.batch_id).data_source

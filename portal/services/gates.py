@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.models import Batch, DataSource
-from portal.services import holds, levels
+from portal.services import holds, levels, wanting
 from portal.statuses import RunStatus
 from portal.sync.throttle.windows import TimeWindows
 
@@ -17,14 +17,23 @@ _LONG_PAUSE = 5.0
 
 
 def is_closed(
-    session: Session, batch: Batch, now: datetime, zone: ZoneInfo, *, probing: bool = False
+    session: Session,
+    batch: Batch,
+    now: datetime,
+    zone: ZoneInfo,
+    *,
+    probing: bool = False,
+    wanted_only: bool = False,
 ) -> bool:
     """Whether a worker on the batch has to let go of it.
 
     :param zone: the time zone that people's windows are meant in
     :param probing: the worker tries the one document that may end the batch's own hold
+    :param wanted_only: it moves only what 文件下载 wants, for which the batch need not run
     """
-    if batch.run_status is not RunStatus.RUNNING:
+    if batch.run_status is RunStatus.ENDED:
+        return True
+    if batch.run_status is RunStatus.WAITING and not (wanted_only and wanting.unfinished(session)):
         return True
     if not windows_of(batch.data_source, zone).is_open(now):
         return True

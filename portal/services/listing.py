@@ -10,6 +10,7 @@ from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.models import Batch, BatchItem, Document, File, Overlap, Slice, table_of
+from portal.services import checked_months
 from portal.services.descriptions import (
     document_values,
     file_values,
@@ -43,6 +44,9 @@ def record_documents(
     new = [document for key, document in listed.items() if key not in known]
     _insert_documents(session, batch.data_source_id, new, now)
     if new:
+        checked_months.withdraw(
+            session, batch.data_source_id, [part.month], "listed", by=by, now=now
+        )
         known = _known_documents(session, batch.data_source_id, listed)
         _insert_files(session, ((known[_key(document)].id, document) for document in new))
     tally = record_items(

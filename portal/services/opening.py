@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import requests
@@ -40,15 +40,24 @@ def open_source(
     home: Path,
     *,
     on_answer: Callable[[requests.Response], None] | None = None,
+    patience: float | None = None,
 ) -> OpenSource:
     """Open a data source; nothing is connected before the first use.
 
     :param home: of the installation
     :param on_answer: sees the head of every answer to a control call
+    :param patience: seconds for a connection and for every wait for bytes, where somebody waits
+        for the answer; None leaves the usual ones
     :raises SecretUnreadable: when a secret was stored with another key
     :raises OSError: when a private CA cannot be written below the home
     """
     connection = connection_of(source, box)
+    if patience is not None:
+        connection = replace(
+            connection,
+            connect_timeout=min(connection.connect_timeout, patience),
+            read_timeout=min(connection.read_timeout, patience),
+        )
     return OpenSource(
         source=PiaozoneSource(connection, on_answer=on_answer),
         downloader=Downloader(download_options(connection, home)),

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from portal import statuses
 from portal.errors import SyncError
 from portal.models import Batch, BatchItem, Document, File, Slice, table_of
-from portal.services import audit, holds, streaks
+from portal.services import audit, checked_months, holds, streaks
 from portal.services.named_folders import named_folders
 from portal.services.rechecks import Verdict, description_of, judge
 from portal.services.replacing import Replacement, make_way
@@ -151,6 +151,8 @@ class _Changes:
         self._files: list[dict[str, Any]] = []
         self._replacements: list[Replacement] = []
         self._damaged: list[dict[str, Any]] = []
+        self._archived_in: set[int] = set()
+        self._damaged_in: set[int] = set()
         self._events: list[dict[str, Any]] = []
         self._counts: dict[int, Counter[str]] = defaultdict(Counter)
 
@@ -158,12 +160,15 @@ class _Changes:
         self._end(item, ItemStatus.SYNCED)
         self._items[-1]["attempts"] += 1
         self._replace(item, result)
+        self._archived_in.add(item.slice_id)
         self._documents.append(
             {
                 "key": item.document_id,
                 "folder": result.claim.folder,
                 "archived_at": self._now,
                 "archived_by_item_id": item.id,
+                "stored_files": len(result.files),
+                "stored_bytes": sum(file.size for file in result.files),
             }
         )
         counts = self._counts[item.slice_id]
@@ -209,6 +214,7 @@ class _Changes:
             event = {"at": self._now, "actor": self._by, "action": "document.damaged"}
             ids = {"batch_id": item.batch_id, "document_id": item.document_id}
             self._damaged.append(event | ids | {"reason": result.damage})
+            self._damaged_in.add(item.slice_id)
 
     def skip(self, item: AnyRow) -> None:
         self._end(item, ItemStatus.SKIPPED)
@@ -258,6 +264,8 @@ class _Changes:
                 connection.execute(update(table).where(*matches).values(columns), rows)
         audit.record_items(session, self._events)
         audit.record_items(session, self._damaged)
+        for slices, why in ((self._archived_in, "archived"), (self._damaged_in, "damage")):
+            checked_months.withdraw_of(session, slices, why, by=self._by, now=self._now)
         self._count(session, batch_id)
         if self._counts:
             end_if_settled(session, batch_id, by=self._by, now=self._now)

@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, or_
 from sqlalchemy.orm import QueryableAttribute, Session
 
+from portal.models.base import UtcDateTime
+
 SIZES = (20, 50, 100, 200)
 USUAL_SIZE = 50
 
@@ -107,10 +109,21 @@ def _read_mark(text: str | None, column: Column, row_id: Column) -> tuple[Any, i
         return int(number), int(number)
     if not tilde:
         return None
-    kind = column.type.python_type
     try:
-        if issubclass(kind, (date, datetime)):
-            return kind.fromisoformat(value), int(number)
-        return kind(value), int(number)
+        read = _read_value(value, column)
     except (ValueError, ArithmeticError):
         return None
+    return None if read is None else (read, int(number))
+
+
+def _read_value(text: str, column: Column) -> Any:
+    """The value as the column has it, None when it is none of its kind.
+
+    :raises ValueError: the same
+    """
+    kind = column.type.python_type
+    if not issubclass(kind, date):
+        return kind(text)
+    value = kind.fromisoformat(text)
+    naive = isinstance(value, datetime) and value.tzinfo is None
+    return None if naive and isinstance(column.type, UtcDateTime) else value

@@ -128,8 +128,7 @@ def require(
 
     :param batch_id: of the batch made in this transaction, which a refusal undoes
     :param may_override: whether ``by`` is an admin
-    :raises PreflightFailed: when an item fails and there is no reason to go on all the same
-    :raises NotAllowed: when somebody else than an admin gives one
+    :raises PreflightFailed: when an item fails and no admin gives a reason to go on all the same
     """
     found = standing(session, source_id, now)
     if not found.is_blocked:
@@ -143,7 +142,7 @@ def require(
             "or have an admin give a reason to go on all the same",
         )
     if not may_override:
-        raise NotAllowed(
+        raise PreflightFailed(
             "只有管理员可以在前提未满足时新建批次", "only an admin may override a failing preflight"
         )
     detail = {

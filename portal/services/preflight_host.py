@@ -138,7 +138,7 @@ class HostCheck:
         if free is None:
             zh, en = "归档不报告剩余空间", "the archive does not tell its free space"
             return Finding("space", "skipped", zh, en, seconds=seconds)
-        if counted.documents and not counted.bytes:
+        if counted.bytes is None or (counted.documents and not counted.bytes):
             return Finding(
                 "space",
                 "warning",

@@ -37,6 +37,7 @@ def batch_report(batch: Batch, standing: Standing = _FREE) -> dict[str, Any]:
         "org": batch.org_codes,
         "type": batch.bill_type_codes,
         "overlap": batch.overlap,
+        "priority": batch.priority,
         "run_status": batch.run_status,
         "sync_status": batch.sync_status,
         "paused_by": batch.paused_by,

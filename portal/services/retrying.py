@@ -88,6 +88,48 @@ def retry(
     return count
 
 
+def send_again(
+    session: Session,
+    batch: Batch,
+    chosen: Collection[ColumnElement[bool]],
+    *,
+    by: str,
+    now: datetime,
+) -> int:
+    """Send some failed documents again and touch nothing else of their batch; how many.
+
+    A batch that has ended begins a new run with these alone; in any other they join what is
+    pending. Documents whose own data was wrong stay failed: only a new listing can mend them.
+    """
+    failed = [
+        BatchItem.batch_id == batch.id,
+        BatchItem.status == ItemStatus.FAILED,
+        ~_METADATA,
+        *chosen,
+    ]
+    again = _failures_by_slice(session, failed)
+    count = sum(again.values())
+    if not count:
+        return 0
+    _send_again(session, batch, again, failed, by=by, now=now)
+    if batch.run_status is RunStatus.ENDED:
+        statuses.check(batch.run_status, RunStatus.RUNNING)
+        batch.run_status = RunStatus.RUNNING
+        batch.run_no += 1
+        batch.ended_at = None
+        audit.record(
+            session,
+            "batch.retry",
+            by=by,
+            at=now,
+            batch_id=batch.id,
+            old=RunStatus.ENDED,
+            new=RunStatus.RUNNING,
+            detail={"documents": count},
+        )
+    return count
+
+
 def _lacks_documents(part: Slice) -> bool:
     return part.listing_status is ListingStatus.FAILED or part.is_short
 

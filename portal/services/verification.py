@@ -21,6 +21,7 @@ from portal.models import (
     VerificationState,
     VerificationStep,
 )
+from portal.services import checked_months
 from portal.services.runners import is_gone, this_runner
 from portal.services.verification_scope import (
     count_batches,
@@ -30,6 +31,7 @@ from portal.services.verification_scope import (
 )
 
 _PAGE = 500
+_DAMAGE = frozenset({"ARCHIVE_MISSING", "ARCHIVE_DAMAGED", "ARCHIVE_EXTRA"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Order:
     """What to verify: everything, unless narrowed.
 
     :param month: of the documents' collection, ``2024-03``
+    :param source_id: only the documents of this data source
     :param percent: of the documents, chosen by chance; ``seed`` repeats a choice
     :param part: (n, t): the n-th of t parts, from 1; every document is in exactly one
     :param counters: recompute the counts instead of reading files
@@ -44,6 +47,7 @@ class Order:
 
     batch_id: int | None = None
     month: str | None = None
+    source_id: int | None = None
     percent: float | None = None
     seed: int | None = None
     part: tuple[int, int] | None = None
@@ -80,6 +84,7 @@ def start(ledger: Ledger, order: Order, *, by: str, zone: ZoneInfo, now: datetim
         kind=order.kind,
         batch_id=order.batch_id,
         month=order.month,
+        data_source_id=order.source_id,
         percent=order.percent,
         seed=_seed(order),
         part_no=order.part[0] if order.part else None,
@@ -161,6 +166,8 @@ def keep(ledger: Ledger, run: Verification, seen: Seen, *, now: datetime) -> Non
     with ledger.write() as session:
         _store(session, run, values)
         session.add_all(seen.findings)
+        places = {finding.storage_key for finding in seen.findings if finding.code in _DAMAGE}
+        checked_months.withdraw_at(session, places, "damage", by=run.started_by, now=now)
     _say(run, values)
 
 

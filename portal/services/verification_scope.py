@@ -95,6 +95,8 @@ def _documents(run: Verification, zone: ZoneInfo) -> Select[int]:
             BatchItem.batch_id == run.batch_id,
             BatchItem.status.in_([ItemStatus.SYNCED, ItemStatus.SKIPPED]),
         )
+    if run.data_source_id is not None:
+        query = query.where(Document.data_source_id == run.data_source_id)
     if run.month is not None:
         month = month_range(run.month, zone)
         query = query.where(

@@ -16,7 +16,7 @@ from portal.errors import LedgerAway, SyncError
 from portal.ledger import Ledger
 from portal.models import Batch, DataSource, Hold, utc_now
 from portal.secret_box import SecretBox, SecretUnreadable
-from portal.services import gates, holds, leases
+from portal.services import gates, holds, leases, wanting
 from portal.services.desk import LedgerDesk
 from portal.services.discovery import Discovery, due_slice
 from portal.services.opening import open_source, settings_of
@@ -136,12 +136,28 @@ class Mover:
         """Whether anything could be done: if not, the agent's next offer is soon enough."""
         with self._ledger.read() as session:
             batch = session.get(Batch, batch_id)
-            if batch is None or batch.run_status is not RunStatus.RUNNING:
+            if batch is None or batch.run_status is RunStatus.ENDED:
+                return False
+            waits = batch.run_status is RunStatus.WAITING
+            if waits and not wanting.is_due(session, batch_id, self._clock()):
                 return False
             held = holds.of_batch(session, batch)
+        if waits:
+            return self._fetch_wanted(batch_id, held)
         if held:
             return self._work_held(batch_id, held)
         return self._work_freely(batch_id)
+
+    def _fetch_wanted(self, batch_id: int, held: Sequence[Hold]) -> bool:
+        """Move what 文件下载 wants of a batch that does not run; nothing else of it begins."""
+        wide = [hold for hold in held if hold.batch_id is None]
+        if wide:
+            return all(self._probe(hold) for hold in wide)
+        with self._ledger.read() as session:
+            source = session.get_one(Batch, batch_id).data_source
+            if not gates.windows_of(source, self._zone).is_open(self._clock()):
+                return False
+        return self._move(batch_id, wanted_only=True)
 
     def _work_held(self, batch_id: int, held: Sequence[Hold]) -> bool:
         """Probe what is due to be probed; what only holds some organisations is worked on."""
@@ -242,7 +258,7 @@ class Mover:
             clock=self._clock,
         ).list_slice(slice_id)
 
-    def _move(self, batch_id: int) -> bool:
+    def _move(self, batch_id: int, *, wanted_only: bool = False) -> bool:
         self._inspectors = self._inspectors or InspectorPool(1)
         with self._ledger.read() as session:
             source = session.get_one(Batch, batch_id).data_source
@@ -255,6 +271,7 @@ class Mover:
                 owner=self._owner,
                 zone=self._zone,
                 others_waiting=lambda: self._queue.waiting() > 0,
+                wanted_only=wanted_only,
                 clock=self._clock,
             ),
             source=opened.source,

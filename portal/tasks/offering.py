@@ -5,22 +5,28 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import datetime
-from itertools import cycle, islice
 from zoneinfo import ZoneInfo
 
 from portal.ledger import Ledger
+from portal.models import Priority
 from portal.services.leases import alive_workers
 from portal.services.offers import batches_with_due_work
 from portal.tasks.queue import WorkQueue
 
 _chance = random.SystemRandom()
+# How the workers share themselves out between batches of different priority.
+_WEIGHTS = {Priority.HIGH: 4, Priority.NORMAL: 2, Priority.LOW: 1}
+# So often the priority is passed over: with a single worker a low batch would else never move.
+_PASSED_OVER = 0.1
 
 
 def offer(ledger: Ledger, queue: WorkQueue, *, now: datetime, zone: ZoneInfo) -> int:
     """Offer the batches with due work to the idle workers; the number of messages.
 
-    Those that the fewest workers are busy with come first, and chance decides among equals: so a
-    batch of a million documents does not keep the others waiting for its end.
+    Those that the fewest workers are busy with, for their priority, come first, and chance decides
+    among equals: so a batch of a million documents does not keep the others waiting for its end.
+    Of workers that batches of each priority compete for, high ones get four, normal ones two and
+    low ones one; one message in ten is given regardless of priority, so that none waits for ever.
 
     Called after everything that makes work due and once a second by the agent, so a lost message
     or a dead worker costs a second and no document.
@@ -33,8 +39,10 @@ def offer(ledger: Ledger, queue: WorkQueue, *, now: datetime, zone: ZoneInfo) ->
     room = max(held[None], 1) - queue.waiting()
     if not due or room <= 0:
         return 0
-    _chance.shuffle(due)
-    due.sort(key=lambda batch_id: held[batch_id])
-    for batch_id in islice(cycle(due), room):
-        queue.look_at_batch(batch_id)
+    for _ in range(room):
+        regardless = _chance.random() < _PASSED_OVER
+        weights = {batch_id: 1 if regardless else _WEIGHTS[due[batch_id]] for batch_id in due}
+        chosen = min(due, key=lambda one: ((held[one] + 1) / weights[one], _chance.random()))
+        held[chosen] += 1
+        queue.look_at_batch(chosen)
     return room

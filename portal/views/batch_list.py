@@ -95,7 +95,7 @@ def selected() -> ResponseReturnValue:
     if name not in ("retry", "delete"):
         abort(400)
     portal = current_portal()
-    numbers = _all_matching() if request.form.get("all") else request.form.getlist("batch_no")
+    numbers = chosen_numbers()
     if not numbers:
         flash(_("请先勾选批次"), "warning")
     outcome = act_on_each(
@@ -109,7 +109,10 @@ def selected() -> ResponseReturnValue:
     return redirect(url_for("batches.index", **place), code=303)
 
 
-def _all_matching() -> list[str]:
+def chosen_numbers() -> list[str]:
+    """The batches a form of the list is about: the ticked ones, or all its address lets through."""
+    if not request.form.get("all"):
+        return request.form.getlist("batch_no")
     portal = current_portal()
     up_to = request.form.get("up_to", 0, type=row_id)
     with portal.ledger.read() as session:

@@ -1,4 +1,4 @@
-"""迁移批次: a new one, one batch with its tabs, and what can be done with it."""
+"""迁移批次: one batch with its tabs, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed
-from portal.forms.batch import BatchForm
 from portal.htmx import STOP_POLLING
 from portal.language import language
-from portal.models import Batch, Role, utc_now
+from portal.models import Batch, utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, preflight_gate, reports, retrying, sources
+from portal.services import batches, browsing, reports, retrying
 from portal.services.standing import standing
 from portal.statuses import ItemStatus
 from portal.views.ids import row_id
@@ -48,56 +46,6 @@ _HELD = {
     "lift": _l("批次继续运行；同一原因在本次运行中不再暂缓"),
 }
 TABS = ("months", "documents", "failures", "log")
-
-
-@bp.get("/new")
-def new() -> ResponseReturnValue:
-    """The empty form."""
-    form = BatchForm()
-    _offer_sources(form)
-    return render_template("batches/new.html", form=form, gate=None)
-
-
-@bp.post("/new")
-def create() -> ResponseReturnValue:
-    """Create the batch; 422 with the form and the reason at the field when something is wrong."""
-    form = BatchForm()
-    _offer_sources(form)
-    if not form.validate():
-        return render_template("batches/new.html", form=form, gate=None), 422
-    portal = current_portal()
-    now = utc_now()
-    try:
-        with portal.ledger.write() as session:
-            batch = batches.create(
-                session,
-                form.scope(),
-                by=current_user.name,
-                now=now,
-                zone=portal.settings.timezone,
-            )
-            preflight_gate.require(
-                session,
-                batch.data_source_id,
-                by=current_user.name,
-                now=now,
-                batch_id=batch.id,
-                override_reason=request.form.get("override_reason"),
-                may_override=current_user.role is Role.ADMIN,
-            )
-            if form.run_now.data:
-                batches.start(session, batch, by=current_user.name, now=now)
-            batch_no = batch.batch_no
-    except preflight_gate.PreflightFailed:
-        with portal.ledger.read() as session:
-            gate = preflight_gate.standing(session, form.scope().source_id, now)
-        return render_template("batches/new.html", form=form, gate=gate), 422
-    except NotAllowed as error:
-        form.date_to.errors = [error.text(language())]
-        return render_template("batches/new.html", form=form, gate=None), 422
-    portal.offer()
-    flash(_("已创建批次 %(number)s", number=batch_no), "success")
-    return redirect(url_for("batches.show", batch_no=batch_no), code=303)
 
 
 @bp.post("/<batch_no>/<any(run, pause, resume, cancel, delete, retry):name>")
@@ -222,8 +170,3 @@ def act_on(name: str, batch_no: str) -> bool:
         return False
     portal.offer()
     return True
-
-
-def _offer_sources(form: BatchForm) -> None:
-    with current_portal().ledger.read() as session:
-        form.offer([source for source in sources.all_sources(session) if source.enabled])

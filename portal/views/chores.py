@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request
+from flask import Blueprint, abort, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
 from portal.access import safe_next
 from portal.htmx import STOP_POLLING
-from portal.models import utc_now
+from portal.models import Chore, Role, utc_now
 from portal.runtime import current_portal
 from portal.services import audit, chores
 from portal.views.ids import ID
 
 bp = Blueprint("chores", __name__, url_prefix="/chores")
+
+
+def may_cancel(chore: Chore) -> bool:
+    """Whether the user may have a chore stopped: operators any, an auditor one of their own."""
+    return current_user.role is not Role.AUDITOR or bool(chore.asked_by == current_user.name)
+
+
+@bp.app_context_processor
+def _for_templates() -> dict[str, object]:
+    return {"may_cancel": may_cancel}
 
 
 @bp.get(f"/<{ID}:chore_id>")
@@ -33,6 +43,8 @@ def cancel(chore_id: int) -> ResponseReturnValue:
     now = utc_now()
     with current_portal().ledger.write() as session:
         chore = chores.find(session, chore_id)
+        if not may_cancel(chore):
+            abort(403)
         if chores.cancel(session, chore, now=now):
             detail = {"kind": chore.kind, "subject": chore.subject}
             audit.record(session, "chore.cancel", by=current_user.name, at=now, detail=detail)

@@ -7,41 +7,81 @@ from typing import Any
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_login import current_user
+from sqlalchemy.orm import Session
 
+from executor import overview, runs
 from executor.handlers import handler_names
+from executor.statuses import RunStatus
+from portal.formatting import run_status
 from portal.htmx import STOP_POLLING
 from portal.models import utc_now
 from portal.runtime import current_portal
+from portal.services import audit, run_list
+from portal.services.run_list import RunFilter
 from portal.views.ids import ID, row_id
+from portal.views.lists import Asked, asked
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
-PAGE = 50
 OURS = "DataSyncTask"
+_FILTERS = ("status", "handler", "job_id", "log_id", "first", "last")
 
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
     """How the executor is doing, how to set a job up, and the runs, newest first."""
-    before = request.args.get("before", type=row_id)
-    names = [name for name in handler_names() if name != OURS]
-    return render_template("jobs/index.html", other_handlers=names, **_runs(before))
+    wish = _wish()
+    names = handler_names()
+    return render_template(
+        "jobs/index.html",
+        asked=wish,
+        handlers=names,
+        other_handlers=[name for name in names if name != OURS],
+        states=[(status.value, run_status(status)) for status in RunStatus],
+        **_reporting(),
+        **_runs(wish),
+    )
 
 
 @bp.get("/live")
 def live() -> ResponseReturnValue:
-    """What changes on the first page, alone."""
-    return render_template("jobs/_live.html", **_runs(None))
+    """Registration and results on their way, alone."""
+    return render_template("jobs/_live.html", **_reporting())
 
 
-def _runs(before: int | None) -> dict[str, Any]:
+@bp.get("/rows")
+def rows() -> ResponseReturnValue:
+    """The runs alone, at the same place of the list."""
+    return render_template("jobs/_rows.html", **_runs(_wish()))
+
+
+def _wish() -> Asked:
+    return asked(*_FILTERS, sorts=("id",), default="-id")
+
+
+def _runs(wish: Asked) -> dict[str, Any]:
     portal = current_portal()
-    executor = portal.executor
-    runs = executor.newest_runs(before=before, limit=PAGE)
-    registrations, backlog = executor.reporting()
+    wanted = RunFilter(
+        status=wish.word("status"),
+        handler=wish.word("handler"),
+        job_id=wish.word("job_id"),
+        log_id=wish.word("log_id"),
+        first=wish.day("first"),
+        last=wish.day("last"),
+    )
+    with portal.ledger.read() as session:
+        leaf = run_list.page(session, wanted, wish.place, zone=portal.settings.timezone)
+        found = [run.info() for run in leaf.rows]
+    # The same place of the list again; the address may hold anything, so it is passed on as it is.
+    query = request.query_string.decode("ascii", "replace")
+    here = f"{url_for('jobs.rows')}?{query}" if query else url_for("jobs.rows")
+    return {"leaf": leaf, "runs": found, "is_filtered": bool(wish.filters), "here": here}
+
+
+def _reporting() -> dict[str, Any]:
+    portal = current_portal()
+    registrations, backlog = portal.executor.reporting()
     return {
-        "runs": runs,
-        "last": runs[-1].run_id if len(runs) == PAGE else None,
-        "before": before,
         "settings": portal.settings,
         "registrations": registrations,
         "backlog": backlog,
@@ -53,7 +93,12 @@ def _runs(before: int | None) -> dict[str, Any]:
 @bp.post(f"/<{ID}:run_id>/send-again")
 def send_again(run_id: int | None) -> ResponseReturnValue:
     """Report one result again, or all that wait, without waiting for their turn."""
-    count = current_portal().executor.send_again(run_id)
+    now = utc_now()
+    with current_portal().ledger.write() as session:
+        count = overview.send_again(session, run_id, now)
+        if count:
+            detail = _named(session, run_id) if run_id else {"results": count}
+            audit.record(session, "job.again", by=current_user.name, at=now, detail=detail)
     if count:
         flash(_("已安排重新回调 %(count)s 条结果", count=count), "success")
     else:
@@ -61,6 +106,11 @@ def send_again(run_id: int | None) -> ResponseReturnValue:
     if run_id is None:
         return redirect(url_for("jobs.index"), code=303)
     return redirect(url_for("jobs.show", run_id=run_id), code=303)
+
+
+def _named(session: Session, run_id: int) -> dict[str, Any]:
+    run = runs.find(session, run_id)
+    return {} if run is None else {"job_id": run.job_id, "log_id": run.log_id}
 
 
 @bp.get(f"/<{ID}:run_id>")

@@ -15,7 +15,7 @@ from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from portal.errors import NotAllowed
-from portal.forms.source import KINDS, DataSourceForm
+from portal.forms.source import DEMANDED, KINDS, DataSourceForm
 from portal.htmx import STOP_POLLING
 from portal.language import language
 from portal.models import DataSource, utc_now
@@ -110,6 +110,7 @@ def show(source_id: int) -> ResponseReturnValue:
         stale=_is_stale(source, check),
         rules=CompatibilityRules.from_mapping(source.rules),
         defaults=CompatibilityRules(),
+        demanded=DEMANDED,
         profile=_written(source.profile),
         authorities=authorities(source.ca_pem or ""),
     )
@@ -236,6 +237,7 @@ def _form_page(form: DataSourceForm, source: DataSource | None) -> str:
         "sources/form.html",
         form=form,
         kinds=KINDS,
+        demanded=DEMANDED,
         source=source,
         defaults=CompatibilityRules(),
         default_profile=_written(asdict(ConnectorProfile())),

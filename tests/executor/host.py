@@ -34,6 +34,7 @@ def main() -> None:
     options = dict(option.split("=", 1) for option in given)
     os.environ["EXECUTOR_HOST_HOME"] = home
     folder = Path(home)
+    (folder / f"{options.get('name', role)}.started").touch()
     app = Flask("host")
     executor = _executor(folder, options)
     executor.init_app(app, prefix=options.get("prefix", "/xxl-job"))
@@ -86,7 +87,11 @@ def _worker(
         while not stop.wait(0.02):
             for message in sorted((folder / "queue").iterdir(), key=lambda path: int(path.name)):
                 message.unlink(missing_ok=True)
-                executor.perform(int(message.name), worker=f"worker-{os.getpid()}")
+                executor.perform(
+                    int(message.name),
+                    worker=f"worker-{os.getpid()}",
+                    abandon=lambda: os._exit(70),
+                )
 
 
 def _agent(

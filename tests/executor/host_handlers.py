@@ -31,6 +31,15 @@ job_handler("work")(work)
 job_handler("resumable work", resumable=True)(work)
 
 
+@job_handler("deaf")
+def deaf(context: JobContext) -> str:
+    """An ordinary handler that asks nobody whether it should stop, and counts as it goes on."""
+    while context.params != "pass":
+        _count(context)
+        time.sleep(0.05)
+    return "passed"
+
+
 @job_handler("waits", resumable=True)
 def waits(context: JobContext) -> str:
     _count(context)

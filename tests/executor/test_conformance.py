@@ -56,6 +56,11 @@ def run(site: Site, job: int, number: int = 0, **fields: Any) -> dict[str, Any]:
     return site.run(log_id, **{"jobId": job, "executorHandler": "counted", **fields})
 
 
+def _hang() -> Any:
+    time.sleep(30)
+    raise AssertionError
+
+
 def result(admin: FakeAdmin, log_id: int) -> tuple[int, str]:
     stored = wait_for(f"the result of {log_id}", lambda: admin.results.get(log_id))
     return stored.code, stored.msg
@@ -304,6 +309,33 @@ def test_isolated_handler_is_stopped_by_a_kill_whatever_it_does(
     assert result(admin, job * 100 + 1) == (200, "passed")
 
 
+@pytest.mark.parametrize("how", ["kill", "cover"])
+def test_ordinary_handler_that_does_not_listen_is_stopped_before_the_next_run(
+    tmp_path_factory: pytest.TempPathFactory, how: str
+) -> None:
+    """Its worker ends itself after the grace of 1 s; another one goes on with the job."""
+    with FakeAdmin() as admin:
+        site = Site(tmp_path_factory.mktemp("deaf"), admins=admin.address, grace=1)
+        try:
+            for role in ("web", "agent", "worker"):
+                site.start(role)
+            run(site, 1, executorHandler="deaf")
+            wait_for("its start", lambda: site.starts(100))
+            if how == "kill":
+                site.post("kill", {"jobId": 1})
+            strategy = {"executorBlockStrategy": "COVER_EARLY"} if how == "cover" else {}
+            run(site, 1, 1, executorHandler="deaf", executorParams="pass", **strategy)
+            assert result(admin, 100)[0] == 500  # told at once
+            assert site.processes["worker"].wait(30) == 70
+            counted = site.starts(100)
+            site.make_due()  # or the supervisor that starts it anew says so
+            site.start("worker", "worker2")
+            assert result(admin, 101) == (200, "passed")
+            assert site.starts(100) == counted
+        finally:
+            site.end()
+
+
 def test_deferred_run_ends_from_another_process(site: Site, admin: FakeAdmin, job: int) -> None:
     run(site, job, executorHandler="waits")
     wait_for("its deferral", lambda: site.status(job * 100) == "deferred")
@@ -393,6 +425,22 @@ def test_body_of_more_than_5_mib(site: Site) -> None:
 # 2.1, 2.8 Registration, for every version.
 
 
+def test_registers_within_2_seconds_of_its_start_whatever_another_admin_does(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with FakeAdmin() as hanging, FakeAdmin() as admin:
+        hanging.trouble = _hang
+        addresses = f"{hanging.address},{admin.address}"
+        site = Site(tmp_path_factory.mktemp("soon"), admins=addresses)
+        try:
+            site.start("agent")
+            wait_for("the registration", lambda: admin.registered)
+            seen = time.time()
+            assert seen - (site.home / "agent.started").stat().st_mtime < 2
+        finally:
+            site.end()
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_admin_registers_gets_results_and_is_told_of_the_end(
     tmp_path_factory: pytest.TempPathFactory, version: str
@@ -423,12 +471,7 @@ def test_hanging_admins_hold_up_neither_registration_nor_results_nor_timeouts(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with FakeAdmin() as hanging, FakeAdmin() as admin:
-
-        def hang() -> Any:
-            time.sleep(30)
-            raise AssertionError
-
-        hanging.trouble = hang
+        hanging.trouble = _hang
         addresses = f"{hanging.address},{admin.address}"
         site = Site(tmp_path_factory.mktemp("hang"), admins=addresses)
         try:

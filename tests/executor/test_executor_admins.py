@@ -6,14 +6,23 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from executor import admins
-from executor.admins import AdminClient, AdminRefused, AdminUnreachable, NotAnAdmin
+from executor import admins, parcels
+from executor.admins import (
+    CALLBACK_SECONDS,
+    AdminClient,
+    AdminRefused,
+    AdminUnreachable,
+    NotAnAdmin,
+)
+from executor.ledger import Ledger
 from executor.models import ExecutorRegistration
-from tests.executor.executor_rig import ADDRESS, Database, Rig, trigger
+from executor.outbox import Outbox
+from tests.executor.executor_rig import ADDRESS, TOKEN, Database, Rig, trigger
 from tests.executor.fake_admin import APP_NAME, FakeAdmin, Raw
 
 HTML = b"<!DOCTYPE html><html><body>login</body></html>"
@@ -375,6 +384,24 @@ def test_trigger_that_comes_again_has_its_result_sent_again(
     assert admin.batches == [[1], [1]]
 
 
+def test_trigger_that_comes_again_while_its_result_is_on_its_way_has_it_sent_again(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    rig.run(1)
+    rig.work()
+    with rig.database.begin() as session:
+        reservation = parcels.reserve(session, rig.now)
+    rig.advance(1)
+    rig.run(1)
+    with rig.database.begin() as session:
+        parcels.mark_delivered(session, reservation, reservation.parcels[0], rig.now)
+    rig.tick()
+    rig.tick()
+    assert admin.batches == [[1]]
+    assert rig.row(1).next_delivery_at is None
+
+
 def test_two_agents_never_send_one_result_at_the_same_time(
     make_rig: Callable[..., Rig], admin: FakeAdmin
 ) -> None:
@@ -427,6 +454,66 @@ def test_delivery_whose_process_died_is_made_again(
             rig.tick()
     rig.tick()
     assert admin.results == {}
-    rig.advance(120)
+    rig.advance(46)  # and the agent's next second: within the 60 s an admin is promised
     rig.tick()
     assert set(admin.results) == {1}
+
+
+class HangingAdmin(AdminClient):
+    """Takes as long as a call may take, and looks what others do meanwhile."""
+
+    def __init__(self, watch: list[float], others: Callable[[], object]) -> None:
+        super().__init__("http://127.0.0.1:1", token="", app_name=APP_NAME)
+        self._watch = watch
+        self._others = others
+
+    def callback(self, *_results: object) -> None:
+        for _second in range(int(CALLBACK_SECONDS)):
+            self._watch[0] += 1
+            self._others()
+        raise AdminUnreachable("no answer in time")
+
+
+def test_delivery_that_takes_long_is_nobody_elses(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    rig.run(1)
+    rig.work()
+    watch = [0.0]
+    ledger = Ledger(rig.database.begin, rig.database.read)
+    good = AdminClient(admin.address, token=TOKEN, app_name=APP_NAME)
+
+    def others() -> None:
+        taken = Outbox(ledger, [good]).deliver_due(rig.now + timedelta(seconds=watch[0]))
+        assert taken == 0
+
+    slow = [HangingAdmin(watch, others) for _ in range(3)]
+    outbox = Outbox(ledger, [*slow, good], monotonic=lambda: watch[0])
+    assert outbox.deliver_due(rig.now) == 1
+    assert watch[0] == 3 * CALLBACK_SECONDS
+    assert admin.batches == [[1]]
+
+
+def test_sender_that_slept_leaves_the_results_to_the_one_that_has_them_now(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    rig = make_rig(admin.address)
+    rig.run(1)
+    rig.work()
+    watch = [0.0]
+    ledger = Ledger(rig.database.begin, rig.database.read)
+    good = AdminClient(admin.address, token=TOKEN, app_name=APP_NAME)
+
+    class Sleeper(AdminClient):
+        def callback(self, *_results: object) -> None:
+            watch[0] += 600
+            later = rig.now + timedelta(seconds=watch[0])
+            assert Outbox(ledger, [good]).deliver_due(later) == 1
+            raise AdminUnreachable("no answer in time")
+
+    sleeper = Sleeper(admin.address, token="", app_name=APP_NAME)
+    outbox = Outbox(ledger, [sleeper, good], monotonic=lambda: watch[0])
+    assert outbox.deliver_due(rig.now) == 0
+    assert admin.batches == [[1]]
+    assert (rig.row(1).next_delivery_at, rig.row(1).delivery_attempts) == (None, 0)

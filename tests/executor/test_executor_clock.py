@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from executor import claims
+from executor import claims, parcels
 from tests.executor.executor_rig import Database, Rig
 from tests.executor.fake_admin import FakeAdmin
 
@@ -52,4 +52,17 @@ def test_a_result_is_delivered_soon(database: Database, admin: FakeAdmin) -> Non
     rig.work()
     rig.advance(-TWO_HOURS)
     rig.tick()
+    assert set(admin.results) == {1}
+
+
+def test_a_result_whose_sender_died_is_sent_soon(database: Database, admin: FakeAdmin) -> None:
+    rig = Rig(database, admin_addresses=(admin.address,))
+    rig.run(1)
+    rig.work()
+    with rig.database.begin() as session:
+        parcels.reserve(session, rig.now)
+    rig.advance(-TWO_HOURS)
+    for _ in range(7):
+        rig.tick()
+        rig.advance(10)
     assert set(admin.results) == {1}

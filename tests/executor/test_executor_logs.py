@@ -89,6 +89,7 @@ def test_log_is_found_whatever_date_is_asked(rig: Rig) -> None:
 @pytest.mark.parametrize("ended", [True, False])
 def test_very_long_log(rig: Rig, monkeypatch: pytest.MonkeyPatch, ended: bool) -> None:
     monkeypatch.setattr(logs, "PAGE_LINES", 10)
+    monkeypatch.setattr(log_pages, "WHOLE_LINES", 10)
     rig.run(1, executorHandler="deferring")
     rig.work()
     numbered(rig, 95)

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from executor import JobContext, RunInfo, claims
 from executor.claims import claim
+from executor.grace import GraceWatch
 from executor.ledger import Ledger
 from executor.models import ExecutorRun
-from tests.executor.executor_rig import Gate, Rig
+from tests.executor.executor_rig import Database, Gate, Rig
 
 KILLED_RUNNING = "scheduling center kill job. [job running, killed]"
 KILLED_QUEUED = "scheduling center kill job. [job not executed, in the job queue, killed.]"
@@ -68,6 +69,64 @@ def test_next_run_waits_until_a_killed_handler_has_returned(
     busy.join()
     rig.work()
     assert rig.result(2) == (200, "p")
+
+
+@pytest.mark.parametrize("how", ["kill", "timeout", "cover", "taken over"])
+def test_worker_is_told_when_its_handler_does_not_stop_within_the_grace(
+    database: Database, gate: tuple[str, Gate], how: str
+) -> None:
+    rig = Rig(database, stop_grace_seconds=0.5)
+    name, door = gate
+    rig.run(1, executorHandler="gated", executorParams=name, executorTimeout=int(how == "timeout"))
+    ends = threading.Event()
+    options = {"worker": "w", "abandon": ends.set}
+    busy = threading.Thread(target=rig.executor.perform, args=(rig.queue.pop(),), kwargs=options)
+    busy.start()
+    assert door.entered.wait(10)
+    match how:
+        case "kill":
+            rig.call("kill", {"jobId": 7})
+        case "cover":
+            strategy = {"executorBlockStrategy": "COVER_EARLY"}
+            rig.run(2, executorHandler="gated", executorParams="next", **strategy)
+        case _:
+            rig.advance(40)
+            rig.tick()
+    assert ends.wait(10)
+    door.leave.set()
+    busy.join()
+
+
+def test_handler_that_returns_in_time_or_ends_its_own_run_costs_no_worker(
+    database: Database, gate: tuple[str, Gate]
+) -> None:
+    rig = Rig(database, stop_grace_seconds=0)
+    name, door = gate
+    rig.run(1, executorHandler="gated", executorParams=name)
+    ends = threading.Event()
+    options = {"worker": "w", "abandon": ends.set}
+    busy = threading.Thread(target=rig.executor.perform, args=(rig.queue.pop(),), kwargs=options)
+    busy.start()
+    assert door.entered.wait(10)
+    rig.executor.finish(1, 200, "by somebody else")
+    assert not ends.wait(2.5)  # the watch has looked twice
+    door.leave.set()
+    busy.join()
+    assert not ends.is_set()
+
+
+def test_watch_goes_on_while_the_ledger_is_away() -> None:
+    looks = iter([OSError("away"), OSError("away")])
+    ends = threading.Event()
+
+    def was_stopped() -> bool:
+        error = next(looks, None)
+        if error is not None:
+            raise error
+        return True
+
+    with GraceWatch(was_stopped, ends.set, grace_seconds=0):
+        assert ends.wait(10)
 
 
 def test_kill_without_anything_to_kill(rig: Rig) -> None:

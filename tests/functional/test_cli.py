@@ -136,6 +136,43 @@ def test_a_check_fetches_a_file_of_the_month_it_is_told(
     assert "没有列出任何文件" in empty.out
 
 
+def test_what_a_batch_would_do_is_told_and_nothing_created(
+    site: Installation, start_source: StartSource
+) -> None:
+    source = start_source("--documents=24", "--months=1", "--mean-size=40000")
+    site.add_source(source)
+    told = site.json("batch", "create", *scope_of_january(), "--preview")
+    expected = source.expected()
+    assert (told["documents"], told["bytes"]) == (expected["documents"], expected["bytes"])
+    assert (told["size_from"], told["seconds"], told["twin"]) == ("source", None, None)
+    assert [month["month"] for month in told["months"]] == ["2024-01"]
+    assert site.json("batch", "list") == []
+    batch = site.run("batch", "create", *scope_of_january(), "--priority", "low").out.strip()
+    assert batch in site.run("batch", "create", *scope_of_january(), "--preview").out
+    twin = site.run("batch", "create", *scope_of_january())
+    assert twin.code == 0
+    assert batch in twin.err  # scripts are told; who sits at a terminal is asked
+    assert site.run("batch", "priority", batch, "high").code == 0
+    assert site.show(batch)["priority"] == "high"
+    source.switch(down=1)
+    refused = site.run("batch", "create", *scope_of_january(), "--preview")
+    assert_refused(refused, "SRC_SERVER_ERROR")
+
+
+def test_what_a_source_offers(site: Installation, start_source: StartSource) -> None:
+    source = start_source("--documents=24", "--months=1", "--mean-size=40000")
+    site.add_source(source)
+    told = site.json("source", "catalogue", SOURCE)
+    assert {one["code"]: one["name"] for one in told["organisations"]}["1001"] == "深圳总部"
+    assert sum(one["documents"] for one in told["types"]) <= 24
+    assert told["listed"] == {"organisations": False, "types": False}
+    calls = source.calls()
+    assert site.json("source", "catalogue", SOURCE) == told  # young enough
+    assert source.calls() == calls
+    assert "FYBX" in site.run("source", "catalogue", SOURCE, "--refresh").out
+    assert source.calls() > calls
+
+
 def test_a_batch_from_its_creation_to_its_deletion(
     site: Installation, start_source: StartSource
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from portal.sync.sources.rows import Count, Page, Scope, SourceDocument, SourceFile
+from portal.sync.sources.rows import Count, Named, Page, Scope, SourceDocument, SourceFile
 from portal.sync.sources.targets import Target
 
 FIRST_COLLECTED = datetime(2024, 1, 2, 1, 0, tzinfo=UTC)
@@ -90,6 +90,12 @@ class FakeSource:
         start = (page_no - 1) * self.page_size
         rows = self.pages.get(page_no, documents[start : start + self.page_size])
         return Page(total=len(documents), page_no=page_no, documents=tuple(rows))
+
+    def organisations(self) -> tuple[Named, ...] | None:
+        return None
+
+    def bill_types(self) -> tuple[Named, ...] | None:
+        return None
 
     def check(self) -> None:
         self.before_check()

@@ -59,7 +59,12 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
-  if (event.target.method === "post") event.target.dataset.sent = "yes";
+  if (event.target.method !== "post") return;
+  event.target.dataset.sent = "yes";
+  // A download leaves its page as it is: the next click but a double one is meant.
+  if (button && "download" in button.dataset) {
+    window.setTimeout(() => delete event.target.dataset.sent, 2000);
+  }
 });
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
@@ -97,4 +102,46 @@ document.addEventListener("htmx:afterSwap", reachScrollers);
 // A log that is followed stays at its end.
 document.addEventListener("htmx:afterSwap", () => {
   for (const log of document.querySelectorAll("[data-follow]")) log.scrollTop = log.scrollHeight;
+});
+
+// A shortcut fills in its days at once.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-first], button[data-month]");
+  if (!button) return;
+  let { first, last } = button.dataset;
+  if (button.dataset.month) {
+    const month = document.getElementById(button.dataset.month).value;
+    if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(month)) return; // the server says what is missing
+    const days = new Date(Number(month.slice(0, 4)), Number(month.slice(5)), 0).getDate();
+    [first, last] = [`${month}-01`, `${month}-${days}`];
+  }
+  event.preventDefault();
+  button.form.elements.date_from.value = first;
+  button.form.elements.date_to.value = last;
+});
+
+// A long list to tick from shows what its filter finds, and how many are ticked.
+document.addEventListener("input", (event) => {
+  const picker = event.target.closest("[data-picker]");
+  if (!picker) return;
+  const filter = picker.querySelector("[data-picker-filter]").value.trim().toLowerCase();
+  for (const label of picker.querySelectorAll("label")) {
+    label.hidden = !label.textContent.toLowerCase().includes(filter);
+  }
+  const count = picker.querySelectorAll("input:checked").length;
+  const told = picker.querySelector("[data-picked]");
+  told.textContent = count ? told.dataset.picked.replace("{n}", count) : told.dataset.none;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("[data-picker-filter]")) event.preventDefault();
+});
+
+// The key "/" leads to the search in the page's head, as long as nobody is typing.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea, [contenteditable]");
+  const field = document.querySelector("[data-find]");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing || !field) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
 });

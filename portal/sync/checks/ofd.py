@@ -14,7 +14,7 @@ from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.checks.xml_text import Element, elements
 from portal.sync.checks.zipped import check_contents, open_zip
 
-_ROOT = "OFD.xml"
+ROOT = "OFD.xml"
 
 
 def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
@@ -23,27 +23,27 @@ def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
     :raises SyncError: FILE_CORRUPT, FILE_HOSTILE or FILE_PAGES_HIGH
     """
     with open_zip(path) as archive:
-        pages = _page_members(archive, rules.max_pages)
+        pages = members_of_pages(archive, rules.max_pages)
         if not pages:
             raise SyncError("FILE_CORRUPT", detail="ofd: no pages")
         for page in dict.fromkeys(pages):
-            _elements(archive, page)
+            elements_of(archive, page)
         if rules.deep:
             check_contents(archive)
     return FileFacts(kind, len(pages))
 
 
-def _page_members(archive: zipfile.ZipFile, limit: int) -> list[str]:
+def members_of_pages(archive: zipfile.ZipFile, limit: int) -> list[str]:
     """The member of each page's content, in the order of the documents in the package.
 
     :raises SyncError: FILE_PAGES_HIGH beyond ``limit``
     """
-    roots = [element.text for element in _elements(archive, _ROOT, "DocRoot")]
+    roots = [element.text for element in elements_of(archive, ROOT, "DocRoot")]
     pages: list[str] = []
-    for document in (_resolve(_ROOT, root) for root in roots):
+    for document in (_resolve(ROOT, root) for root in roots):
         pages += [
             _resolve(document, page.attributes["BaseLoc"])
-            for page in _elements(archive, document, "Page")
+            for page in elements_of(archive, document, "Page")
             if "BaseLoc" in page.attributes
         ]
         if len(pages) > limit:
@@ -61,7 +61,8 @@ def _resolve(base: str, location: str) -> str:
     return member
 
 
-def _elements(archive: zipfile.ZipFile, member: str, *wanted: str) -> list[Element]:
+def elements_of(archive: zipfile.ZipFile, member: str, *wanted: str) -> list[Element]:
+    """The wanted elements of a member; :raises SyncError: FILE_CORRUPT or FILE_HOSTILE."""
     try:
         info = archive.getinfo(member)
     except KeyError as error:

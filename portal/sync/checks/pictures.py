@@ -26,8 +26,8 @@ from portal.sync.checks.tiff_bands import Bands
 def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
     """Check a picture; a TIFF has pages, anything else is one page however many frames it has.
 
-    :raises SyncError: FILE_CORRUPT, FILE_HOSTILE, FILE_RESOLUTION_LOW, FILE_PIXELS_HIGH or
-        FILE_PAGES_HIGH
+    :raises SyncError: FILE_CORRUPT, FILE_HOSTILE, FILE_RESOLUTION_LOW, FILE_DPI_LOW,
+        FILE_PIXELS_HIGH or FILE_PAGES_HIGH
     """
     with _pillow(kind):
         if kind == "jpeg":
@@ -42,6 +42,8 @@ def _read(image: Image.Image, path: str, kind: str, rules: CompatibilityRules) -
     pages = tiff.count_pages(path) if kind == "tiff" else 1
     facts = FileFacts(kind, pages, image.width, image.height, _dpi(image))
     _check_size(image, kind, rules)
+    if facts.dpi is not None and facts.dpi < rules.min_dpi:
+        raise SyncError("FILE_DPI_LOW", actual=facts.dpi, minimum=rules.min_dpi)
     frames = pages if kind == "tiff" else _frame_count(image, path, kind, rules.max_pages)
     if frames > rules.max_pages:
         raise SyncError("FILE_PAGES_HIGH", actual=frames, limit=rules.max_pages)

@@ -26,6 +26,8 @@ class CompatibilityRules:
     :param min_short_side: least pixels of a picture's shorter side
     :param max_pixels: most pixels of one frame, width × height
     :param max_pages: most pages of a file, or frames of an animation
+    :param min_dpi: least dots per inch of a picture that says how many it has; 0 for any
+    :param required: further fields a document must have; see :data:`DEMANDABLE`
     :param deep: decode every frame and load every page; else look at the structure only
     :raises ValueError: if a value makes no sense; the text names the rule
     """
@@ -37,6 +39,8 @@ class CompatibilityRules:
     min_short_side: int = 300
     max_pixels: int = 100_000_000
     max_pages: int = 2_000
+    min_dpi: int = 0
+    required: frozenset[str] = frozenset()
     deep: bool = True
 
     def __post_init__(self) -> None:
@@ -56,6 +60,17 @@ class CompatibilityRules:
                     f"{name}：须为不小于 1 的整数，不能是 {value!r}",
                     f"{name}: a whole number of at least 1 is wanted, not {value!r}",
                 )
+        if type(self.min_dpi) is not int or self.min_dpi < 0:
+            raise InvalidSetting(
+                f"min_dpi：须为不小于 0 的整数，不能是 {self.min_dpi!r}",
+                f"min_dpi: a whole number of at least 0 is wanted, not {self.min_dpi!r}",
+            )
+        if unknown := self.required - DEMANDABLE:
+            found, allowed = ", ".join(sorted(unknown)), ", ".join(sorted(DEMANDABLE))
+            raise InvalidSetting(
+                f"required：没有 {found} 这个字段；可用：{allowed}",
+                f"required: unknown field {found}; allowed: {allowed}",
+            )
         if type(self.deep) is not bool:
             raise InvalidSetting(
                 f"deep：须为 true 或 false，不能是 {self.deep!r}",
@@ -83,18 +98,20 @@ class CompatibilityRules:
                     f"{key}：没有这条规则；可用：{known}", f"{key}: unknown rule; there are {known}"
                 )
         read: dict[str, Any] = {
-            key: _kinds(key, value) if key in _CATEGORIES else value
-            for key, value in values.items()
+            key: _kinds(key, value) if key in _LISTS else value for key, value in values.items()
         }
         return cls(**read)
 
     def to_mapping(self) -> dict[str, Any]:
         """The rules as plain JSON values."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {**values, **{category: sorted(values[category]) for category in _CATEGORIES}}
+        return {**values, **{category: sorted(values[category]) for category in _LISTS}}
 
 
+#: Fields that a source may leave empty and a site may demand.
+DEMANDABLE = frozenset({"bill_no", "bill_type_name", "org_name", "applicant", "amount"})
 _CATEGORIES = ("cover", "invoice", "attachment")
+_LISTS = (*_CATEGORIES, "required")
 _NUMBERS = ("max_bytes", "min_short_side", "max_pixels", "max_pages")
 
 

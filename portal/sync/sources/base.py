@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from portal.sync.sources.rows import Count, Page, Scope
+from portal.sync.sources.rows import Count, Named, Page, Scope
 from portal.sync.sources.targets import Target
 
 
@@ -25,6 +25,12 @@ class Source(Protocol):
         A page beyond the last has no documents. A row that breaks the contract comes as a document
         with a ``problem``, never as an error.
         """
+
+    def organisations(self) -> tuple[Named, ...] | None:
+        """The organisations the source lists; none when it has no such call."""
+
+    def bill_types(self) -> tuple[Named, ...] | None:
+        """As for organisations, the document types."""
 
     def check(self) -> None:
         """Ask for a new token and a small count.

@@ -14,7 +14,7 @@ from portal.sync.answers import one_line
 from portal.sync.lookup import at
 from portal.sync.sources.parse import parse_row
 from portal.sync.sources.profile import ConnectorProfile
-from portal.sync.sources.rows import Count, CountGroup, Page
+from portal.sync.sources.rows import Count, CountGroup, Named, Page
 from portal.sync.sources.values import decimal_number, whole_number
 
 # What the ledger's columns hold: a number beyond is no count, and must not end in a database error.
@@ -31,8 +31,8 @@ def read_count(data: dict[str, Any], profile: ConnectorProfile) -> Count:
     names = profile.count
     return Count(
         documents=_whole(data, names.documents),
-        files=_whole(data, names.files),
-        bytes=_whole(data, names.bytes, _MOST_BYTES),
+        files=_whole(data, names.files) if names.files else None,
+        bytes=_whole(data, names.bytes, _MOST_BYTES) if names.bytes else None,
         groups=tuple(_group(group, profile) for group in _list(data, names.groups)),
     )
 
@@ -53,8 +53,25 @@ def read_page(data: dict[str, Any], page_no: int, profile: ConnectorProfile) -> 
     )
 
 
+def read_named(data: dict[str, Any], profile: ConnectorProfile) -> tuple[Named, ...]:
+    """The ``data`` of a list of organisations or document types; each code once.
+
+    :raises SyncError: ``SRC_BAD_ANSWER`` naming the field
+    """
+    names = profile.catalogue
+    found: dict[str, str] = {}
+    for entry in _list(data, names.entries):
+        if not isinstance(entry, dict):
+            _refuse(names.entries, entry)
+        code = _text(entry, names.code)
+        if not code:
+            _refuse(names.code, code)
+        found.setdefault(code, _text(entry, names.name))
+    return tuple(Named(code, name) for code, name in found.items())
+
+
 def _group(group: object, profile: ConnectorProfile) -> CountGroup:
-    names = profile.group
+    names, whole = profile.group, profile.count
     if not isinstance(group, dict):
         _refuse(profile.count.groups, group)
     month = at(group, names.month)
@@ -65,8 +82,8 @@ def _group(group: object, profile: ConnectorProfile) -> CountGroup:
         org_code=_text(group, names.org_code),
         bill_type_code=_text(group, names.bill_type_code),
         documents=_whole(group, names.documents),
-        files=_whole(group, names.files),
-        bytes=_whole(group, names.bytes, _MOST_BYTES),
+        files=_whole(group, names.files) if whole.files else None,
+        bytes=_whole(group, names.bytes, _MOST_BYTES) if whole.bytes else None,
         amount=decimal_number(at(group, names.amount)),
     )
 

@@ -20,9 +20,9 @@ from portal.errors import SyncError
 from portal.sync.lookup import at
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.control import Call, perform
-from portal.sync.sources.listings import read_count, read_page
+from portal.sync.sources.listings import read_count, read_named, read_page
 from portal.sync.sources.profile import FILE_ID
-from portal.sync.sources.rows import Count, Page, Scope
+from portal.sync.sources.rows import Count, Named, Page, Scope
 from portal.sync.sources.session import prepare
 from portal.sync.sources.targets import Address, Target
 from portal.sync.sources.values import SOURCE_ZONE
@@ -79,6 +79,14 @@ class PiaozoneSource:
         fields = self._filter(scope) | self._paging(page_no)
         data = self._query(self._profile.paths.documents, fields)
         return read_page(data, page_no, self._profile)
+
+    def organisations(self) -> tuple[Named, ...] | None:
+        """No call of the contract: only where the profile names its path."""
+        return self._named(self._profile.paths.organisations)
+
+    def bill_types(self) -> tuple[Named, ...] | None:
+        """As for organisations."""
+        return self._named(self._profile.paths.bill_types)
 
     def check(self) -> None:
         """Calls 1 and 2, for the last day."""
@@ -158,6 +166,9 @@ class PiaozoneSource:
                 raise
         token = self.renew_token(token)
         return self._perform(Call.for_query(self._connection, path, fields, token))
+
+    def _named(self, path: str) -> tuple[Named, ...] | None:
+        return read_named(self._query(path, {}), self._profile) if path else None
 
     def _perform(self, call: Call) -> dict[str, Any]:
         return perform(self._session, self._connection, call, self._clock())

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 from portal.errors import InvalidSetting
 from portal.sync.sources.profile_fields import (
     FILE_ID,
+    CatalogueFields,
     CountFields,
     EnvelopeFields,
     FileFields,
@@ -50,12 +51,15 @@ class ConnectorProfile:
     :raises ValueError: naming the entry that makes no sense
     """
 
-    paths: Paths = entry(Paths(), "四个接口的路径，以 `/` 开头，接在源系统地址之后")
+    paths: Paths = entry(Paths(), "各接口的路径，以 `/` 开头，接在源系统地址之后")
     token: TokenFields = entry(TokenFields(), "取令牌的请求与应答中的名称")
     envelope: EnvelopeFields = entry(EnvelopeFields(), "每个 JSON 应答最外层的名称")
     request: RequestFields = entry(RequestFields(), "清点与列表请求中的名称")
     count: CountFields = entry(CountFields(), "清点应答的数据中的名称")
     group: GroupFields = entry(GroupFields(), "清点应答的每个分组中的名称")
+    catalogue: CatalogueFields = entry(
+        CatalogueFields(), "组织列表与单据类型列表应答的数据中的名称（`paths` 中有它们时）"
+    )
     page: PageFields = entry(PageFields(), "列表应答的数据中的名称")
     row: RowFields = entry(RowFields(), "列表的一行（一份单据）中的名称")
     file: FileFields = entry(FileFields(), "单据的一个文件中的名称")

@@ -29,7 +29,7 @@ def entry(default: T, zh: str, *, may_be_empty: bool = False) -> T:
 
 @dataclass(frozen=True)
 class Paths:
-    """Paths of the four calls below the base URL; a query may follow."""
+    """Paths of the four calls below the base URL, and of two that few have; a query may follow."""
 
     token: str = entry("/archivebase/scan/login/token", "取令牌")
     count: str = entry("/imgsys/migrate/v1/count", "清点")
@@ -37,12 +37,24 @@ class Paths:
     file: str = entry(
         "/imgsys/migrate/v1/files/" + FILE_ID, f"取文件；须含 `{FILE_ID}`，可放在路径或查询参数中"
     )
+    organisations: str = entry(
+        "", "列出组织；空文本表示没有这个接口，组织取自清点与列表", may_be_empty=True
+    )
+    bill_types: str = entry(
+        "", "列出单据类型；空文本表示没有这个接口，单据类型取自清点与列表", may_be_empty=True
+    )
 
     def __post_init__(self) -> None:
         for name in ("token", "count", "documents", "file"):
             if not getattr(self, name).startswith("/"):
                 raise InvalidSetting(
                     f"paths.{name}：须以 / 开头", f"profile paths.{name}: must begin with /"
+                )
+        for name in ("organisations", "bill_types"):
+            if not getattr(self, name).startswith("/") and getattr(self, name):
+                raise InvalidSetting(
+                    f"paths.{name}：须以 / 开头，或留空",
+                    f"profile paths.{name}: must begin with /, or be empty",
                 )
         if FILE_ID not in self.file:
             raise InvalidSetting(
@@ -91,8 +103,8 @@ class CountFields:
     """Names in the ``data`` of a count."""
 
     documents: str = entry("documents", "单据数")
-    files: str = entry("files", "文件数")
-    bytes: str = entry("bytes", "字节数")
+    files: str = entry("files", "文件数；空文本表示没有，总数与分组都不看", may_be_empty=True)
+    bytes: str = entry("bytes", "字节数；空文本表示没有，总数与分组都不看", may_be_empty=True)
     groups: str = entry("groups", "分组列表")
 
 
@@ -107,6 +119,15 @@ class GroupFields:
     files: str = entry("files", "文件数")
     bytes: str = entry("bytes", "字节数")
     amount: str = entry("amount", "金额合计，可缺")
+
+
+@dataclass(frozen=True)
+class CatalogueFields:
+    """Names in the ``data`` of a list of organisations or document types."""
+
+    entries: str = entry("rows", "各行")
+    code: str = entry("code", "代码")
+    name: str = entry("name", "名称，可缺")
 
 
 @dataclass(frozen=True)

@@ -82,18 +82,18 @@ class CountGroup:
     org_code: str
     bill_type_code: str
     documents: int
-    files: int
-    bytes: int
+    files: int | None
+    bytes: int | None
     amount: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The source's own count of a scope."""
+    """The source's own count of a scope; files and bytes are none where it does not tell them."""
 
     documents: int
-    files: int
-    bytes: int
+    files: int | None
+    bytes: int | None
     groups: tuple[CountGroup, ...]
 
 
@@ -104,3 +104,11 @@ class Page:
     total: int
     page_no: int
     documents: tuple[SourceDocument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An organisation or a document type as the source lists it; the name may be empty."""
+
+    code: str
+    name: str

@@ -1,8 +1,9 @@
 """The program of a painter: ``python -m portal.sync.viewing.painter PARENT_PID KIND PAGE WIDTH``.
 
 The file is its standard input, a regular file. It says :data:`READY` when it can work and answers
-on standard output with a :class:`Rendition` as bytes, or with one JSON object that names the
-problem. One picture is all it ever draws: what a hostile file does to it ends with it.
+on standard output with a :class:`Rendition` or, for a kind that has no picture, :class:`Facts` as
+bytes, or with one JSON object that names the problem. One file is all it ever looks at: what a
+hostile one does to it ends with it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Protocol, cast
 
 from portal.errors import SyncError
 from portal.sync.checks.limits import limit_self
+from portal.sync.viewing.facts import TOLD_KINDS, Facts
 from portal.sync.viewing.painter_child import READY, PaintOrder
 from portal.sync.viewing.picture import Rendition
 from portal.sync.viewing.refusals import ViewRefused
@@ -25,10 +27,10 @@ _FILE = "/proc/self/fd/0"
 
 
 class Drawer(Protocol):
-    """A module that draws some kinds of file."""
+    """A module that draws some kinds of file, or tells of them."""
 
-    def draw(self, path: str, order: PaintOrder) -> Rendition:
-        """Draw a page; :raises SyncError: or ViewRefused if it cannot be drawn."""
+    def draw(self, path: str, order: PaintOrder) -> Rendition | Facts:
+        """Draw a page or read the facts; :raises SyncError: or ViewRefused if that fails."""
 
 
 def answer(drawer: Drawer, path: str, order: PaintOrder) -> bytes:
@@ -53,7 +55,8 @@ def main() -> None:
     """Run as a child of the process whose id is the first argument."""
     parent, kind, page, width = sys.argv[1:]
     limit_self(int(parent))
-    drawer = import_module(f"portal.sync.viewing.{'pdf' if kind == 'pdf' else 'pictures'}")
+    name = TOLD_KINDS.get(kind) or ("pdf" if kind == "pdf" else "pictures")
+    drawer = import_module(f"portal.sync.viewing.{name}")
     answers = os.fdopen(os.dup(1), "wb")
     # From here on a file is at work: what libraries chat about it belongs in no answer or log.
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -10,14 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, TypeVar, cast
 
 from portal.errors import PROBLEMS, SyncError
+from portal.sync.viewing.facts import Facts
 from portal.sync.viewing.picture import Rendition
 from portal.sync.viewing.refusals import REFUSALS
 
 _log = logging.getLogger(__name__)
+Answer = TypeVar("Answer", Rendition, Facts)
 
 #: What a painter says before it looks at the file.
 READY = b"R"
@@ -30,7 +33,7 @@ _READ_BYTES = 65536
 #: library that gives up (abort, trap, illegal instruction).
 _OUT_OF_MEMORY = frozenset({signal.SIGKILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGILL})
 #: How JSON that a painter does not write fails to be read.
-_NONSENSE = (ValueError, RecursionError)
+_NONSENSE = (ValueError, RecursionError, TypeError, LookupError)
 #: All a painter needs; keys and passwords in the environment are none of its business.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 
@@ -52,6 +55,19 @@ def paint(file: BinaryIO, order: PaintOrder, seconds: float) -> Rendition:
     :raises SyncError: FILE_CORRUPT, FILE_HOSTILE, or INTERNAL if the file is not to blame
     :raises ViewRefused: NoSuchPage or TooLargeToShow
     """
+    return _understood(*_answered(file, order, seconds), Rendition.from_bytes)
+
+
+def tell(file: BinaryIO, order: PaintOrder, seconds: float) -> Facts:
+    """Have a child read the facts of a regular file, in the same way.
+
+    :raises SyncError: FILE_CORRUPT, FILE_HOSTILE, or INTERNAL if the file is not to blame
+    """
+    return _understood(*_answered(file, order, seconds), Facts.from_bytes)
+
+
+def _answered(file: BinaryIO, order: PaintOrder, seconds: float) -> tuple[bytes, str]:
+    """What a child answers, and how it ended."""
     try:
         child = _start(file, order)
     except OSError as error:
@@ -68,7 +84,7 @@ def paint(file: BinaryIO, order: PaintOrder, seconds: float) -> Rendition:
         raise SyncError("FILE_HOSTILE", detail=f"{seconds:g} s")
     if len(answer) == _ANSWER_AT_MOST:
         raise SyncError("FILE_HOSTILE", detail="too long an answer")
-    return _understood(answer, _ending(child.returncode))
+    return answer, _ending(child.returncode)
 
 
 def _start(file: BinaryIO, order: PaintOrder) -> subprocess.Popen[bytes]:
@@ -99,8 +115,8 @@ def _hear(child: subprocess.Popen[bytes], most: int, seconds: float) -> bytes | 
     return bytes(heard)
 
 
-def _understood(answer: bytes, ending: str) -> Rendition:
-    """The picture in an answer.
+def _understood(answer: bytes, ending: str, read: Callable[[bytes], Answer]) -> Answer:
+    """The picture or the facts in an answer.
 
     :raises SyncError: the child's own, or FILE_HOSTILE if the answer is not whole
     """
@@ -108,7 +124,7 @@ def _understood(answer: bytes, ending: str) -> Rendition:
     if failure is not None:
         raise failure
     try:
-        return Rendition.from_bytes(answer)
+        return read(answer)
     except _NONSENSE:
         raise SyncError("FILE_HOSTILE", detail=ending) from None
 

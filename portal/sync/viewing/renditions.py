@@ -20,7 +20,7 @@ WIDTHS = range(50, 2001)
 #: Painters that one process keeps at work; each may take the memory that the limits allow.
 PAINTERS = 2
 
-_painters = threading.BoundedSemaphore(PAINTERS)
+painters = threading.BoundedSemaphore(PAINTERS)
 
 
 def rendition(
@@ -73,7 +73,7 @@ def _drawn(
     held: HeldFile, order: PaintOrder, cache: RenditionCache, *, patience: float, seconds: float
 ) -> Rendition:
     """Draw it when a painter is free, unless somebody else has drawn it meanwhile."""
-    if not _painters.acquire(timeout=patience):
+    if not painters.acquire(timeout=patience):
         raise Busy(seconds=patience)
     try:
         found = cache.get(held.sha256, order.page, order.width)
@@ -82,4 +82,4 @@ def _drawn(
             cache.put(held.sha256, order.page, order.width, found)
         return found
     finally:
-        _painters.release()
+        painters.release()

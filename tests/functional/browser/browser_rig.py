@@ -129,6 +129,7 @@ class Tab:
         self.page.fill("#date_from", first)
         self.page.fill("#date_to", last)
         self.page.set_checked("#run_now", run_now)
+        self.click("下一步：预览")
         self.click("确定")
         self.shown("#messages", "已创建批次")
         return self.path.rsplit("/", 1)[-1]

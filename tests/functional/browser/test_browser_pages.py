@@ -9,7 +9,7 @@ import pytest
 
 from tests.functional.browser import browser_rig
 from tests.functional.browser.browser_rig import Portal, Tab, tab_of
-from tests.functional.installation import wait_for
+from tests.functional.installation import SOURCE, wait_for
 
 pytestmark = browser_rig.MARKS
 WIDTHS = (390, 768, 1440, 1920)
@@ -43,13 +43,49 @@ def paths(portal: Portal, tab: Tab) -> list[str]:
         "/audit/",
         first(tab, "/jobs/", "tbody a"),
     ]
+    seen += ["/archive/", "/archive/?month=2024-01&sort=-amount", "/find?q=FYBX", "/find?q=nothing"]
     seen += [f"/batches/{number}" for number in (batch, waiting)]
     seen += [f"/batches/{batch}/{name}" for name in ("failures", "documents", "log")]
+    seen += _of_sources_and_people(tab)
+    seen += _of_proofs(portal, tab, batch)
     for word in ("失败", "已迁移", "已跳过"):
         documents = tab.page.locator(f"tbody tr:has(.badge:text-is('{word}')) a")
         tab.go(f"/batches/{batch}/documents")
         seen += [link.get_attribute("href") for link in documents.all()[:1]]
     return seen
+
+
+def _of_sources_and_people(tab: Tab) -> list[str]:
+    source = first(tab, "/sources/", "tbody a")
+    person = first(tab, "/users/", "tbody a")
+    tab.go("/notices/new")
+    tab.page.fill("#name", "财务群")
+    tab.page.fill("#url", "http://127.0.0.1:9/robot?key=x")
+    tab.click("保存")
+    channel = first(tab, "/notices/", "tbody a")
+    return [
+        *("/sources/", "/sources/new", "/sources/import", source, f"{source}/edit"),
+        *("/users/", "/users/new", person, "/account/"),
+        *("/notices/", "/notices/new", channel),
+    ]
+
+
+def _of_proofs(portal: Portal, tab: Tab, batch: str) -> list[str]:
+    site = portal.site
+    months = ("--from", "2024-01", "--to", "2024-01")
+    assert site.run("reconcile", "--source", SOURCE, *months, "--reread").code in (0, 1)
+    assert site.run("batch", "scan", batch, "--sample", "3").code == 0
+    tab.go(f"/batches/{batch}")
+    tab.click("文件下载")
+    fetched = tab.path
+    tab.go("/exports/new?kind=failures")
+    tab.page.locator("main form button.btn-primary").first.click()
+    export = tab.path
+    return [
+        *("/reconcile/", first(tab, "/reconcile/", "tbody a"), f"/batches/{batch}/scan"),
+        *("/packages/", fetched, "/exports/", export),
+        *(f"/exports/new?kind={kind}" for kind in ("batches", "audit")),
+    ]
 
 
 def first(tab: Tab, path: str, selector: str) -> str:

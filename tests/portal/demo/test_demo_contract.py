@@ -269,3 +269,11 @@ def test_unknown_paths_answer_in_json(client: FlaskClient) -> None:
 
     assert answer.status_code == 404
     assert answer.get_json()["errcode"] == "404"
+
+
+def test_organisations_and_document_types_can_be_listed(client: FlaskClient) -> None:
+    for name, code in (("organisations", "1001"), ("billTypes", "FYBX")):
+        for ask in (client.get, client.post):
+            rows = ask(f"/imgsys/migrate/v1/{name}").get_json()["data"]["rows"]
+            assert code in [row["code"] for row in rows]
+            assert all(row["name"] for row in rows)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from portal.errors import NotAllowed, NotFound
-from portal.models import Batch
+from portal.models import Batch, Priority
 from portal.services import batch_lists, batches, retrying
 from portal.services.batches import BatchScope
 from portal.statuses import ListingStatus, RunStatus
@@ -250,3 +250,16 @@ def test_an_unfinished_batch_is_found_as_it_is_now(scene: Scene, database_url: s
         scene.do(batches.pause, batch_id)
         assert batches.find_unfinished(session, scene.scope()) is seen
         assert seen.paused_by == BY
+
+
+def test_a_priority_is_changed_with_a_trace_until_the_end(scene: Scene) -> None:
+    batch_id = scene.add_batch(start=False)
+    assert scene.batch(batch_id).priority is Priority.NORMAL
+    for _ in range(2):  # the second time there is nothing to do
+        scene.do(batches.set_priority, batch_id, priority=Priority.HIGH)
+    assert scene.batch(batch_id).priority is Priority.HIGH
+    changes = scene.events(batch_id, "batch.priority")
+    assert [(event.old, event.new) for event in changes] == [("normal", "high")]
+    scene.do(batches.cancel, batch_id)
+    with pytest.raises(NotAllowed):
+        scene.do(batches.set_priority, batch_id, priority=Priority.LOW)

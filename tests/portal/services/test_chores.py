@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.ledger import Ledger
@@ -143,6 +144,21 @@ def test_a_clerk_that_leaves_frees_what_it_held(ledger: Ledger) -> None:
         chores.leave(session, "c1")
         assert chores.alive_hosts(session, now=START) == []
     assert claim(ledger, "c2") is not None
+
+
+def test_what_ended_long_ago_is_forgotten_but_for_the_last_of_its_kind(ledger: Ledger) -> None:
+    ids = []
+    for number, host in ((1, None), (2, None), (3, "h1"), (4, None)):
+        ids.append(ask(ledger, params={"n": number}, host=host))
+        held = claim(ledger, host=host or "h9")
+        assert held is not None
+        finish(ledger, held, {})
+    waiting = ask(ledger, params={"n": 5})
+    with ledger.write() as session:
+        chores.forget_old(session, now=START + timedelta(days=29))
+        assert set(session.scalars(select(Chore.id))) == {*ids, waiting}
+        chores.forget_old(session, now=START + timedelta(days=31))
+        assert set(session.scalars(select(Chore.id))) == {ids[2], waiting}
 
 
 def test_what_a_person_cancelled_is_not_finished(ledger: Ledger) -> None:

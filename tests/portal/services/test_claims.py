@@ -230,7 +230,7 @@ def test_only_due_work_is_offered(scene: Scene) -> None:
 
     def due() -> list[int]:
         with scene.ledger.read() as session:
-            return batches_with_due_work(session, scene.now, SHANGHAI)
+            return list(batches_with_due_work(session, scene.now, SHANGHAI))
 
     assert due() == [batch_id, unlisted]
     assert waiting not in due()

@@ -41,7 +41,7 @@ def notices(scene: Scene, action: str = "hold.open") -> int:
 
 def due(scene: Scene) -> list[int]:
     with scene.ledger.read() as session:
-        return batches_with_due_work(session, scene.now, SHANGHAI)
+        return list(batches_with_due_work(session, scene.now, SHANGHAI))
 
 
 def fail_until_held(scene: Scene, batch_id: int, code: str, at_once: int = 1) -> int:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import DateTime, Engine, String, create_engine, insert, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -53,6 +53,7 @@ def leaf(session: Session, place: Place) -> Leaf[Thing]:
     return paging.read(session, select(Thing), place, columns=COLUMNS, row_id=Thing.id)
 
 
+@settings(deadline=None)
 @given(
     ranks=st.lists(st.integers(-2, 2), max_size=14),
     sort=st.sampled_from(sorted(COLUMNS)),

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from portal.ledger import Ledger
 from portal.models import Hold, utc_now
 from portal.secret_box import SecretBox
-from portal.services import sources
+from portal.services import batches, fetches, sources
 from portal.services.clock_steps import draw_back
 from portal.services.offers import batches_with_due_work
+from portal.services.selection import Selection
 from portal.services.streaks import MOST_FAILURES
 from portal.statuses import ListingStatus, RunStatus
 from portal.sync.archive.local import LocalArchive
@@ -165,3 +166,31 @@ def test_a_month_does_not_wait_for_a_lease_that_a_lost_ledger_left(bench: Bench)
     bench.scene.now = max(bench.scene.now, utc_now())
     bench.work(batch_id)
     assert bench.scene.counts(batch_id) == (5, 5, 0, 0)
+
+
+def test_what_a_fetch_wants_of_a_waiting_batch_is_moved_and_nothing_besides(bench: Bench) -> None:
+    bench.add("2024-01", 6)
+    batch_id = bench.scene.add_batch()
+    bench.mover.look(batch_id)  # lists
+    bench.scene.do(batches.pause, batch_id)
+    assert not bench.is_due(batch_id)
+    wish = Selection(document_ids=(bench.scene.document("2024-01-002").id,))
+    with bench.scene.ledger.write() as session:
+        now = bench.scene.now
+        chore = fetches.ask(session, wish, permanent_too=False, by="周敏", now=now).id
+        fetches.want(
+            session,
+            batch_id,
+            wish,
+            chore_id=chore,
+            permanent_too=False,
+            zone=SHANGHAI,
+            by="周敏",
+            now=now,
+        )
+    bench.work(batch_id)
+    assert bench.scene.counts(batch_id) == (6, 1, 0, 0)
+    assert bench.scene.batch(batch_id).run_status is RunStatus.WAITING
+    assert bench.scene.document("2024-01-002").archived_at is not None
+    with bench.scene.ledger.read() as session:
+        assert fetches.counts(session, chore) == fetches.Counts(whole=1)

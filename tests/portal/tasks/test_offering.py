@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from portal.services import leases
+from portal.models import Priority
+from portal.services import batches, leases
 from portal.tasks.offering import offer
 from portal.tasks.queue import WorkQueue
 from tests.portal.fake_source import make_document
@@ -58,4 +59,53 @@ def test_nothing_due_nothing_told(scene: Scene, tmp_path: Path) -> None:
     queue = Told(tmp_path / "queue.db")
     busy(scene, "w1", None)
     assert offer(scene.ledger, queue, now=scene.now, zone=SHANGHAI) == 0
+    queue.close()
+
+
+def of_priority(scene: Scene, number: int, priority: Priority) -> int:
+    batch_id = scene.listed_batch([make_document(number)])
+    scene.do(batches.set_priority, batch_id, priority=priority)
+    return batch_id
+
+
+def test_idle_workers_turn_to_batches_of_higher_priority_first(
+    scene: Scene, tmp_path: Path
+) -> None:
+    words = (Priority.LOW, Priority.HIGH, Priority.NORMAL)
+    ids = {word: of_priority(scene, number, word) for number, word in enumerate(words)}
+    queue = Told(tmp_path / "queue.db")
+    for number in range(700):  # so many that chance changes little
+        busy(scene, f"w{number}", None)
+    offer(scene.ledger, queue, now=scene.now, zone=SHANGHAI)
+    told = Counter(queue.batches)
+    assert told[ids[Priority.HIGH]] > told[ids[Priority.NORMAL]] > told[ids[Priority.LOW]] > 0
+    queue.close()
+
+
+def test_a_single_worker_works_on_the_urgent_batch_and_sometimes_on_the_other(
+    scene: Scene, tmp_path: Path
+) -> None:
+    high = of_priority(scene, 1, Priority.HIGH)
+    low = of_priority(scene, 2, Priority.LOW)
+    queue = Told(tmp_path / "queue.db")
+    busy(scene, "w1", None)
+    for _ in range(400):
+        offer(scene.ledger, queue, now=scene.now, zone=SHANGHAI)
+    told = Counter(queue.batches)
+    assert told[high] > 2 * told[low] > 0
+    queue.close()
+
+
+def test_a_worker_that_is_busy_with_the_urgent_batch_does_not_leave_the_next_to_the_other(
+    scene: Scene, tmp_path: Path
+) -> None:
+    high = of_priority(scene, 1, Priority.HIGH)
+    low = of_priority(scene, 2, Priority.LOW)
+    queue = Told(tmp_path / "queue.db")
+    busy(scene, "w1", high)
+    busy(scene, "w2", None)
+    for _ in range(100):
+        offer(scene.ledger, queue, now=scene.now, zone=SHANGHAI)
+    told = Counter(queue.batches)
+    assert told[high] > told[low]
     queue.close()

@@ -22,7 +22,7 @@ def test_the_list_counts_and_names_the_states(scene: PageScene, operator: Visito
     assert list(rows) == [waiting, running, ended]
     assert rows[ended] == ["部分同步完成", "已结束", "3", "2", "1", "1"]
     assert rows[running][:2] == ["部分同步完成", "运行中"]
-    assert rows[waiting] == ["待同步", "待运行", "0", "0", "0", "0"]
+    assert rows[waiting] == ["待同步", "待运行 立即运行", "0", "0", "0", "0"]
 
 
 def test_the_list_comes_page_by_page(scene: PageScene, operator: Visitor) -> None:

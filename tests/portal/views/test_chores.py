@@ -48,6 +48,16 @@ def test_a_failure_says_why_and_what_to_do(scene: PageScene, operator: Visitor) 
     assert page.pollers == []
 
 
+def test_an_auditor_cancels_only_what_they_asked_for(scene: PageScene, auditor: Visitor) -> None:
+    with scene.portal.ledger.write() as session:
+        own = chores.ask(session, "test", by="auditor", now=utc_now(), subject="own").id
+    region = auditor.get(f"/chores/{own}", htmx=True)
+    form = region.form("/cancel")
+    foreign = ask(scene)
+    auditor.post(f"/chores/{foreign}/cancel", {"next": "/jobs/"}, status=403)
+    assert auditor.submit(form, {"next": "/jobs/"}).messages == ["已取消"]
+
+
 def test_operators_cancel_it_and_auditors_do_not(
     scene: PageScene, operator: Visitor, auditor: Visitor
 ) -> None:

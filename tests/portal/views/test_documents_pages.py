@@ -165,7 +165,8 @@ def test_a_document_that_failed_says_why_and_can_be_sent_again(
     assert not auditor.get(path).root.one(class_="cause").all("form")
     after = operator.submit(page.form(f"/retry/{number}"))
     assert after.messages == ["1 份单据重新同步"]
-    assert [row[2:5] for row in after.rows()] == [
+    log = after.root.one(id="log").one("tbody").all("tr")
+    assert [[cell.text for cell in row.all("td")][2:5] for row in log] == [
         ["状态变更", "失败", "待处理"],
         ["状态变更", "待处理", "失败"],
     ]
@@ -190,8 +191,8 @@ def test_what_does_not_exist_is_a_404_in_the_portals_look(
     ):
         assert operator.get(path, status=404).title.startswith("没有找到")
     operator.post("/documents/1/retry/MB20200101-0001", status=404)
-    auditor_sees = operator.get("/documents/1?file=999999")
-    assert "该单据还没有归档的文件" in auditor_sees.text
+    page = operator.get("/documents/1?file=999999")
+    assert "该单据还没有归档的文件" in page.text
 
 
 def test_earlier_versions_are_listed_and_can_be_downloaded(
@@ -214,3 +215,63 @@ def test_earlier_versions_are_listed_and_can_be_downloaded(
     auditor.get("/versions/files/99/download", status=404)
     auditor.speak_english()
     assert "described anew" in auditor.get(f"/documents/{document.id}").root.one(id="versions").text
+
+
+def test_what_an_ofd_says_of_itself_comes_by_itself(scene: PageScene, auditor: Visitor) -> None:
+    document = scene.archived(
+        Content("发票.xml", b"<a><InvoiceNumber>77</InvoiceNumber></a>", "xml")
+    )
+    page = auditor.get(f"/documents/{document.id}")
+    region = page.root.one(id="told")
+    assert region.get("hx-trigger") == "load"
+    part = auditor.get(region.get("hx-get"), htmx=True)
+    assert "发票号码77" in part.text.replace(" ", "")
+    assert auditor.get(region.get("hx-get")).title.startswith("发票.xml")
+    auditor.speak_english()
+    assert "Invoice number" in auditor.get(region.get("hx-get"), htmx=True).text
+    broken = scene.archived(Content("b.xml", b"<a", "xml"), image_no="FYBX90002")
+    part = auditor.get(f"/files/{scene.file(broken).id}/facts", htmx=True)
+    assert "Download" not in part.text
+    assert part.root.one(class_="told").text
+
+
+def test_a_batch_is_walked_through_under_its_filters(scene: PageScene, auditor: Visitor) -> None:
+    number = scene.ended("FILE_CORRUPT", "FILE_CORRUPT", "FILE_DIGEST_MISMATCH", synced=3)
+    for query, length in (
+        ("", 6),
+        ("?status=failed", 3),
+        ("?code=FILE_CORRUPT", 2),
+        ("?status=synced", 3),
+    ):
+        page = auditor.get(f"/batches/{number}/documents{query}")
+        wanted = [row[0] for row in page.rows()]
+        assert len(wanted) == length
+        here = page.root.one("tbody").all("a")[0].get("href")
+        walked = []
+        while here:
+            page = auditor.get(here)
+            walked.append(page.title.split()[1])
+            here = next((a.get("href") for a in page.root.all("a") if a.text == "下一份"), "")
+        assert walked == wanted
+        (back,) = [a.get("href") for a in page.root.all("a") if a.text == "返回列表"]
+        assert [row[0] for row in auditor.get(back).rows()] == wanted
+
+
+def test_a_list_that_does_not_hold_the_document_is_passed_over(
+    scene: PageScene, auditor: Visitor
+) -> None:
+    number = scene.ended("FILE_CORRUPT")
+    for name in ("archive", "MB20200101-0001", "%00", "x" * 500, f"{number}&status=nonsense"):
+        assert auditor.get(f"/documents/1?list={name}&sort=amount&month=x").title
+
+
+def test_its_passages_and_its_files_are_told(scene: PageScene, auditor: Visitor) -> None:
+    number = scene.ended("FILE_CORRUPT")
+    failed_id = auditor.get(f"/batches/{number}/documents?status=failed").root.one("tbody")
+    page = auditor.get(failed_id.all("a")[0].get("href"))
+    (row,) = [cells for cells in page.rows() if cells[0] == number]
+    assert row[1] == "失败"
+    facts = page.root.one(id="files").text
+    assert "出错" in facts
+    assert "处理措施" in facts
+    assert "0 / 1" in facts

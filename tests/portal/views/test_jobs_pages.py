@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
+import pytest
 from flask import Flask
 
 from executor.models import ExecutorRegistration, ExecutorRun
@@ -20,8 +22,8 @@ def test_runs_are_listed_newest_first(app: Flask, scene: PageScene, auditor: Vis
     scene.perform(app, refused)
     queued = scene.job_run(app, 13)
     rows = auditor.get("/jobs/").rows()
-    assert [(row[0], row[4]) for row in rows] == [("13", "排队"), ("12", "失败"), ("11", "成功")]
-    assert rows[2][3] == '{"wait": false}'
+    assert [(row[0], row[3]) for row in rows] == [("13", "排队"), ("12", "失败"), ("11", "成功")]
+    assert rows[2][8] == '{"wait": false}'
     assert rows[1][7].startswith("500")
     assert {f"/jobs/{run}" for run in (done, refused, queued)} <= auditor.get("/jobs/").links
 
@@ -37,25 +39,54 @@ def test_runs_come_page_by_page(app: Flask, scene: PageScene, auditor: Visitor) 
     for log_id in range(1, 52):
         scene.job_run(app, log_id)
     first = auditor.get("/jobs/")
-    (older,) = [link for link in first.links if "before=" in link]
+    (older,) = [link for link in first.links if "after=" in link]
     assert [row[0] for row in first.rows()] == [str(n) for n in range(51, 1, -1)]
-    assert [row[0] for row in auditor.get(older).rows()] == ["1"]
-    assert "没有更早的执行" in auditor.get("/jobs/?before=1").text
+    second = auditor.get(older)
+    assert [row[0] for row in second.rows()] == ["1"]
+    region = second.root.one(id="jobs-rows")
+    assert [row[0] for row in auditor.get(region.get("hx-get"), htmx=True).rows()] == ["1"]
 
 
-def test_the_live_part_is_the_one_the_page_shows(
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("status=failed", ["12"]),
+        ("status=queued&handler=DataSyncTask", ["13"]),
+        ("handler=Nobody", []),
+        ("job_id=11&log_id=11", ["11"]),
+        ("log_id=nonsense", []),
+        ("first=2026-01-01&last=2100-01-01", ["13", "12", "11"]),
+        ("last=2026-01-01", []),
+        ("sort=id", ["11", "12", "13"]),
+        ("status=nonsense&first=nonsense&_external=1&endpoint=x&%ff", ["13", "12", "11"]),
+    ],
+)
+def test_runs_are_filtered_and_stay_so_when_they_refresh(
+    app: Flask, scene: PageScene, auditor: Visitor, query: str, shown: list[str]
+) -> None:
+    scene.perform(app, scene.job_run(app, 11, params='{"wait": false}'))
+    scene.perform(app, scene.job_run(app, 12, params="nonsense"))
+    scene.job_run(app, 13)
+    page = auditor.get(f"/jobs/?{query}")
+    region = page.root.one(id="jobs-rows")
+    for seen in (page, auditor.get(region.get("hx-get"), htmx=True)):
+        assert [row[0] for row in seen.rows() if len(row) > 1] == shown
+        assert ("没有符合条件的执行" in seen.text) == (not shown)
+
+
+def test_the_live_parts_are_the_ones_the_page_shows(
     app: Flask, scene: PageScene, operator: Visitor
 ) -> None:
     done = scene.job_run(app, 11, params='{"wait": false}')
     scene.perform(app, done)
     page = operator.get("/jobs/")
-    (region,) = page.pollers
-    assert region is page.root.one(id="jobs-live")
-    poll = operator.get(region.get("hx-get"), htmx=True)
-    assert poll.root.one(id="jobs-live").shape() == region.shape()
+    assert [region.get("id") for region in page.pollers] == ["jobs-live", "jobs-rows"]
+    for region in page.pollers:
+        poll = operator.get(region.get("hx-get"), htmx=True)
+        assert poll.root.one(id=region.get("id")).shape() == region.shape()
     scene.job_run(app, 12)
-    assert len(operator.get(region.get("hx-get"), htmx=True).rows()) == 2
-    assert operator.get("/jobs/?before=1").pollers == []
+    (_live, rows) = page.pollers
+    assert len(operator.get(rows.get("hx-get"), htmx=True).rows()) == 2
 
 
 def test_every_admin_shows_what_it_last_said(
@@ -80,11 +111,11 @@ def test_every_admin_shows_what_it_last_said(
             )
     text = auditor.get("/jobs/").text
     for words in (
-        "http://good 已注册",
-        "未注册 code 500, The access token is wrong.",
-        "http://old 已过期",
+        "http://good 已注册 WHEN 200",
+        "http://bad 未注册 WHEN code 500, The access token is wrong.",
+        "http://old 已过期 WHEN 代理进程可能没有运行",
     ):
-        assert words in " ".join(text.split())
+        assert words in re.sub(r"\d{4}-\S+ \S+", "WHEN", " ".join(text.split()))
     figures = auditor.raw("/metrics").text
     assert 'xxl_job_registered{admin="http://good"} 1\n' in figures
     assert 'xxl_job_registered{admin="http://bad"} 0\n' in figures
@@ -108,6 +139,9 @@ def test_a_result_is_sent_again_on_request(
         due_at = session.get_one(ExecutorRun, run).next_delivery_at
         assert due_at is not None
         assert due_at <= utc_now()
+    trail = auditor.get("/audit/").rows()[0]
+    assert (trail[1], trail[2]) == ("operator", "重新回调")
+    assert "日志编号 11" in trail[6]
     assert "send-again" not in str(auditor.get(f"/jobs/{run}").links)
     auditor.post(f"/jobs/{run}/send-again", status=403)
 
@@ -154,7 +188,7 @@ def test_a_run_that_waits_for_its_batches_is_not_ended(
     page = auditor.get(f"/jobs/{run}")
     assert len(page.pollers) == 1
     assert number in page.root.one(class_="log").text
-    assert auditor.get("/jobs/").rows()[0][4] == "等待批次"
+    assert auditor.get("/jobs/").rows()[0][3] == "等待批次"
     assert "运行中" in auditor.get(f"/batches/{number}").text
 
 

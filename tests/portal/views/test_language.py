@@ -14,7 +14,13 @@ from flask import Flask
 
 import portal
 from portal.access import ACCESS
+from portal.models import utc_now
+from portal.services import exports, fetches
+from portal.services.export_kinds import KINDS
+from portal.services.selection import Selection
 from portal.services.source_check import Finding
+from portal.sync.archive.local import LocalArchive
+from tests.portal.services.reconcile_scene import Proving
 from tests.portal.views.page_rules import CHINESE
 from tests.portal.views.page_scene import Content, PageScene
 from tests.portal.views.visitor import Visitor
@@ -28,6 +34,8 @@ METHODS = [
     ("**/templates/**.svg", "jinja2"),
 ]
 KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
+
+_PARTS = ("live", "progress", "rows", "tail", "outcome")
 
 
 def texts_in_use() -> set[str]:
@@ -86,16 +94,35 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     unmet = Finding("reach", "failed", "连不上", "no way", "修好", "mend it", "SRC_TLS", 0.5)
     preflight = scene.preflight(unmet)
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
-    tabs = ("", "/failures", "/documents", "/log", "/documents?status=skipped")
+    with scene.portal.ledger.write() as session:
+        wish = Selection(batch_nos=(batches[-1],))
+        chore = fetches.ask(session, wish, permanent_too=False, by="operator", now=utc_now())
+        export = exports.ask(
+            session, "failures", format_="csv", language="zh", filters={}, by="admin", now=utc_now()
+        )
+        mine = (f"/packages/{chore.id}", f"/exports/{export.id}")
+    kinds = [f"/exports/new?kind={name}" for name in KINDS]
+    reconciled = (
+        Proving(scene.ledger_scene, LocalArchive(scene.portal.settings.archive_path)).reconcile().id
+    )
+    tabs = ("", "/failures", "/scan", "/documents", "/log", "/documents?status=skipped")
     return [
-        *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new", "/jobs/"),
+        *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new"),
+        *("/packages/", "/exports/", *kinds, *mine),
+        *("/jobs/", "/jobs/?status=killed"),
         *("/notices/", "/notices/new", f"/notices/{scene.notice_channel()}"),
         *("/batches/?org=none", "/months/", "/months/?first=2999-01", "/months/?after=1~1999-01"),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
         *("/sources/", "/sources/new", "/sources/import", f"/sources/{source}"),
         *(f"/sources/{source}/edit", "/users/", "/users/new", f"/users/{user}", "/account/"),
         *("/preflight/", f"/preflight/runs/{preflight}"),
+        *("/archive/", "/archive/?sort=amount", "/archive/totals", "/archive/source"),
+        *("/find", "/find?q=FYBX", "/find?q=nothing"),
+        f"/files/{scene.file(document).id}/facts",
         *(f"/jobs/{run}" for run in (done, queued)),
+        *(f"/reconcile/{place}" for place in ("", reconciled, f"{reconciled}/cells")),
+        f"/reconcile/{reconciled}/documents",
+        f"/reconcile/{reconciled}/documents?part=archived&month=2024-01",
         *(f"/batches/{number}{tab}" for number in batches for tab in tabs),
         *(f"/documents/{number}" for number in (document.id, document.id + 1, document.id + 2)),
     ]
@@ -124,10 +151,14 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     adapter = app.url_map.bind("localhost")
     looked_at = {adapter.match(path.split("?")[0], "GET")[0] for path in everything}
     gettable = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
-    parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in ("live", "progress", "tail")}
-    downloads = {"documents.download", "documents.download_version"}
+    parts = {name for name in ACCESS if name.rsplit(".", 1)[-1] in _PARTS}
+    downloads = {
+        *("documents.download", "documents.download_version"),
+        *("exports.download", "exports.companion"),
+    }
     health = {"health.healthz", "health.readyz", "health.metrics"}
     files = {"static", "documents.picture", *downloads, *health}
+    parts |= {"batches.preview_live", "batches.catalogue_read"}
     assert gettable - looked_at == parts | files
 
 

@@ -133,26 +133,36 @@ def test_days_that_are_none_are_refused(scene: PageScene, operator: Visitor) -> 
     assert events(scene, "preflight.run") == []
 
 
+def confirmation(visitor: Visitor) -> Page:
+    """The second step of a new batch."""
+    return visitor.submit(visitor.get("/batches/new").form("/batches/new"), BATCH, status=200)
+
+
+def create(visitor: Visitor, page: Page, *, status: int = 303, **fields: str) -> Page:
+    return visitor.submit(page.form("/batches/new"), {"do": "create", **fields}, status=status)
+
+
 def test_a_failing_item_stops_a_new_batch(scene: PageScene, operator: Visitor) -> None:
     checked(scene, "failed", "SRC_TLS")
-    form = operator.get("/batches/new").form("/batches/new")
-    page = operator.submit(form, BATCH, status=422)
-    gate = page.root.one(id="gate").text
-    assert "alpha" in gate
-    assert "files:443 的结果" in gate
-    assert "找网络管理员" in gate
+    page = confirmation(operator)
+    for text in ("alpha", "files:443 的结果", "找网络管理员", "只有管理员"):
+        assert text in page.root.one(id="gate").text
     assert not page.root.all("input", name="override_reason")
+    buttons = [node for node in page.root.all("button") if node.get("value") in ("create", "run")]
+    assert len(buttons) == 2
+    assert all("disabled" in button.attributes for button in buttons)
+    page = create(operator, page, status=422)
+    assert "files:443 的结果" in page.root.one(id="gate").text
     assert page.value("date_from") == "2024-01-15"
-    typed = {**BATCH, "override_reason": "让我来"}
-    page = operator.submit(page.form("/batches/new"), typed, status=422)
-    assert "只有管理员" in page.text
+    page = create(operator, page, override_reason="让我来", status=422)
     assert scene.numbers() == []
+    assert events(scene, "preflight.override") == []
 
 
 def test_an_admin_overrides_with_a_reason(scene: PageScene, admin: Visitor) -> None:
     checked(scene, "failed", "SRC_TLS")
-    page = admin.submit(admin.get("/batches/new").form("/batches/new"), BATCH, status=422)
-    made = admin.submit(page.form("/batches/new"), {"override_reason": "证书今晚更换"})
+    page = create(admin, confirmation(admin), status=422)
+    made = create(admin, page, override_reason="证书今晚更换")
     (number,) = scene.numbers()
     assert made.path.endswith(number)
     (event,) = events(scene, "preflight.override")
@@ -162,12 +172,18 @@ def test_an_admin_overrides_with_a_reason(scene: PageScene, admin: Visitor) -> N
     assert "证书今晚更换" in log
 
 
-@pytest.mark.parametrize("state", ["ok", "warning"])
-def test_what_does_not_fail_stops_nothing(
-    scene: PageScene, operator: Visitor, state: State
+@pytest.mark.parametrize(
+    ("state", "words"), [(None, "还没有检查过前提"), ("ok", "人工确认"), ("warning", "需要注意")]
+)
+def test_what_does_not_fail_only_warns(
+    scene: PageScene, operator: Visitor, state: State | None, words: str
 ) -> None:
-    checked(scene, state)
-    operator.submit(operator.get("/batches/new").form("/batches/new"), BATCH)
+    if state is not None:
+        checked(scene, state)
+    page = confirmation(operator)
+    assert words in page.root.one(id="gate").text
+    assert f"/preflight/?source={scene.ledger_scene.source_id}" in page.links
+    create(operator, page)
     assert len(scene.numbers()) == 1
 
 
@@ -177,8 +193,7 @@ def test_it_is_all_there_in_english(scene: PageScene, admin: Visitor) -> None:
     page = admin.get("/preflight/")
     assert "files:443 it was" in page.text
     assert "Ask for a route" in page.text
-    refused = admin.submit(admin.get("/batches/new").form("/batches/new"), BATCH, status=422)
-    assert "files:443 it was" in refused.root.one(id="gate").text
+    assert "files:443 it was" in confirmation(admin).root.one(id="gate").text
     tick = next(form for form in page.root.all("form") if form.get("action").endswith("/tick"))
     admin.submit(tick, {"remark": "8.0"})
     admin.get(next(link for link in sorted(page.links) if "/preflight/runs/" in link))

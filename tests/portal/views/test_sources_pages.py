@@ -38,6 +38,8 @@ FINE: dict[str, str | list[str]] = {
     "max_mb": "1.5",
     "min_short_side": "200",
     "max_pages": "",
+    "min_dpi": "150",
+    "required": ["applicant"],
 }
 NEW = "/sources/new"
 
@@ -72,7 +74,13 @@ def test_the_form_sets_all_that_the_command_sets(scene: PageScene, admin: Visito
     assert (form.rate_cap, form.concurrency_cap, form.bandwidth_cap) == (2.5, 7, 5_000_000)
     assert form.windows == ("1-5 20:00-07:00", "6,7 00:00-24:00")
     assert form.profile == {"page_size": 20}
-    assert form.rules == {"cover": ["jpeg", "png"], "max_bytes": 1_572_864, "min_short_side": 200}
+    assert form.rules == {
+        "cover": ["jpeg", "png"],
+        "max_bytes": 1_572_864,
+        "min_dpi": 150,
+        "min_short_side": 200,
+        "required": ["applicant"],
+    }
 
 
 def test_saved_untouched_nothing_changes(scene: PageScene, admin: Visitor) -> None:
@@ -141,6 +149,7 @@ WRONG = [
     ("max_mb", "0", "须为大于 0 的数"),
     ("max_mb", "1e999999", "须为大于 0 的数"),
     ("max_pages", "-1", "须为不小于 1 的整数"),
+    ("min_dpi", "-1", "须为不小于 0 的整数"),
 ]
 
 
@@ -151,12 +160,13 @@ def test_what_is_wrong_is_said_at_its_field_and_the_rest_stays(
     page = admin.submit(admin.get(NEW).form(NEW), {**FINE, name: value}, status=422)
     assert said in page.error_at(name)
     for other, typed in FINE.items():
-        if other in ("client_secret", "proxy_login", "cover"):
+        if other in ("client_secret", "proxy_login", "cover", "required"):
             continue
         expected = value if other == name else str(typed)
         assert page.value(other).split() == expected.split(), other
-    boxes = page.root.all("input", name="cover")
-    assert [box.get("value") for box in boxes if "checked" in box.attributes] == FINE["cover"]
+    for many in ("cover", "required"):
+        boxes = page.root.all("input", name=many)
+        assert [box.get("value") for box in boxes if "checked" in box.attributes] == FINE[many]
     with scene.portal.ledger.read() as session:
         assert [source.name for source in sources.all_sources(session)] == ["影像系统"]
 

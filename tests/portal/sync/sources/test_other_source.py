@@ -22,7 +22,7 @@ from portal.sync.one_file import fetch_one
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.piaozone import PiaozoneSource
 from portal.sync.sources.profile import ConnectorProfile
-from portal.sync.sources.rows import Scope, SourceFile
+from portal.sync.sources.rows import Named, Scope, SourceFile
 from tests.other_source import APP_KEY, APP_SECRET, DOCUMENTS, OtherSource, PictureHost
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "zh" / "连接配置示例.json"
@@ -89,13 +89,20 @@ def test_every_page_is_read_by_row_offset(opened: Opened, other: OtherSource) ->
     assert len(other.tickets) == 1
 
 
+def test_its_organisations_and_document_types_are_listed(opened: Opened) -> None:
+    source, _ = opened()
+    assert source.organisations() == (Named("u0", "上海分公司"), Named("u9", ""))
+    assert source.bill_types() == (Named("k0", "差旅"),)
+
+
 def test_the_count_and_its_groups(opened: Opened) -> None:
     source, _ = opened()
     count = source.count(replace(YEAR, org_codes=("u1", "u9"), bill_type_codes=("k1",)))
     assert (count.documents, count.files) == (4, 12)
     assert {(group.org_code, group.bill_type_code) for group in count.groups} == {("u1", "k1")}
     assert sum(group.documents for group in count.groups) == 4
-    assert count.bytes == sum(group.bytes for group in count.groups) > 0
+    assert count.bytes == sum(group.bytes or 0 for group in count.groups)
+    assert count.bytes
     amount = sum((group.amount or Decimal(0) for group in count.groups), Decimal(0))
     assert amount == Decimal("42.00")
 

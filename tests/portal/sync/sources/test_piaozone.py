@@ -386,3 +386,31 @@ def test_a_token_call_that_drips_ends_too(server: SourceServer, connect: Connect
     error = failure(source.token)
     assert (error.code, error.params) == ("SRC_TIMEOUT", {"seconds": "0.8"})
     server.closing.set()
+
+
+def test_a_source_that_counts_no_files_is_believed(
+    server: SourceServer, connect: Connect, scope: Scope
+) -> None:
+    group = {"month": "2024-01", "orgCode": "1", "billTypeCode": "T", "documents": 4}
+    server.reply(COUNT, {"documents": 4, "groups": [group]})
+    profile = ConnectorProfile.from_mapping({"count": {"files": "", "bytes": ""}})
+    count = connect(profile=profile).count(scope)
+    assert (count.documents, count.files, count.bytes) == (4, None, None)
+    assert (count.groups[0].files, count.groups[0].bytes) == (None, None)
+
+
+def test_lists_the_profile_does_not_name_are_not_asked_for(
+    server: SourceServer, connect: Connect
+) -> None:
+    source = connect()
+    assert (source.organisations(), source.bill_types()) == (None, None)
+    assert server.calls(TOKEN) == []
+
+
+@pytest.mark.parametrize("rows", [None, "x", [5], [{"name": "no code"}], [{"code": ""}]])
+def test_a_list_that_makes_no_sense_is_refused(
+    server: SourceServer, connect: Connect, rows: object
+) -> None:
+    server.reply("/orgs", {"rows": rows})
+    profile = ConnectorProfile.from_mapping({"paths": {"organisations": "/orgs"}})
+    assert failure(connect(profile=profile).organisations).code == "SRC_BAD_ANSWER"

@@ -38,6 +38,7 @@ def test_overrides_survive_json_and_change_only_what_they_name() -> None:
         ({"token_passing": "body"}, "token_passing"),
         ({"paths": {"file": "/files"}}, "paths.file: must contain"),
         ({"paths": {"count": "count"}}, "paths.count: must begin"),
+        ({"paths": {"organisations": "orgs"}}, "paths.organisations: must begin"),
         ({"query_method": "PUT"}, "query_method: must be one of POST, GET"),
         ({"time_format": "epoch"}, "time_format: must be one of iso, local"),
         ({"token": {"source_value": "99"}}, "token.source_value: must be a whole number"),

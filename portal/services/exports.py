@@ -1,0 +1,129 @@
+"""导出: asking for one, finding it again, and removing its file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.errors import NotAllowed, NotFound
+from portal.models import Export
+from portal.services import audit, chores, paging
+from portal.services.export_kinds import FORMATS, KINDS
+from portal.services.export_making import Made
+from portal.services.export_tables import Kind
+from portal.services.paging import Leaf, Place
+
+CHORE = "export"
+#: How long a file is kept.
+KEPT = timedelta(days=180)
+
+
+def kind_of(name: str) -> Kind:
+    """
+    :raises NotFound: when there is no such kind of export
+    """
+    if name not in KINDS:
+        raise NotFound(f"没有这种导出 {name}", f"there is no such export: {name}")
+    return KINDS[name]
+
+
+def ask(
+    session: Session,
+    kind: str,
+    *,
+    format_: str,
+    language: str,
+    filters: Mapping[str, Sequence[str]],
+    by: str,
+    now: datetime,
+) -> Export:
+    """Ask for an export, to be made by a clerk; an equal one just asked for is not made twice.
+
+    :raises NotFound: when there is no such kind
+    :raises NotAllowed: for a format that makes no sense
+    """
+    known = known_filters(kind_of(kind), filters)
+    if format_ not in FORMATS:
+        raise NotAllowed(f"没有这种格式 {format_}", f"there is no such format: {format_}")
+    params = {"kind": kind, "format": format_, "language": language, "filters": known}
+    chore = chores.ask(session, CHORE, by=by, now=now, subject=f"export:{by}", params=params)
+    same = session.scalar(select(Export).where(Export.chore_id == chore.id))
+    if same is not None:
+        return same
+    export = Export(**params, asked_by=by, asked_at=now, chore_id=chore.id)
+    session.add(export)
+    session.flush()
+    told = {"export": export.id, "kind": kind, "format": format_, "filters": known}
+    audit.record(session, "export.ask", by=by, at=now, detail=told)
+    return export
+
+
+def known_filters(kind: Kind, filters: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The filters that a kind knows, of those given."""
+    return {name: [*filters[name]] for name in kind.filters if filters.get(name)}
+
+
+def folder_of(home: Path) -> Path:
+    """Where the files are kept; every web process and every clerk must see the same one."""
+    folder = home / "exports"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def find(session: Session, export_id: int) -> Export:
+    """
+    :raises NotFound: when there is none
+    """
+    export = session.get(Export, export_id)
+    if export is None:
+        raise NotFound("没有这个导出", "there is no such export")
+    return export
+
+
+def of_chore(session: Session, chore_id: int) -> Export:
+    """The export a chore is to make."""
+    return session.scalars(select(Export).where(Export.chore_id == chore_id)).one()
+
+
+def page(session: Session, place: Place) -> Leaf[Export]:
+    """Exports at a place of their list, which is sorted by ``id``."""
+    return paging.read(session, select(Export), place, columns={"id": Export.id}, row_id=Export.id)
+
+
+def note_made(session: Session, export: Export, made: Made, *, by: str, now: datetime) -> None:
+    """Keep what came of it."""
+    for name, value in asdict(made).items():
+        setattr(export, name, value)
+    export.made_at = now
+    told = {"export": export.id, "rows": made.rows, "bytes": made.bytes, "sha256": made.sha256}
+    audit.record(session, "export.make", by=by, at=now, detail=told)
+
+
+def remove(session: Session, export: Export, folder: Path, *, by: str, now: datetime) -> None:
+    """Delete its file; what it was, and its digest, stay.
+
+    :raises NotAllowed: when it has no file
+    """
+    if not export.is_kept:
+        raise NotAllowed("该导出没有文件", "the export has no file")
+    export.removed_at = now
+    export.removed_by = by
+    detail = {"export": export.id, "sha256": export.sha256}
+    audit.record(session, "export.remove", by=by, at=now, detail=detail)
+    (folder / str(export.file)).unlink(missing_ok=True)
+
+
+def remove_old(session: Session, folder: Path, *, by: str, now: datetime) -> int:
+    """Delete the files that were kept long enough; how many."""
+    query = select(Export).where(
+        Export.file.is_not(None), Export.removed_at.is_(None), Export.made_at < now - KEPT
+    )
+    old = session.scalars(query).all()
+    for export in old:
+        remove(session, export, folder, by=by, now=now)
+    return len(old)

@@ -1,0 +1,183 @@
+"""导出: asking for one, its progress, its file."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.datastructures import MultiDict
+
+from portal.errors import NotAllowed, NotFound
+from portal.formatting import AUDIT_ACTIONS, audit_action, moment
+from portal.language import language
+from portal.models import Export, utc_now
+from portal.runtime import current_portal
+from portal.services import audit, chores, exports
+from portal.services.export_kinds import FORMATS, KINDS
+from portal.services.export_making import check, companion_text
+from portal.services.export_tables import Wanted
+from portal.statuses import ItemStatus, label
+from portal.views.ids import ID
+from portal.views.lists import asked
+
+bp = Blueprint("exports", __name__, url_prefix="/exports")
+_SEPARATORS = re.compile(r"[\s,，;；、]+")
+_TYPES = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv",
+    "jsonl": "application/jsonl",
+}
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    """What can be exported, and what was."""
+    wish = asked(sorts=("id",), default="-id")
+    with current_portal().ledger.read() as session:
+        leaf = exports.page(session, wish.place)
+        states = chores.statuses(session, [row.chore_id for row in leaf.rows if row.chore_id])
+    return render_template(
+        "exports/index.html", kinds=KINDS.values(), leaf=leaf, states=states, asked=wish
+    )
+
+
+@bp.get("/new")
+def new() -> ResponseReturnValue:
+    """The form for one ``kind``, filled with the filters that stand in the address."""
+    return _form(request.args)
+
+
+@bp.post("/new")
+def create() -> ResponseReturnValue:
+    """Ask for it; 422 with the form and the reason when something is wrong."""
+    portal = current_portal()
+    form = request.form
+    kind = exports.kind_of(form.get("kind", ""))
+    filters = _filters(form)
+    try:
+        with portal.ledger.read() as session:
+            known = exports.known_filters(kind, filters)
+            check(session, kind, Wanted.of(known, portal.settings.timezone))
+        with portal.ledger.write() as session:
+            export_id = exports.ask(
+                session,
+                kind.name,
+                format_=form.get("format", ""),
+                language=language(),
+                filters=filters,
+                by=current_user.name,
+                now=utc_now(),
+            ).id
+    except NotAllowed as error:
+        flash(error.text(language()), "danger")
+        return _form(form), 422
+    return redirect(url_for("exports.show", export_id=export_id), code=303)
+
+
+@bp.get(f"/<{ID}:export_id>")
+def show(export_id: int) -> ResponseReturnValue:
+    """One export: its progress, then its file."""
+    return render_template("exports/show.html", **_export(export_id))
+
+
+@bp.get(f"/<{ID}:export_id>/outcome")
+def outcome(export_id: int) -> ResponseReturnValue:
+    """What came of it, to take the place of its progress."""
+    return render_template("exports/_outcome.html", **_export(export_id))
+
+
+@bp.get(f"/<{ID}:export_id>/download")
+def download(export_id: int) -> ResponseReturnValue:
+    """The file."""
+    portal = current_portal()
+    with portal.ledger.write() as session:
+        export = exports.find(session, export_id)
+        path = exports.folder_of(portal.settings.home) / str(export.file)
+        if not export.is_kept or not path.is_file():
+            raise NotFound("该导出没有文件", "the export has no file")
+        detail = {"export": export.id, "sha256": export.sha256}
+        audit.record(session, "export.download", by=current_user.name, at=utc_now(), detail=detail)
+        name, format_ = _file_name(export), export.format
+    return send_file(path, _TYPES[format_], as_attachment=True, download_name=name, max_age=0)
+
+
+@bp.get(f"/<{ID}:export_id>/companion")
+def companion(export_id: int) -> ResponseReturnValue:
+    """What the file is, with its digest and the trail's anchor, as a text to be kept beside it."""
+    with current_portal().ledger.read() as session:
+        export = exports.find(session, export_id)
+    if export.made_at is None:
+        raise NotFound("该导出没有文件", "the export has no file")
+    response = Response(
+        companion_text(export, _file_name(export), moment(export.as_of)), mimetype="text/plain"
+    )
+    name = f"export-{export.id}.txt"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@bp.post(f"/<{ID}:export_id>/remove")
+def remove(export_id: int) -> ResponseReturnValue:
+    """Delete the file; the row stays."""
+    portal = current_portal()
+    try:
+        with portal.ledger.write() as session:
+            exports.remove(
+                session,
+                exports.find(session, export_id),
+                exports.folder_of(portal.settings.home),
+                by=current_user.name,
+                now=utc_now(),
+            )
+    except NotAllowed as error:
+        flash(error.text(language()), "danger")
+    else:
+        flash(_("导出文件已删除"), "success")
+    return redirect(url_for("exports.index"), code=303)
+
+
+def _form(values: MultiDict[str, str]) -> str:
+    """The form with these values in it."""
+    kind = exports.kind_of(values.get("kind", "batches"))
+    filters = _filters(values)
+    return render_template(
+        "exports/new.html",
+        kind=kind,
+        filters={name: " ".join(filters.get(name, ())) for name in kind.filters},
+        formats=FORMATS,
+        chosen=values.get("format", FORMATS[0]),
+        statuses=[(one.value, label(one, language())) for one in ItemStatus],
+        actions=[(one, audit_action(one)) for one in AUDIT_ACTIONS],
+    )
+
+
+def _filters(values: MultiDict[str, str]) -> dict[str, list[str]]:
+    """Every filter in an address or a form; several batches may stand in one field."""
+    found = {
+        name: [text for value in values.getlist(name) if (text := value.strip())] for name in values
+    }
+    numbers = [one for text in found.get("batch_no", ()) for one in _SEPARATORS.split(text) if one]
+    return {**found, "batch_no": numbers}
+
+
+def _export(export_id: int) -> dict[str, Any]:
+    with current_portal().ledger.read() as session:
+        export = exports.find(session, export_id)
+        chore = chores.find(session, export.chore_id) if export.chore_id else None
+    return {
+        "export": export,
+        "chore": chore,
+        "kind": KINDS.get(export.kind),
+        "then": url_for("exports.outcome", export_id=export_id),
+    }
+
+
+def _file_name(export: Export) -> str:
+    """The name it is saved under."""
+    kind = KINDS.get(export.kind)
+    title = kind.title(export.language) if kind is not None else export.kind
+    return f"{title}_{export.id}.{export.format}"
