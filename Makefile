@@ -44,9 +44,10 @@ fix: $(VENV)/.dev ## 自动修正格式 Format and mend what can be mended
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(VENV)/.ready ## 比较取文件的客户端，测封存与执行器 Compare ways of fetching files, measure the sealed trail and the executor
+bench: $(VENV)/.ready ## 测取文件、封存、页面与执行器 Measure fetching, the sealed trail, pages and the executor
 	@$(BIN)/python benchmarks/fetch_clients.py
 	@$(BIN)/python benchmarks/audit_trail.py
+	@$(BIN)/python benchmarks/portal.py --documents 100000
 	@$(BIN)/python -m benchmarks.executor $(if $(PYXXL_PYTHON),--pyxxl-python $(PYXXL_PYTHON))
 
 $(VENV)/.venv-made:

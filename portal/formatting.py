@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined
 
 from portal.errors import action, reason
 from portal.language import language
-from portal.models import Overlap, Priority, Role, utc_now
+from portal.models import Overlap, Priority, Role, RunOutcome, utc_now
 from portal.models.overlap import overlap_label
 from portal.models.priority import PRIORITY_LABELS, priority_label
 from portal.notify.kinds import ChannelKind, NoticeEvent
@@ -78,6 +78,24 @@ _RUNS = {
     "failed": ("失败", "failed"),
     "timed_out": ("超时", "timed out"),
     "killed": ("已终止", "killed"),
+}
+_OUTCOMES = {
+    RunOutcome.ENDED: ("正常结束", "ended"),
+    RunOutcome.PAUSED: ("被暂停", "paused"),
+    RunOutcome.GIVEN_BACK: ("退回待运行", "given back"),
+    RunOutcome.CANCELLED: ("被取消", "cancelled"),
+}
+_NARROWED = {
+    "month": ("月份", "month"),
+    "code": ("错误码", "error code"),
+    "selected": ("勾选的单据", "chosen documents:"),
+    "org": ("组织", "organisation"),
+    "type": ("单据类型", "document type"),
+    "image_no": ("影像编号", "image number"),
+    "bill_no": ("单据编号", "document number"),
+    "applicant": ("提单人", "submitter"),
+    "first": ("采集起始", "collected from"),
+    "last": ("采集截止", "collected to"),
 }
 AUDIT_ACTIONS = {
     "batch.create": ("新增批次", "created"),
@@ -162,6 +180,7 @@ _DETAILS = {
     "month": ("月份", "month"),
     "documents": ("单据", "documents"),
     "listings": ("重新清点的月份", "months listed again"),
+    "narrowed": ("只限", "only"),
     "total": ("总数", "total"),
     "done": ("已同步", "synced"),
     "failed": ("失败", "failed"),
@@ -294,6 +313,10 @@ def init_app(app: Flask) -> None:
         age=age,
         channel_kind=lambda kind: CHANNEL_KINDS[kind][language() != "zh"],
         news=lambda event: NEWS_WORDS[NoticeEvent(event)][language() != "zh"],
+        speed=speed,
+        duration=duration,
+        run_outcome=run_outcome,
+        narrowed=narrowed,
     )
     app.jinja_env.globals.update(reason=_reason, action=_action, language=language)
     app.jinja_env.undefined = StrictUndefined
@@ -355,6 +378,43 @@ def size(value: int | None) -> str:
 def money(value: Decimal | None) -> str:
     """An amount with its cents, ``12,345.60``, or a dash for none."""
     return "—" if value is None else f"{value:,.2f}"
+
+
+def speed(value: float | None) -> str:
+    """So many a second with three digits at most: ``0.52``, ``17.4``, ``1,240``."""
+    if value is None:
+        return "—"
+    if value >= 100 or not value:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """A stretch of time as people say it: ``3 小时 12 分``; under a minute ``不到 1 分钟``."""
+    zh = language() == "zh"
+    minutes = int(seconds / 60 + 0.5)
+    if not minutes:
+        return "不到 1 分钟" if zh else "under a minute"
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    amounts = ((days, " 天", " d"), (hours, " 小时", " h"), (minutes, " 分", " min"))
+    # Beside days nobody wants minutes.
+    said = [
+        f"{number}{(zh_unit, en_unit)[not zh]}" for number, zh_unit, en_unit in amounts if number
+    ]
+    return " ".join(said[:2])
+
+
+def run_outcome(value: RunOutcome) -> str:
+    """The word for how a run of a batch ended."""
+    return _OUTCOMES[value][language() != "zh"]
+
+
+def narrowed(value: Mapping[str, Any]) -> str:
+    """Which failed documents a retry was for, in one line."""
+    zh = language() == "zh"
+    said = [f"{_NARROWED.get(name, (name, name))[not zh]} {word}" for name, word in value.items()]
+    return "，".join(said) if zh else ", ".join(said)
 
 
 def percent(done: int, total: int) -> int:

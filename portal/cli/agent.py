@@ -19,6 +19,7 @@ from portal.models import utc_now
 from portal.runtime import Portal
 from portal.services import chores, notices
 from portal.services.clock_steps import draw_back
+from portal.services.throughput import EVERY_SECONDS, take_samples
 from portal.supervisor import StopSignals
 from portal.tasks.audit_keeping import AuditKeeping
 from portal.tasks.cleaning import Cleaner
@@ -48,6 +49,7 @@ def command() -> None:
             _Step(lambda now: _ask_delivery(portal, now), every=NOTICE_SECONDS),
             _Step(portal.executor.tick),
             _Step(cleaner.step, every=CLEAN_SECONDS),
+            _Step(lambda now: take_samples(portal.ledger, now=now), every=EVERY_SECONDS),
             _Step(lambda now: _draw_back(portal, now), every=CLOCK_SECONDS),
         )
         with _sealing(portal):

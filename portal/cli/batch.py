@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import click
 from sqlalchemy.orm import Session
@@ -15,17 +16,28 @@ from portal.cli.batch_preview import TWIN, show_preview
 from portal.cli.failures import USER_ERROR
 from portal.cli.filters import DAY, MONTH
 from portal.cli.opening import actor, as_json, opened, say, say_json
-from portal.cli.progress import watch_batch
+from portal.cli.progress import pace_line, watch_batch
 from portal.errors import action, reason
 from portal.models import Batch, Overlap, Priority, utc_now
 from portal.models.overlap import overlap_label
-from portal.services import batches, fetches, preflight_gate, previews, reports, retrying, sources
+from portal.services import (
+    batches,
+    fetches,
+    preflight_gate,
+    previews,
+    reports,
+    retrying,
+    runs,
+    sources,
+)
 from portal.services.chosen_batches import act_on_each
 from portal.services.selection import Selection
 from portal.services.standing import standing
+from portal.services.throughput import pace_of
 from portal.statuses import label
 
 FAILED_EXIT = 1
+_RUNS = 20
 
 
 @click.group("batch")
@@ -161,8 +173,9 @@ def show(batch_no: str, as_json: bool) -> None:
     with opened() as portal, portal.ledger.read() as session:
         batch = batches.find(session, batch_no)
         now = standing(batch, now=utc_now(), zone=portal.settings.timezone)
-        report = reports.batch_report(batch, now)
+        report = reports.batch_report(batch, now, pace_of(batch, now=utc_now()))
         groups = reports.failure_groups(session, batch.id)
+        history = [reports.run_report(run) for run in runs.newest(session, batch.id, limit=_RUNS)]
     if as_json:
         failures = [
             {
@@ -174,7 +187,7 @@ def show(batch_no: str, as_json: bool) -> None:
             }
             for group in groups
         ]
-        say_json({**report, "failures": failures})
+        say_json({**report, "failures": failures, "runs": history})
         return
     say(batch_line(report))
     say(f"  重叠策略 overlap: {overlap_label(report['overlap'], 'zh')} {report['overlap']}")
@@ -182,6 +195,8 @@ def show(batch_no: str, as_json: bool) -> None:
         say(f"  {line}")
     for hold in now.holds:
         say(f"    处理措施 what to do: {action(hold.code, hold.params, 'zh')}")
+    if pace := pace_line(report):
+        say(f"  {pace}")
     for month in report["months"]:
         say(
             f"  {month['month']}  {label(month['sync_status'], 'zh')}  "
@@ -195,6 +210,19 @@ def show(batch_no: str, as_json: bool) -> None:
         say(f"  {group.code} ×{group.count}：{reason(group.code, group.params, 'zh')}")
         say(f"    例 example: {group.image_no}")
         say(f"    处理措施 what to do: {action(group.code, group.params, 'zh')}")
+    for run in history:
+        say(f"  {_run_line(run)}")
+
+
+def _run_line(run: dict[str, Any]) -> str:
+    job = f" logId {run['job_log_id']}" if run["job_log_id"] else ""
+    line = f"第 {run['run_no']} 次运行 run {run['run_no']}: {run['started_at']:%Y-%m-%d %H:%M:%SZ}"
+    line += f" {run['started_by']}{job}"
+    if run["retried"] is not None:
+        line += f"，重新同步 retried {run['retried']}"
+    if run["outcome"]:
+        line += f"，{run['outcome']}，已同步 {run['done']}/{run['total']} 失败 {run['failed']}"
+    return line
 
 
 def _add_action(name: str, text: str, act: Callable[[Session, Batch, datetime], object]) -> None:
@@ -234,27 +262,48 @@ command.add_command(list_batches)
 
 
 @command.command()
-@click.argument("batch_no", nargs=-1, required=True)
+@click.argument("batch_nos", metavar="BATCH_NO...", nargs=-1, required=True)
+@click.option("--code", help="只限一个错误码 Only the failures of this code.")
 @click.option(
     "--month", type=MONTH, help="只重来一个月，如 2024-03 Only one month, such as 2024-03."
 )
-def retry(batch_no: tuple[str, ...], month: str | None) -> None:
-    """重新同步失败任务，可同时给几个批次 Send the failed documents of batches again.
+@click.option(
+    "--document", "numbers", multiple=True, help="只限该影像编号，可多次 Only this image number's."
+)
+@as_json
+def retry(
+    *,
+    batch_nos: tuple[str, ...],
+    code: str | None,
+    month: str | None,
+    numbers: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """重新同步失败任务，可同时给几个批次 Send the failed documents of batches again, all or some.
 
     What does not qualify is named with its reason; the exit code is then 2.
     """
-    with opened() as portal:
-        outcome = act_on_each(
-            portal.ledger,
-            batch_no,
-            lambda session, batch: retrying.retry(
-                session, batch, by=actor(), now=utc_now(), month=month
-            ),
+    told: list[dict[str, Any]] = []
+
+    def send(session: Session, batch: Batch) -> None:
+        ids = retrying.items_named(session, batch, numbers) if numbers else None
+        passed = retrying.not_failed(session, batch, ids or ())
+        count = retrying.retry(
+            session, batch, by=actor(), now=utc_now(), code=code, month=month, item_ids=ids
         )
+        told.append({"batch_no": batch.batch_no, "documents": count, "not_failed": dict(passed)})
+
+    with opened() as portal:
+        outcome = act_on_each(portal.ledger, batch_nos, send)
         if outcome.done:
             portal.offer()
-    for number in outcome.done:
-        say(f"{number} retry")
+    for one in told:
+        if as_json:
+            say_json(one)
+            continue
+        say(f"{one['batch_no']} 重新同步 retrying: {one['documents']}")
+        for image_no, status in one["not_failed"].items():
+            say(f"  不是失败状态 not failed: {image_no} {label(status, 'zh')} {status}")
     for _, refusal in outcome.refused:
         click.echo(f"错误 error: {refusal}", err=True)
     if outcome.refused:

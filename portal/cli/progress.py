@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from portal.models import utc_now
 from portal.runtime import Portal
 from portal.services import batches, reports
 from portal.services.standing import standing
+from portal.services.throughput import pace_of
 
 _LOOK_SECONDS = 0.25
 _LINE_SECONDS = 5.0
@@ -93,9 +95,9 @@ def watch_batch(
                 batch = batches.find(session, batch_no)
                 zone = portal.settings.timezone
                 now = standing(batch, now=utc_now(), zone=zone)
-                report = reports.batch_report(batch, now)
+                report = reports.batch_report(batch, now, pace_of(batch, now=utc_now()))
             decided = report["done"] + report["failed"]
-            note = f"失败 {report['failed']}  {report['bytes'] / 1e6:.0f} MB"
+            note = f"失败 {report['failed']}  {report['bytes'] / 1e6:.0f} MB  {pace_line(report)}"
             bar.show(decided, report["total"] if report["counted"] else None, note)
             if report["run_status"] == "ended":
                 return report
@@ -104,3 +106,15 @@ def watch_batch(
                 bar.say(line)
             said = lines
             time.sleep(_LOOK_SECONDS)
+
+
+def pace_line(report: dict[str, Any]) -> str:
+    """How fast a batch moves and how long the rest will take; nothing where that is not known."""
+    pace = report["pace"]
+    if pace["documents_per_second"] is None:
+        return ""
+    line = f"{pace['documents_per_second']:.3g} 份/秒 docs/s"
+    line += f"  {pace['bytes_per_second'] / 1e6:.3g} MB/s"
+    if pace["seconds_left"] is not None:
+        line += f"  预计剩余 left {timedelta(seconds=round(pace['seconds_left']))}"
+    return line

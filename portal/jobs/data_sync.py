@@ -14,6 +14,7 @@ from portal.jobs.parameter import CreateOrder, DataSyncParameter, parse_paramete
 from portal.models import Batch, JobBatch, Slice, utc_now
 from portal.runtime import Portal, current_portal
 from portal.services import batches, preflight_gate, retrying, sources
+from portal.services.runs import JobOrigin
 from portal.statuses import ListingStatus, RunStatus, SyncStatus, label
 
 ACTOR = "xxl-job"
@@ -61,6 +62,7 @@ class _Order:
         self._context = context
         self._parameter = parameter
         self._now: datetime = utc_now()
+        self._job = JobOrigin(context.run_id, context.log_id)
         self.lines: list[str] = []
 
     def take(self) -> list[str]:
@@ -135,7 +137,7 @@ class _Order:
             self.lines.append(line)
             return False
         if batch.run_status is RunStatus.ENDED:
-            count = retrying.retry(self._session, batch, by=ACTOR, now=self._now)
+            count = retrying.retry(self._session, batch, by=ACTOR, now=self._now, job=self._job)
             self.lines.append(f"重新同步 {batch.batch_no} 的 {count} 份失败单据 retrying")
             return True
         batches.start(
@@ -145,6 +147,7 @@ class _Order:
             now=self._now,
             shard_index=self._context.shard_index,
             shard_total=max(1, self._context.shard_total),
+            job=self._job,
         )
         self._warn_of_preflight(batch)
         self.lines.append(

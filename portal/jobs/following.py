@@ -21,6 +21,7 @@ from portal.jobs.data_sync import ACTOR
 from portal.ledger import Ledger
 from portal.models import Batch, BatchItem, JobBatch, Slice
 from portal.services import batches
+from portal.services.runs import JobOrigin
 from portal.services.standing import standing
 from portal.statuses import ItemStatus, RunStatus, SyncStatus, label
 
@@ -138,6 +139,7 @@ class Following:
                     now=now,
                     shard_index=part.link.shard_index,
                     shard_total=part.link.shard_total,
+                    job=JobOrigin(run.run_id, run.log_id),
                 )
             line = "、".join(part.batch.batch_no for part in idle)
         if line:

@@ -13,7 +13,7 @@ from executor.models import ExecutorRun
 from executor.statuses import Cause
 from portal.jobs.data_sync import ACTOR
 from portal.models import Batch, JobBatch, utc_now
-from portal.services import batches
+from portal.services import batches, runs
 from portal.statuses import RunStatus
 
 
@@ -34,6 +34,7 @@ def release_batches(session: Session, run: RunInfo, cause: Cause) -> None:
 
 def forget_run(session: Session, run_id: int) -> None:
     """Delete what the portal knows of a run that is too old to be kept."""
+    runs.forget_job(session, run_id)
     session.execute(delete(JobBatch).where(JobBatch.run_id == run_id))
 
 

@@ -27,9 +27,11 @@ from portal.models.reconciliation import (
     ReconciliationState,
     Sums,
 )
+from portal.models.run import BatchRun, RunOutcome
 from portal.models.scan import Scan, ScanCause
 from portal.models.slice import Slice
 from portal.models.source import DataSource
+from portal.models.throughput import Throughput
 from portal.models.user import Role, User
 from portal.models.verification import (
     Verification,
@@ -50,6 +52,7 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchNumber",
+    "BatchRun",
     "CheckedMonth",
     "Chore",
     "Clerk",
@@ -76,12 +79,14 @@ __all__ = [
     "ReconciliationMonth",
     "ReconciliationState",
     "Role",
+    "RunOutcome",
     "Scan",
     "ScanCause",
     "Slice",
     "SourceCatalogue",
     "SourceLevel",
     "Sums",
+    "Throughput",
     "User",
     "Verification",
     "VerificationFinding",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Index, LargeBinary, SmallInteger, String, Text
+from sqlalchemy import JSON, Boolean, Index, LargeBinary, SmallInteger, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, BigId, RowId, UtcDateTime
@@ -19,7 +19,17 @@ class AuditEvent(Base):
     """
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index(None, "batch_id"), Index(None, "document_id"))
+    __table_args__ = (
+        Index(None, "batch_id"),
+        Index(None, "document_id"),
+        # What was done with a batch as a whole: a handful among the events of its documents.
+        Index(
+            "ix_audit_events_of_batches",
+            *("batch_id", "id"),
+            sqlite_where=text("document_id IS NULL"),
+            postgresql_where=text("document_id IS NULL"),
+        ),
+    )
 
     id: Mapped[RowId]
     at: Mapped[datetime] = mapped_column(UtcDateTime)

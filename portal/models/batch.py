@@ -15,6 +15,7 @@ from portal.models.overlap import Overlap, OverlapType
 from portal.models.priority import Priority
 from portal.models.slice import Slice
 from portal.models.source import DataSource
+from portal.models.throughput import Throughput
 from portal.statuses import RunStatus, SyncStatus
 
 
@@ -52,6 +53,7 @@ class Batch(Counts, Base):
 
     data_source: Mapped[DataSource] = relationship()
     slices: Mapped[list[Slice]] = relationship(order_by=Slice.starts_at)
+    throughput: Mapped[Throughput | None] = relationship(viewonly=True)
     holds: Mapped[list[Hold]] = relationship(
         primaryjoin=lambda: and_(
             Hold.key.is_not(None),

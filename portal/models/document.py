@@ -67,6 +67,11 @@ class Document(Base):
         _of_archived("applicant", "applicant", "collected_at"),
         _of_archived("amount", "amount"),
         _of_archived("when", "archived_at"),
+        # One organisation's or type's documents in the order of id, and which of them there are.
+        Index(None, "data_source_id", "org_code", "id"),
+        Index(None, "data_source_id", "bill_type_code", "id"),
+        # How a name begins.
+        Index(None, "applicant", postgresql_ops={"applicant": "varchar_pattern_ops"}),
     )
 
     id: Mapped[RowId]

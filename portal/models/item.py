@@ -30,7 +30,16 @@ class BatchItem(Base):
         UniqueConstraint("batch_id", "document_id"),
         Index("ix_batch_items_due", "batch_id", "status", "next_try_at", "id"),
         Index(None, "document_id"),
-        Index(None, "slice_id"),
+        # The documents of a batch are shown in the order of document_id: all of them by the unique
+        # key, a month's, a status's and a cause's by these. The last one holds no sound document.
+        Index(None, "slice_id", "document_id"),
+        Index("ix_batch_items_by_status", "batch_id", "status", "document_id"),
+        Index(
+            "ix_batch_items_by_cause",
+            *("batch_id", "error_code", "document_id", "status"),
+            sqlite_where=text("error_code IS NOT NULL"),
+            postgresql_where=text("error_code IS NOT NULL"),
+        ),
         # Nearly no item is in it: what a 文件下载 wants is found without passing all the others.
         Index(
             "ix_batch_items_wanted",

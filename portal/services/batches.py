@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from portal import statuses
 from portal.errors import BatchRefused, NotAllowed, NotFound
-from portal.models import Batch, DataSource, Overlap, Priority, Slice
-from portal.services import audit, holds
+from portal.models import Batch, DataSource, Overlap, Priority, RunOutcome, Slice
+from portal.services import audit, holds, runs
 from portal.services.batch_numbers import next_batch_no
 from portal.services.months import MonthRange, months_between
+from portal.services.runs import JobOrigin
 from portal.services.settling import end_if_settled
 from portal.statuses import ListingStatus, RunStatus
 
@@ -191,11 +192,13 @@ def start(
     now: datetime,
     shard_index: int = 0,
     shard_total: int = 1,
+    job: JobOrigin | None = None,
 ) -> None:
     """Set a waiting batch running and open its months (of the shard) for listing; idempotent.
 
     A batch whose last documents were settled while it was being paused ends at once.
 
+    :param job: the run of DataSyncTask that does it, if one does
     :raises NotAllowed: when a person paused it, or it has ended
     """
     if batch.paused_by:
@@ -209,6 +212,7 @@ def start(
         _change(session, batch, RunStatus.RUNNING, "batch.start", by=by, now=now)
         batch.run_no += 1
         batch.started_at = batch.started_at or now
+        runs.begin(session, batch, by=by, now=now, job=job)
     for position, part in enumerate(batch.slices):
         waiting = part.listing_status is ListingStatus.WAITING
         if waiting and position % shard_total == shard_index:
@@ -229,6 +233,7 @@ def pause(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
         )
     if batch.run_status is RunStatus.RUNNING:
         _change(session, batch, RunStatus.WAITING, "batch.pause", by=by, now=now)
+        runs.end(session, batch, RunOutcome.PAUSED, by=by, now=now)
     else:
         audit.record(session, "batch.pause", by=by, at=now, batch_id=batch.id)
     batch.paused_by = by
@@ -238,6 +243,7 @@ def give_back(session: Session, batch: Batch, *, by: str, now: datetime) -> None
     """Put a running batch back to waiting, so that the next DataSyncTask picks it up."""
     if batch.run_status is RunStatus.RUNNING:
         _change(session, batch, RunStatus.WAITING, "batch.give-back", by=by, now=now)
+        runs.end(session, batch, RunOutcome.GIVEN_BACK, by=by, now=now)
 
 
 def resume(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
@@ -279,6 +285,7 @@ def cancel(session: Session, batch: Batch, *, by: str, now: datetime) -> None:
     batch.paused_by = None
     batch.cancelled_by = by
     batch.ended_at = now
+    runs.end(session, batch, RunOutcome.CANCELLED, by=by, now=now)
     holds.drop(session, batch.id, now=now)
 
 

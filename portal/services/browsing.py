@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,14 +12,13 @@ from portal.errors import NotFound
 from portal.models import (
     AuditEvent,
     Batch,
-    BatchItem,
     DataSource,
-    Document,
-    Slice,
     Worker,
 )
+from portal.services import paging
 from portal.services.leases import is_alive
-from portal.statuses import ItemStatus, RunStatus
+from portal.services.paging import Leaf, Place
+from portal.statuses import RunStatus
 
 PAGE = 50
 
@@ -62,7 +60,7 @@ def totals(session: Session, *, now: datetime) -> Totals:
 
 
 def batch_page(session: Session, batch_no: str) -> Batch:
-    """A batch with its source and months, without locking it.
+    """A batch with its source, months, holds and throughput in one query, without locking it.
 
     :raises NotFound: when there is none or it was deleted
     """
@@ -72,6 +70,7 @@ def batch_page(session: Session, batch_no: str) -> Batch:
             joinedload(Batch.data_source).joinedload(DataSource.level),
             joinedload(Batch.slices),
             joinedload(Batch.holds),
+            joinedload(Batch.throughput),
         )
         .where(Batch.batch_no == batch_no, Batch.deleted_at.is_(None))
     )
@@ -81,46 +80,9 @@ def batch_page(session: Session, batch_no: str) -> Batch:
     return batch
 
 
-def items_page(
-    session: Session,
-    batch_id: int,
-    *,
-    status: ItemStatus | None = None,
-    month: str | None = None,
-    code: str | None = None,
-    image_no: str | None = None,
-    after: int = 0,
-    limit: int = PAGE,
-) -> Sequence[tuple[BatchItem, Document]]:
-    """Documents of a batch in the order they were listed, behind item ``after``."""
-    query = (
-        select(BatchItem, Document)
-        .join(Document, Document.id == BatchItem.document_id)
-        .where(BatchItem.batch_id == batch_id, BatchItem.id > after)
-        .order_by(BatchItem.id)
-        .limit(limit)
+def batch_events(session: Session, batch_id: int, place: Place) -> Leaf[AuditEvent]:
+    """What was done with a batch, sorted by ``id``; its documents' own changes are left out."""
+    query = select(AuditEvent).where(
+        AuditEvent.batch_id == batch_id, AuditEvent.document_id.is_(None)
     )
-    if status is not None:
-        query = query.where(BatchItem.status == status)
-    if code:
-        query = query.where(BatchItem.error_code == code)
-    if month:
-        query = query.join(Slice, Slice.id == BatchItem.slice_id).where(Slice.month == month)
-    if image_no:
-        query = query.where(Document.image_no.startswith(image_no, autoescape=True))
-    return [(item, document) for item, document in session.execute(query)]
-
-
-def batch_events(
-    session: Session, batch_id: int, *, before: int | None = None, limit: int = PAGE
-) -> Sequence[AuditEvent]:
-    """What was done with a batch, newest first; its documents' own changes are left out."""
-    query = (
-        select(AuditEvent)
-        .where(AuditEvent.batch_id == batch_id, AuditEvent.document_id.is_(None))
-        .order_by(AuditEvent.id.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        query = query.where(AuditEvent.id < before)
-    return session.scalars(query).all()
+    return paging.read(session, query, place, columns={"id": AuditEvent.id}, row_id=AuditEvent.id)

@@ -93,12 +93,16 @@ def _behind(
     return and_(column >= value, or_(column > value, row_id > number))
 
 
-def _mark(row: Sequence[Any], column: Column, row_id: Column) -> str:
-    value, number = row[-2], row[-1]
-    if column is row_id:
+def mark(number: int, value: Any = None) -> str:
+    """The mark of a row, as a :class:`Leaf` has it: for a list sorted by the number itself, or by
+    a value."""
+    if value is None:
         return str(number)
-    text = value.isoformat() if isinstance(value, date) else str(value)
-    return f"{number}~{text}"
+    return f"{number}~{value.isoformat() if isinstance(value, date) else value}"
+
+
+def _mark(row: Sequence[Any], column: Column, row_id: Column) -> str:
+    return mark(row[-1], None if column is row_id else row[-2])
 
 
 def _read_mark(text: str | None, column: Column, row_id: Column) -> tuple[Any, int] | None:

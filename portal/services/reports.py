@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from portal.errors import action, reason
-from portal.models import Batch, BatchItem, Document, Slice
+from portal.models import Batch, BatchItem, BatchRun, Document, Slice
 from portal.services.standing import Standing
+from portal.services.throughput import Pace, seconds_left
 from portal.statuses import ItemStatus
 
 _FREE = Standing()
+_UNKNOWN = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,11 @@ class FailureGroup:
     count: int
     params: dict[str, Any]
     image_no: str
+    document_id: int
 
 
-def batch_report(batch: Batch, standing: Standing = _FREE) -> dict[str, Any]:
-    """One batch with its months, and what keeps it back just now."""
+def batch_report(batch: Batch, standing: Standing = _FREE, pace: Pace = _UNKNOWN) -> dict[str, Any]:
+    """One batch with its months, what keeps it back just now, and how fast it moves."""
     return {
         "batch_no": batch.batch_no,
         "source": batch.data_source.name,
@@ -63,6 +66,12 @@ def batch_report(batch: Batch, standing: Standing = _FREE) -> dict[str, Any]:
             "since": standing.limited_since,
         },
         "opens_at": standing.opens_at,
+        "pace": {
+            "documents_per_second": pace.documents,
+            "bytes_per_second": pace.bytes,
+            "seconds_left": seconds_left(batch, pace, standing),
+        },
+        "run_no": batch.run_no,
         "files": batch.stored_files,
         "bytes": batch.stored_bytes,
         "months": [_slice_report(part) for part in batch.slices],
@@ -76,6 +85,8 @@ def _slice_report(part: Slice) -> dict[str, Any]:
         "sync_status": part.sync_status,
         "expected": part.expected_documents,
         **_counts(part),
+        "files": part.stored_files,
+        "bytes": part.stored_bytes,
         "error_code": part.error_code,
         "error_params": part.error_params,
     }
@@ -92,26 +103,52 @@ def _counts(counts: Batch | Slice) -> dict[str, int]:
     }
 
 
+def run_report(run: BatchRun) -> dict[str, Any]:
+    """One run of a batch, for scripts."""
+    names = (
+        *("run_no", "started_at", "started_by", "job_run_id", "job_log_id", "retried", "narrowed"),
+        *("ended_at", "ended_by", "outcome", "sync_status", "total", "done", "failed"),
+    )
+    return {name: getattr(run, name) for name in names}
+
+
 def failure_groups(session: Session, batch_id: int) -> Sequence[FailureGroup]:
-    """The failures of a batch by cause, the commonest first, in one query."""
+    """The failures of a batch by cause, the commonest first, in one query.
+
+    Counted from an index that holds failures alone; the example is the first the source named.
+    """
     groups = (
         select(
             func.count().label("failures"),
-            func.min(BatchItem.id).label("example"),
+            func.min(BatchItem.document_id).label("example"),
         )
-        .where(BatchItem.batch_id == batch_id, BatchItem.status == ItemStatus.FAILED)
+        .where(
+            BatchItem.batch_id == batch_id,
+            BatchItem.error_code.is_not(None),
+            BatchItem.status == ItemStatus.FAILED,
+        )
         .group_by(BatchItem.error_code)
         .subquery()
     )
     query = (
-        select(BatchItem.error_code, BatchItem.error_params, groups.c.failures, Document.image_no)
-        .join(groups, groups.c.example == BatchItem.id)
+        select(
+            BatchItem.error_code,
+            BatchItem.error_params,
+            groups.c.failures,
+            Document.image_no,
+            Document.id,
+        )
+        .select_from(groups)
+        .join(
+            BatchItem,
+            and_(BatchItem.batch_id == batch_id, BatchItem.document_id == groups.c.example),
+        )
         .join(Document, Document.id == BatchItem.document_id)
         .order_by(groups.c.failures.desc(), BatchItem.error_code)
     )
     return [
-        FailureGroup(str(code), count, params or {}, image_no)
-        for code, params, count, image_no in session.execute(query)
+        FailureGroup(str(code), count, params or {}, image_no, document_id)
+        for code, params, count, image_no, document_id in session.execute(query)
     ]
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from portal import statuses
-from portal.errors import BatchRefused
-from portal.models import AuditEvent, Batch, BatchItem, Slice, table_of
-from portal.services import audit
+from portal.errors import BatchRefused, NotFound
+from portal.models import AuditEvent, Batch, BatchItem, Document, Slice, table_of
+from portal.services import audit, runs
+from portal.services.item_filter import ItemFilter, chosen_items
 from portal.services.listed_items import pending_after_listing, pending_again
+from portal.services.runs import JobOrigin
 from portal.statuses import ItemStatus, ListingStatus, RunStatus
 
 # Only a new listing can show that the source has mended such a document.
@@ -27,17 +31,28 @@ def retry(
     *,
     by: str,
     now: datetime,
-    document_ids: Collection[int] | None = None,
     month: str | None = None,
+    code: str | None = None,
+    item_ids: Collection[int] | None = None,
+    document_ids: Collection[int] | None = None,
+    matching: ItemFilter | None = None,
+    zone: ZoneInfo | None = None,
+    job: JobOrigin | None = None,
 ) -> int:
-    """Send failed documents again, all or the named ones, permanent failures included.
+    """Send failed documents again, permanent failures included: all of them, or those that every
+    given wish names. It is a new run of the same batch.
 
     Of a month alone its documents and its listing are sent again; what failed in others stays.
 
     Documents whose own data was wrong are listed again, and those that were not what the listing
-    said are listed again and then tried; a listing that failed goes on, one that was short starts
-    anew.
+    said are listed again and then tried. A listing that failed goes on, one that was short starts
+    anew, when all failures or those of its month are sent again; other wishes leave listings be.
 
+    :param month: as in ``2024-01``
+    :param code: the error code of one cause
+    :param item_ids: the items' own ids; ``document_ids`` are those of their documents
+    :param matching: the filter of the batch's list of documents, whose days are meant in ``zone``
+    :param job: the run of DataSyncTask that asks, if one does
     :return: how many documents are tried again or listed again
     :raises BatchRefused: when the batch has not ended, was cancelled, has no such month, or
         nothing in it failed
@@ -46,27 +61,27 @@ def retry(
         raise BatchRefused(batch.batch_no, "尚未结束", "has not ended")
     if batch.cancelled_by:
         raise BatchRefused(batch.batch_no, "已取消", "was cancelled")
-    parts = [part for part in batch.slices if month in (None, part.month)]
-    if not parts:
+    if month is not None and all(part.month != month for part in batch.slices):
         raise BatchRefused(batch.batch_no, f"不含月份 {month}", f"has no month {month}")
-    chosen: list[ColumnElement[bool]] = [
-        BatchItem.batch_id == batch.id,
-        BatchItem.status == ItemStatus.FAILED,
-    ]
-    if month is not None:
-        chosen.append(BatchItem.slice_id.in_([part.id for part in parts]))
+    narrowed = _narrowed(month, code, item_ids, document_ids, matching)
+    chosen = [BatchItem.batch_id == batch.id, BatchItem.status == ItemStatus.FAILED]
+    for wish in (ItemFilter(month=month or "", code=code or ""), matching or ItemFilter()):
+        chosen += chosen_items(session, batch, wish, zone=zone or ZoneInfo("UTC"))
+    if item_ids is not None:
+        chosen.append(BatchItem.id.in_(item_ids))
     if document_ids is not None:
         chosen.append(BatchItem.document_id.in_(document_ids))
     again = _failures_by_slice(session, [*chosen, ~_METADATA])
     metadata = _failures_by_slice(session, [*chosen, _METADATA])
     relisted = {*metadata, *_failures_by_slice(session, [*chosen, _STALE])}
-    unlisted = [part for part in parts if _lacks_documents(part)]
+    listings = () if narrowed.keys() - {"month"} else batch.slices
+    unlisted = [part for part in listings if _lacks_documents(part) and month in (None, part.month)]
     count = sum(again.values()) + sum(metadata.values())
     if not count and not unlisted:
-        raise BatchRefused(batch.batch_no, "没有失败的单据", "has no failed documents")
+        raise _nothing_failed(batch, narrowed)
     _record_each(session, "item.relist", [*chosen, _METADATA], new=None, by=by, now=now)
     _send_again(session, batch, again, [*chosen, ~_METADATA], by=by, now=now)
-    for part in parts:
+    for part in batch.slices:
         if part in unlisted or part.id in relisted:
             _open_listing(part, now, from_start=part.id in relisted or part.is_short)
     statuses.check(batch.run_status, RunStatus.RUNNING)
@@ -74,6 +89,7 @@ def retry(
     batch.run_no += 1
     batch.listing_failed = False
     batch.ended_at = None
+    runs.begin(session, batch, by=by, now=now, job=job, retried=count, narrowed=narrowed)
     audit.record(
         session,
         "batch.retry",
@@ -83,7 +99,7 @@ def retry(
         old=RunStatus.ENDED,
         new=RunStatus.RUNNING,
         detail={"documents": count, "listings": len(unlisted)}
-        | ({} if month is None else {"month": month}),
+        | ({"narrowed": narrowed} if narrowed else {}),
     )
     return count
 
@@ -117,6 +133,7 @@ def send_again(
         batch.run_status = RunStatus.RUNNING
         batch.run_no += 1
         batch.ended_at = None
+        runs.begin(session, batch, by=by, now=now, retried=count)
         audit.record(
             session,
             "batch.retry",
@@ -128,6 +145,70 @@ def send_again(
             detail={"documents": count},
         )
     return count
+
+
+def items_named(session: Session, batch: Batch, image_nos: Collection[str]) -> list[int]:
+    """The ids of a batch's documents with these image numbers.
+
+    :raises NotFound: naming those that are not in the batch
+    """
+    query = (
+        select(Document.image_no, BatchItem.id)
+        .join(BatchItem, BatchItem.document_id == Document.id)
+        .where(BatchItem.batch_id == batch.id, Document.image_no.in_(image_nos))
+        .order_by(BatchItem.id)
+    )
+    found = [(image_no, item_id) for image_no, item_id in session.execute(query)]
+    if missing := sorted(set(image_nos) - {image_no for image_no, _id in found}):
+        names = "，".join(missing)
+        raise NotFound(
+            f"批次 {batch.batch_no} 中没有单据 {names}",
+            f"batch {batch.batch_no} has no document {names}",
+        )
+    return [item_id for _image_no, item_id in found]
+
+
+def not_failed(
+    session: Session, batch: Batch, item_ids: Collection[int], *, limit: int = 10
+) -> list[tuple[str, ItemStatus]]:
+    """Image number and status of those among the named documents that a retry passes over."""
+    query = (
+        select(Document.image_no, BatchItem.status)
+        .join(Document, Document.id == BatchItem.document_id)
+        .where(
+            BatchItem.batch_id == batch.id,
+            BatchItem.id.in_(item_ids),
+            BatchItem.status != ItemStatus.FAILED,
+        )
+        .order_by(BatchItem.id)
+        .limit(limit)
+    )
+    return [(image_no, status) for image_no, status in session.execute(query)]
+
+
+def _narrowed(
+    month: str | None,
+    code: str | None,
+    item_ids: Collection[int] | None,
+    document_ids: Collection[int] | None,
+    matching: ItemFilter | None,
+) -> dict[str, Any]:
+    """What was asked for in plain words; nothing when it was all that failed."""
+    words: dict[str, Any] = {} if matching is None else dict(matching.words)
+    words.pop("status", None)
+    words |= {"month": month} if month else {}
+    words |= {"code": code} if code else {}
+    for ids in (item_ids, document_ids):
+        words |= {} if ids is None else {"selected": len(set(ids))}
+    return words
+
+
+def _nothing_failed(batch: Batch, narrowed: dict[str, Any]) -> BatchRefused:
+    if narrowed:
+        return BatchRefused(
+            batch.batch_no, "所选的单据中没有失败的", "has no failure among what was chosen"
+        )
+    return BatchRefused(batch.batch_no, "没有失败的单据", "has no failed documents")
 
 
 def _lacks_documents(part: Slice) -> bool:

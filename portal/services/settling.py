@@ -8,8 +8,8 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from portal import statuses
-from portal.models import Batch, Slice
-from portal.services import audit, holds, notices
+from portal.models import Batch, RunOutcome, Slice
+from portal.services import audit, holds, notices, runs
 from portal.statuses import ListingStatus, RunStatus
 
 _UNLISTED = (ListingStatus.WAITING, ListingStatus.OPEN)
@@ -43,6 +43,7 @@ def end_if_settled(session: Session, batch_id: int, *, by: str, now: datetime) -
     batch.run_status = RunStatus.ENDED
     batch.ended_at = now
     batch.listing_failed = session.scalar(unlisted.limit(1)) is not None
+    runs.end(session, batch, RunOutcome.ENDED, by=by, now=now)
     holds.drop(session, batch_id, now=now)
     audit.record(
         session,

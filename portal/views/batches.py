@@ -6,9 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
@@ -17,12 +19,13 @@ from portal.htmx import STOP_POLLING
 from portal.language import language
 from portal.models import Batch, utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, reports, retrying
-from portal.services.standing import standing
-from portal.statuses import ItemStatus
-from portal.views.ids import row_id
+from portal.services import batches, browsing, reports, retrying, runs
+from portal.views import batch_documents
+from portal.views.batch_context import live_context
+from portal.views.lists import asked
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
+batch_documents.init_blueprint(bp)
 
 Act = Callable[[Session, Batch, str, datetime], object]
 ACTIONS: dict[str, Act] = {
@@ -45,7 +48,7 @@ _HELD = {
     "probe": _l("马上再试一次"),
     "lift": _l("批次继续运行；同一原因在本次运行中不再暂缓"),
 }
-TABS = ("months", "documents", "failures", "log")
+TABS = ("months", "documents", "failures", "log", "runs")
 
 
 @bp.post("/<batch_no>/<any(run, pause, resume, cancel, delete, retry):name>")
@@ -56,6 +59,31 @@ def act(batch_no: str, name: str) -> ResponseReturnValue:
     if name == "delete":
         return redirect(url_for("batches.index"), code=303)
     return redirect(url_for("batches.show", batch_no=batch_no), code=303)
+
+
+@bp.post("/<batch_no>/retry-some")
+def retry_some(batch_no: str) -> ResponseReturnValue:
+    """The failed documents of one cause or month again."""
+    month, code = request.form.get("month"), request.form.get("code")
+    if not (month or code):
+        abort(400)
+    portal = current_portal()
+    try:
+        with portal.ledger.write() as session:
+            batch = batches.find(session, batch_no)
+            count = retrying.retry(
+                session, batch, by=current_user.name, now=utc_now(), month=month, code=code
+            )
+    except NotAllowed as error:
+        flash(error.text(language()), "danger")
+    else:
+        portal.offer()
+        if count:
+            flash(ngettext("%(num)d 份单据重新同步", "%(num)d 份单据重新同步", count), "success")
+        else:
+            flash(_("该月重新清点"), "success")
+    endpoint = "batches.failures" if code else "batches.show"
+    return redirect(url_for(endpoint, batch_no=batch_no), code=303)
 
 
 @bp.post("/<batch_no>/holds/<any(probe, lift):wish>")
@@ -94,68 +122,34 @@ def progress(batch_no: str) -> ResponseReturnValue:
     return page, STOP_POLLING if context["batch"].is_finished else 200
 
 
-@bp.get("/<batch_no>/documents")
-def documents(batch_no: str) -> ResponseReturnValue:
-    """单据: the batch's documents with filters, page by page."""
-    word = request.args.get("status", "")
-    filters = {
-        "status": word if word in set(ItemStatus) else "",
-        "month": request.args.get("month", ""),
-        "code": request.args.get("code", ""),
-        "image_no": request.args.get("image_no", "").strip(),
-    }
-    portal = current_portal()
-    with portal.ledger.read() as session:
-        batch = browsing.batch_page(session, batch_no)
-        rows = browsing.items_page(
-            session,
-            batch.id,
-            status=ItemStatus(filters["status"]) if filters["status"] else None,
-            month=filters["month"],
-            code=filters["code"],
-            image_no=filters["image_no"],
-            after=request.args.get("after", 0, type=row_id),
-        )
-    last = rows[-1][0].id if len(rows) == browsing.PAGE else None
-    return render_template(
-        "batches/documents.html",
-        batch=batch,
-        rows=rows,
-        filters=filters,
-        statuses=list(ItemStatus),
-        last=last,
-        tab="documents",
-        standing=standing(batch, now=utc_now(), zone=portal.settings.timezone),
-    )
-
-
 @bp.get("/<batch_no>/log")
 def log(batch_no: str) -> ResponseReturnValue:
     """日志: what was done with the batch and by whom."""
-    before = request.args.get("before", type=row_id)
-    portal = current_portal()
-    with portal.ledger.read() as session:
+    wish = asked(sorts=("id",), default="-id")
+    with current_portal().ledger.read() as session:
         batch = browsing.batch_page(session, batch_no)
-        events = browsing.batch_events(session, batch.id, before=before)
-    last = events[-1].id if len(events) == browsing.PAGE else None
+        leaf = browsing.batch_events(session, batch.id, wish.place)
+    return render_template("batches/log.html", asked=wish, leaf=leaf, **live_context(batch, "log"))
+
+
+@bp.get("/<batch_no>/runs")
+def history(batch_no: str) -> ResponseReturnValue:
+    """运行历史: every run, who or what started it, and how it ended."""
+    wish = asked(sorts=("run",), default="-run")
+    with current_portal().ledger.read() as session:
+        batch = browsing.batch_page(session, batch_no)
+        leaf = runs.history(session, batch.id, wish.place)
     return render_template(
-        "batches/log.html",
-        batch=batch,
-        events=events,
-        last=last,
-        tab="log",
-        standing=standing(batch, now=utc_now(), zone=portal.settings.timezone),
+        "batches/runs.html", asked=wish, leaf=leaf, **live_context(batch, "runs")
     )
 
 
 def _progress(batch_no: str, tab: str) -> dict[str, Any]:
     """All that the live region shows: three queries at most, whoever asks."""
-    portal = current_portal()
-    with portal.ledger.read() as session:
+    with current_portal().ledger.read() as session:
         batch = browsing.batch_page(session, batch_no)
         groups = reports.failure_groups(session, batch.id) if tab == "failures" else ()
-        now = standing(batch, now=utc_now(), zone=portal.settings.timezone)
-    return {"batch": batch, "tab": tab, "groups": groups, "standing": now}
+    return {"groups": groups, **live_context(batch, tab)}
 
 
 def act_on(name: str, batch_no: str) -> bool:

@@ -56,7 +56,7 @@ def fetch_batches() -> ResponseReturnValue:
     return _fetched(Selection(batch_nos=tuple(chosen_numbers())))
 
 
-@bp.post("/documents")
+@bp.post("/chosen")
 def documents() -> ResponseReturnValue:
     """The same of documents: ``document_id`` or ``item_id``, or with ``all`` what a filter says."""
     return _packed(_documents(), _all())
@@ -137,7 +137,9 @@ def _documents() -> Selection:
     """The documents a form is about."""
     form = request.form
     if _all():
-        return Selection(tuple(form.getlist("batch_no")), filters=selection_filters.given(form))
+        return Selection(
+            tuple(form.getlist("batch_no")), filters=selection_filters.given(request.values)
+        )
     ids = row_ids(",".join(form.getlist("document_id")))
     items = row_ids(",".join(form.getlist("item_id")))
     if items:

@@ -9,13 +9,11 @@ from flask import request, url_for
 from sqlalchemy.orm import Session
 
 from portal.models import Document
+from portal.runtime import current_portal
 from portal.services import archive_list, batch_walk
-from portal.services.batch_walk import BatchFilter
-from portal.statuses import ItemStatus
-from portal.views import archive
+from portal.views import archive, batch_documents
 
 ARCHIVE = "archive"
-_BATCH_FILTERS = ("status", "month", "code", "image_no")
 _LONGEST = 200
 
 
@@ -58,19 +56,20 @@ def _in_archive(session: Session, document: Document) -> Walk | None:
 
 
 def _in_batch(session: Session, document: Document, batch_no: str) -> Walk | None:
-    given: dict[str, Any] = {
-        name: request.args.get(name, "").strip()[:_LONGEST] for name in _BATCH_FILTERS
-    }
-    given = {name: value for name, value in given.items() if value and value.isprintable()}
-    status = given.get("status", "")
-    wanted = BatchFilter(
-        status=ItemStatus(status) if status in set(ItemStatus) else None,
-        month=given.get("month", ""),
-        code=given.get("code", ""),
-        image_no=given.get("image_no", ""),
+    wish = batch_documents.wished()
+    beside = batch_walk.neighbours(
+        session,
+        batch_no,
+        batch_documents.wanted_of(wish),
+        document,
+        sort=wish.place.sort,
+        descending=wish.place.descending,
+        zone=current_portal().settings.timezone,
     )
-    beside = batch_walk.neighbours(session, batch_no, wanted, document.id)
     if beside is None:
         return None
+    given: dict[str, Any] = dict(wish.filters)
+    if wish.sort != wish.default:
+        given["sort"] = wish.sort
     back = url_for("batches.documents", batch_no=batch_no, **given)
     return Walk(batch_no, back, {"list": batch_no, **given}, beside.before, beside.after)

@@ -201,6 +201,7 @@ def test_a_batch_from_its_creation_to_its_deletion(
     assert "部分同步完成" in people
     assert "处理措施" in people
     assert batch in site.run("batch", "list").out
+    retry_some(site, batch)
     assert_lists_are_filtered(site, batch)
     assert site.run("batch", "delete", batch).code == 0
     assert_refused(site.run("batch", "show", batch), batch)
@@ -225,8 +226,26 @@ def assert_lists_are_filtered(site: Installation, batch: str) -> None:
     assert_refused(site.run("month", "list", "--from=2024-13"), "2024-13")
     refused = site.run("batch", "retry", "MB20240101-9999", batch, "--month=2024-02")
     assert_refused(refused, "MB20240101-9999", f"批次 {batch} 不含月份 2024-02")
-    assert site.run("batch", "retry", batch, "--month=2024-01").out.strip() == f"{batch} retry"
+    assert batch in site.run("batch", "retry", batch, "--month=2024-01").out
     assert site.run("batch", "watch", batch).code == 1
+
+
+def retry_some(site: Installation, batch: str) -> None:
+    """One document, then one cause; each is a run of its own."""
+    (first,) = site.show(batch)["runs"]
+    assert (first["run_no"], first["outcome"], first["failed"]) == (1, "ended", 6)
+    cause = site.show(batch)["failures"][0]
+    assert_refused(site.run("batch", "retry", batch, "--document", "NOBODY"), "NOBODY")
+    assert_refused(site.run("batch", "retry", batch, "--month", "2019-01"), batch)
+    again = site.json("batch", "retry", batch, "--document", cause["example"])
+    assert again == {"batch_no": batch, "documents": 1, "not_failed": {}}
+    assert site.run("batch", "watch", batch).code == 1
+    again = site.json("batch", "retry", batch, "--code", cause["code"])
+    assert again["documents"] == cause["count"]
+    assert site.run("batch", "watch", batch).code == 1
+    runs = site.show(batch)["runs"]
+    assert [run["narrowed"] for run in runs] == [{"code": cause["code"]}, {"selected": 1}, None]
+    assert "第 3 次运行" in site.run("batch", "show", batch).out
 
 
 def scope_of_january() -> tuple[str, ...]:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from portal.errors import BatchRefused, NotAllowed, SyncError
+from portal.models import Batch
 from portal.services import retrying
+from portal.services.item_filter import ItemFilter
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, SyncStatus
 from portal.sync.sources.rows import SourceDocument
 from tests.portal.fake_source import FIRST_COLLECTED, FakeSource, make_document, make_file
-from tests.portal.ledger_scene import BY, Scene, failed, stored
+from tests.portal.ledger_scene import BY, SHANGHAI, Scene, failed, stored
 
 PROBLEM = SyncError("META_MISSING_FIELD", field="fileName")
 
@@ -228,7 +231,7 @@ def test_a_month_alone_is_sent_again(scene: Scene) -> None:
         SyncStatus.FAILED,
         SyncStatus.COMPLETE,
     ]
-    with pytest.raises(BatchRefused, match="没有失败的单据"):
+    with pytest.raises(BatchRefused, match="所选的单据中没有失败的"):
         scene.do(retrying.retry, batch_id, month="2024-02")
 
 
@@ -249,3 +252,91 @@ def test_the_listing_of_another_month_that_failed_stays_as_it_is(scene: Scene) -
         ListingStatus.LISTED,
         ListingStatus.FAILED,
     ]
+
+
+def two_months(scene: Scene) -> int:
+    """January: one synced, two failed of two causes; February: one failed."""
+    batch_id = scene.add_batch(last="2024-02-29")
+    february = FIRST_COLLECTED + timedelta(days=31)
+    source = scene.list_all(
+        batch_id,
+        [*(make_document(n) for n in range(3)), make_document(3, collected_at=february)],
+    )
+    assert len(source.documents) == 4
+    good, *bad = scene.claim(batch_id)
+    codes = ("FILE_CORRUPT", "FILE_TOO_LARGE", "FILE_CORRUPT")
+    broken = [failed(claim, code, detail="-") for claim, code in zip(bad, codes, strict=True)]
+    scene.settle(batch_id, stored(good), *broken)
+    assert scene.batch(batch_id).run_status is RunStatus.ENDED
+    return batch_id
+
+
+def pending(scene: Scene, batch_id: int) -> set[str]:
+    items = scene.items(batch_id).items()
+    return {name[-1] for name, item in items if item.status is ItemStatus.PENDING}
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        ({"code": "FILE_CORRUPT"}, "13"),
+        ({"month": "2024-01"}, "12"),
+        ({"month": "2024-01", "code": "FILE_CORRUPT"}, "1"),
+        ({"matching": ItemFilter(month="2024-02")}, "3"),
+        ({"matching": ItemFilter(applicant="张", code="FILE_TOO_LARGE")}, "2"),
+        ({"matching": ItemFilter(first=date(2024, 2, 1)), "zone": SHANGHAI}, "3"),
+        ({"matching": ItemFilter()}, "123"),
+    ],
+)
+def test_only_what_was_asked_for_is_tried_again(
+    scene: Scene, wish: dict[str, Any], expected: str
+) -> None:
+    batch_id = two_months(scene)
+    assert scene.do(retrying.retry, batch_id, **wish) == len(expected)
+    assert pending(scene, batch_id) == set(expected)
+    assert scene.counts(batch_id) == (4, 1, 0, 3 - len(expected))
+    scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
+    batch = scene.batch(batch_id)
+    assert batch.run_status is RunStatus.ENDED
+    assert (batch.sync_status is SyncStatus.COMPLETE) == (expected == "123")
+
+
+def test_chosen_items_are_tried_again_and_those_that_did_not_fail_are_named(scene: Scene) -> None:
+    batch_id = two_months(scene)
+    ids = [scene.items(batch_id)[f"FYBX0000{n}"].id for n in (0, 2)]
+    with scene.ledger.read() as session:
+        batch = session.get_one(Batch, batch_id)
+        named = retrying.not_failed(session, batch, ids)
+    assert named == [("FYBX00000", ItemStatus.SYNCED)]
+    assert scene.do(retrying.retry, batch_id, item_ids=ids) == 1
+    assert pending(scene, batch_id) == {"2"}
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"code": "FILE_HOSTILE"},
+        {"item_ids": []},
+        {"matching": ItemFilter(status=ItemStatus.SYNCED)},
+    ],
+)
+def test_a_wish_that_names_no_failure_is_refused(scene: Scene, wish: dict[str, Any]) -> None:
+    batch_id = two_months(scene)
+    with pytest.raises(NotAllowed, match="没有失败"):
+        scene.do(retrying.retry, batch_id, **wish)
+    assert scene.batch(batch_id).run_no == 1
+
+
+def test_a_month_goes_on_listing_alone_and_one_cause_lists_nothing(scene: Scene) -> None:
+    batch_id = scene.add_batch(last="2024-02-29")
+    source = FakeSource([make_document(0)])
+    source.before_page = refuse
+    for part in scene.slices(batch_id):
+        scene.discovery(source).list_slice(part.id)
+    assert scene.batch(batch_id).run_status is RunStatus.ENDED
+    with pytest.raises(NotAllowed):
+        scene.do(retrying.retry, batch_id, code="FILE_CORRUPT")
+    assert scene.do(retrying.retry, batch_id, month="2024-02") == 0
+    january, february = scene.slices(batch_id)
+    assert january.listing_status is ListingStatus.FAILED
+    assert february.listing_status is ListingStatus.OPEN

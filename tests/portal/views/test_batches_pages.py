@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 
 from tests.portal.views.page_scene import PageScene
 from tests.portal.views.visitor import Page, Visitor
@@ -66,7 +67,8 @@ def test_a_retry_sends_the_failures_again(scene: PageScene, operator: Visitor) -
     before = operator.get(f"/batches/{number}")
     assert figures(before)["失败"] == "2"
     after = operator.submit(before.form("/retry"))
-    assert figures(after) == {**figures(before), "失败": "0", "源端负载": "当前"}
+    live = {"单据/秒": "—", "MB/秒": "—", "预计剩余": "—", "源端负载": "当前"}
+    assert figures(after) == {**figures(before), "失败": "0", **live}
     assert "运行中" in after.text
     assert scene.portal.queue.waiting() == 1
 
@@ -129,8 +131,63 @@ def test_failures_by_cause_with_what_to_do(scene: PageScene, operator: Visitor) 
     assert len(facts) == 3
     assert all(facts)
     assert facts[-1] == "FILE_CORRUPT"
-    (link,) = [node.get("href") for node in causes[0].all("a")]
-    assert len(operator.get(link).rows()) == 2
+    documents, example = [node.get("href") for node in causes[0].all("a")]
+    assert len(operator.get(documents).rows()) == 2
+    assert facts[1] in operator.get(example).title
+
+
+def test_one_cause_or_month_is_sent_again_and_no_other(scene: PageScene, operator: Visitor) -> None:
+    number = scene.ended("FILE_CORRUPT", "FILE_CORRUPT", "FILE_DIGEST_MISMATCH")
+    page = operator.get(f"/batches/{number}/failures")
+    page = operator.submit(page.root.all(class_="cause")[0].one("form"))
+    assert page.path == f"/batches/{number}/failures"
+    assert page.messages == ["2 份单据重新同步"]
+    assert [cause.one(class_="badge").text for cause in page.root.all(class_="cause")] == ["1 份"]
+    assert "批次结束后" in page.text  # until then no cause is offered
+    assert "retry-some" not in page.actions
+    other = scene.ended("FILE_CORRUPT")
+    page = operator.submit(operator.get(f"/batches/{other}").form("/retry-some"))
+    assert (page.path, page.messages) == (f"/batches/{other}", ["1 份单据重新同步"])
+    (run, _first) = operator.get(f"/batches/{other}/runs").rows()
+    assert run[3] == "1 份 月份 2024-01"
+    operator.post(f"/batches/{other}/retry-some", status=400)
+
+
+def test_months_say_whether_they_are_whole(scene: PageScene, operator: Visitor) -> None:
+    whole = operator.get(f"/batches/{scene.ended()}")
+    assert len(whole.root.all(class_="whole")) == 1
+    (row,) = whole.rows()
+    assert row[0] == "2024-01"
+    assert row[8:10] == ["1", "100 B"]
+    broken = operator.get(f"/batches/{scene.ended('FILE_CORRUPT')}")
+    assert broken.root.all(class_="whole") == []
+
+
+def test_every_run_is_kept_with_who_started_it_and_how_it_ended(
+    scene: PageScene, operator: Visitor
+) -> None:
+    number = scene.waiting()
+    assert "还没有运行过" in operator.get(f"/batches/{number}/runs").text
+    page = operator.get(f"/batches/{number}")
+    for action in ("run", "pause", "resume", "cancel"):
+        page = operator.submit(page.form(f"/{action}"))
+    rows = operator.get(f"/batches/{number}/runs").rows()
+    assert [(row[0], row[2], row[5]) for row in rows] == [
+        ("2", "operator", "被取消 operator"),
+        ("1", "operator", "被暂停 operator"),
+    ]
+
+
+def test_a_run_that_a_job_started_leads_to_it(
+    app: Flask, scene: PageScene, operator: Visitor
+) -> None:
+    number = scene.waiting()
+    run = scene.job_run(app, 41)
+    scene.perform(app, run)
+    page = operator.get(f"/batches/{number}/runs")
+    ((_run, _at, who, *_rest),) = page.rows()
+    assert who == "xxl-job 日志编号 41"
+    assert f"/jobs/{run}" in page.links
 
 
 def test_a_batch_without_failures_says_so(scene: PageScene, operator: Visitor) -> None:
@@ -145,4 +202,4 @@ def test_the_log_tells_who_did_what(scene: PageScene, operator: Visitor) -> None
     told = [(row[1], row[2]) for row in rows]
     assert told[:2] == [("operator", "暂停"), ("operator", "开始运行")]
     assert told[-1] == ("周敏", "新增批次")
-    assert "没有更早的记录" in operator.get(f"/batches/{number}/log?before=1").text
+    assert "没有更早的记录" in operator.get(f"/batches/{number}/log?after=1").text

@@ -244,7 +244,7 @@ def test_a_batch_is_walked_through_under_its_filters(scene: PageScene, auditor: 
         ("?status=synced", 3),
     ):
         page = auditor.get(f"/batches/{number}/documents{query}")
-        wanted = [row[0] for row in page.rows()]
+        wanted = [row[1] for row in page.rows()]
         assert len(wanted) == length
         here = page.root.one("tbody").all("a")[0].get("href")
         walked = []
@@ -254,7 +254,7 @@ def test_a_batch_is_walked_through_under_its_filters(scene: PageScene, auditor: 
             here = next((a.get("href") for a in page.root.all("a") if a.text == "下一份"), "")
         assert walked == wanted
         (back,) = [a.get("href") for a in page.root.all("a") if a.text == "返回列表"]
-        assert [row[0] for row in auditor.get(back).rows()] == wanted
+        assert [row[1] for row in auditor.get(back).rows()] == wanted
 
 
 def test_a_list_that_does_not_hold_the_document_is_passed_over(

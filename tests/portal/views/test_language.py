@@ -35,7 +35,7 @@ METHODS = [
 ]
 KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
 
-_PARTS = ("live", "progress", "rows", "tail", "outcome")
+_PARTS = ("live", "progress", "rows", "tail", "outcome", "documents_total")
 
 
 def texts_in_use() -> set[str]:
@@ -105,7 +105,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     reconciled = (
         Proving(scene.ledger_scene, LocalArchive(scene.portal.settings.archive_path)).reconcile().id
     )
-    tabs = ("", "/failures", "/scan", "/documents", "/log", "/documents?status=skipped")
+    tabs = ("", "/failures", "/scan", "/documents", "/log", "/runs", "/documents?status=skipped")
     return [
         *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new"),
         *("/packages/", "/exports/", *kinds, *mine),

@@ -63,7 +63,7 @@ def test_the_failures_of_a_month_are_synced_again(scene: PageScene, operator: Vi
     (retried,) = scene.ledger_scene.events(scene.batch(number).id, "batch.retry")
     assert (retried.actor, retried.detail) == (
         "operator",
-        {"documents": 2, "listings": 0, "month": "2024-01"},
+        {"documents": 2, "listings": 0, "narrowed": {"month": "2024-01"}},
     )
     twice = operator.submit(form)
     assert twice.messages == [f"批次 {number} 尚未结束"]

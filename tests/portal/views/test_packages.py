@@ -109,7 +109,7 @@ def test_chosen_documents_each_come_once_and_what_is_not_archived_is_named(
     number = scene.running()
     absent = scene.ledger_scene.document("FYBX00002")
     ids = [str(one.id), str(two.id), str(one.id), str(absent.id)]
-    book = opened(post(operator, "/packages/documents", {"document_id": ids}))
+    book = opened(post(operator, "/packages/chosen", {"document_id": ids}))
     folders = {name.split("/")[0] for name in book.namelist()} - {MANIFEST}
     assert {name.casefold() for name in folders} == {"a1_fy-0", "a1_fy-0 (2)"}
     assert [row[0] for row in manifest(book) if row[-1].startswith("未归档")] == [absent.image_no]
@@ -120,8 +120,8 @@ def test_all_that_match_a_filter_of_a_batch(scene: PageScene, operator: Visitor)
     document = scene.archived(INVOICE)
     number = batch_of(scene, document.id)
     fields = {"all": "1", "batch_no": number, "image_no": document.image_no[:4]}
-    assert len(opened(post(operator, "/packages/documents", fields)).namelist()) == 2
-    response = post(operator, "/packages/documents", {**fields, "image_no": "nothing"})
+    assert len(opened(post(operator, "/packages/chosen", fields)).namelist()) == 2
+    response = post(operator, "/packages/chosen", {**fields, "image_no": "nothing"})
     assert response.status_code == 303
     assert operator.get("/batches/").messages == ["所选范围内没有已归档的单据"]
 
@@ -137,7 +137,7 @@ def test_a_damaged_file_is_never_sent_and_breaks_the_download(
     else:
         path.write_bytes(COVER.body[:-1] if how == "cut" else COVER.body.replace(b"c", b"C"))
     parts: list[bytes] = []
-    response = post(operator, "/packages/documents", {"document_id": str(document.id)})
+    response = post(operator, "/packages/chosen", {"document_id": str(document.id)})
     with response, pytest.raises(PackageBroken):
         parts.extend(response.iter_encoded())
     sent = b"".join(parts)
@@ -161,7 +161,7 @@ def test_a_download_that_nobody_waits_for_ends_and_its_place_is_free(
     big = Content("大.pdf", b"x" * 1_000_000, "pdf")
     document = scene.archived(big)
     for _ in range(PLACES + 1):
-        response = post(operator, "/packages/documents", {"document_id": str(document.id)})
+        response = post(operator, "/packages/chosen", {"document_id": str(document.id)})
         assert response.status_code == 200
         next(response.iter_encoded())
         response.close()
@@ -172,7 +172,7 @@ def test_when_all_places_are_taken_it_says_so(scene: PageScene, operator: Visito
     document = scene.archived(INVOICE)
     taken = [take_place(scene.home) for _ in range(PLACES)]
     fields = {"document_id": str(document.id), "next": f"/documents/{document.id}"}
-    response = post(operator, "/packages/documents", fields)
+    response = post(operator, "/packages/chosen", fields)
     assert (response.status_code, response.headers["Location"]) == (303, fields["next"])
     (message,) = operator.get(fields["next"]).messages
     assert str(PLACES) in message
@@ -180,11 +180,11 @@ def test_when_all_places_are_taken_it_says_so(scene: PageScene, operator: Visito
     for give_back in taken:
         assert give_back is not None
         give_back()
-    opened(post(operator, "/packages/documents", fields))
+    opened(post(operator, "/packages/chosen", fields))
 
 
 def test_nothing_ticked_is_said(operator: Visitor) -> None:
-    for path in ("/packages/batches", "/packages/documents", "/packages/fetch"):
+    for path in ("/packages/batches", "/packages/chosen", "/packages/fetch"):
         assert operator.post(path, status=303).messages == ["请先勾选批次或单据"]
 
 
@@ -238,5 +238,6 @@ def test_the_buttons_stand_where_batches_are(scene: PageScene, operator: Visitor
     assert {"/packages/fetch-batches", "/packages/batches"} <= wanted
     assert {"fetch", "batches"} <= operator.get(f"/batches/{number}").actions
     filtered = operator.get(f"/batches/{number}/documents?status=failed")
-    (form,) = filtered.root.all("form", action="/packages/documents")
-    assert form.one("input", name="status").get("value") == "failed"
+    (form,) = filtered.root.all("form", action="/packages/chosen?status=failed")
+    page = operator.submit(form)
+    assert page.messages == ["所选范围内没有已归档的单据"]

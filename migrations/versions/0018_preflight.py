@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0016"
-down_revision = "0015"
+revision = "0018"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
