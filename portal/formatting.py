@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined
 
 from portal.errors import action, reason
 from portal.language import language
-from portal.models import Overlap, Priority, Role, RunOutcome
+from portal.models import Overlap, Priority, Role, RunOutcome, utc_now
 from portal.models.overlap import overlap_label
 from portal.models.priority import PRIORITY_LABELS, priority_label
 from portal.notify.kinds import ChannelKind, NoticeEvent
@@ -52,6 +52,8 @@ _BADGES = {
     "unequal": "red",
     "damaged": "red",
     "nothing": "secondary",
+    "missing": "secondary",
+    "old": "yellow",
     "equal": "green",
     "explained": "cyan",
     "unbalanced": "red",
@@ -126,6 +128,11 @@ AUDIT_ACTIONS = {
     "source.disable": ("停用数据源", "source disabled"),
     "source.delete": ("删除数据源", "source deleted"),
     "source.check": ("测试连接", "connection tested"),
+    "preflight.run": ("检查前提", "preflight asked for"),
+    "preflight.fail": ("前提未满足", "preflight failed"),
+    "preflight.tick": ("人工确认前提", "prerequisite ticked"),
+    "preflight.withdraw": ("撤销人工确认", "tick withdrawn"),
+    "preflight.override": ("前提未满足仍新建", "preflight overridden"),
     "job.accept": ("接受任务", "job accepted"),
     "job.end": ("任务结束", "job ended"),
     "job.again": ("重新回调", "result sent again"),
@@ -206,6 +213,9 @@ _DETAILS = {
     "proxy_secret_given": ("重填代理密码", "proxy password given"),
     "user": ("用户", "user"),
     "hosts": ("主机", "hosts"),
+    "host": ("主机", "host"),
+    "codes": ("错误码", "codes"),
+    "item": ("前提", "prerequisite"),
     "download_hosts": ("下载主机", "download hosts"),
     "profile": ("连接配置", "profile"),
     "rules": ("兼容性规则", "rules"),
@@ -254,7 +264,26 @@ _CHECK_STEPS = {
     "inspection": ("检查文件", "file check"),
     "clock": ("时钟", "clock"),
     "certificate": ("证书", "certificate"),
+    "reach": ("网络连通", "reachability"),
+    "space": ("归档空间", "archive space"),
+    "archive": ("归档可写", "archive writable"),
+    "database": ("数据库可写", "database writable"),
+    "queue": ("队列可写", "queue writable"),
+    "workers": ("工作进程", "workers"),
+    "executor": ("执行器注册", "executor registered"),
+    "answer": ("检查未完成", "not finished"),
 }
+_VERDICTS = {
+    **_CHECKED,
+    "missing": ("从未检查", "never checked"),
+    "old": ("需要重新检查", "to be checked again"),
+    "pending": ("正在检查", "being checked"),
+}
+_AGES = (
+    (86_400, "{} 天前", "{} d ago"),
+    (3_600, "{} 小时前", "{} h ago"),
+    (60, "{} 分钟前", "{} min ago"),
+)
 
 
 def init_app(app: Flask) -> None:
@@ -280,6 +309,8 @@ def init_app(app: Flask) -> None:
         level_text=level_text,
         checked=checked,
         check_step=check_step,
+        verdict=lambda value: _VERDICTS[value][language() != "zh"],
+        age=age,
         channel_kind=lambda kind: CHANNEL_KINDS[kind][language() != "zh"],
         news=lambda event: NEWS_WORDS[NoticeEvent(event)][language() != "zh"],
         speed=speed,
@@ -299,6 +330,15 @@ def checked(value: str) -> str:
 def check_step(value: str) -> str:
     """The word for a step of a test."""
     return _CHECK_STEPS[value][language() != "zh"]
+
+
+def age(value: datetime) -> str:
+    """How long ago it was, in the unit that fits."""
+    seconds = max(0, int((utc_now() - value).total_seconds()))
+    for unit, zh, en in _AGES:
+        if seconds >= unit:
+            return (zh if language() == "zh" else en).format(seconds // unit)
+    return "刚刚" if language() == "zh" else "just now"
 
 
 def level_text(standing: Standing) -> str:

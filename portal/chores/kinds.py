@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.chores import notifying, reconciling, scanning, source_check
+from portal.chores import notifying, preflight, reconciling, scanning, source_check
 from portal.chores.catalogue import read_catalogue
 from portal.chores.desk import Perform
 from portal.chores.exporting import export
 from portal.chores.fetching import fetch
 from portal.chores.preview import count_scope
-from portal.services import notices, scans, source_browsing
+from portal.services import notices, preflights, scans, source_browsing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ KINDS: Mapping[str, Kind] = {
     scans.CHORE: Kind(scanning.scan),
     notices.CHORE: Kind(notifying.deliver, quick=True),
     source_browsing.CHECK: Kind(source_check.perform, quick=True),
+    preflights.CHORE: Kind(preflight.perform, quick=True),
     "catalogue": Kind(read_catalogue, quick=True),
     "preview": Kind(count_scope, quick=True),
     "reconcile": Kind(reconciling.perform),

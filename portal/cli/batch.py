@@ -20,7 +20,16 @@ from portal.cli.progress import pace_line, watch_batch
 from portal.errors import action, reason
 from portal.models import Batch, Overlap, Priority, utc_now
 from portal.models.overlap import overlap_label
-from portal.services import batches, fetches, previews, reports, retrying, runs, sources
+from portal.services import (
+    batches,
+    fetches,
+    preflight_gate,
+    previews,
+    reports,
+    retrying,
+    runs,
+    sources,
+)
 from portal.services.chosen_batches import act_on_each
 from portal.services.selection import Selection
 from portal.services.standing import standing
@@ -52,6 +61,11 @@ def command() -> None:
 )
 @click.option("--run", is_flag=True, help="立即运行，否则等待 DataSyncTask Run now.")
 @click.option(
+    "--override-preflight",
+    metavar="REASON",
+    help="确保前提未通过时仍然新建的理由，记入操作日志 Why to go on though the preflight failed.",
+)
+@click.option(
     "--priority",
     type=click.Choice([word.value for word in Priority]),
     default=Priority.NORMAL.value,
@@ -71,6 +85,7 @@ def create(
     types: tuple[str, ...],
     overlap: str,
     run: bool,
+    override_preflight: str | None,
     priority: str,
     preview: bool,
     as_json: bool,
@@ -101,11 +116,26 @@ def create(
                 zone=portal.settings.timezone,
                 priority=Priority(priority),
             )
+            gate = preflight_gate.require(
+                session,
+                scope.source_id,
+                by=actor(),
+                now=utc_now(),
+                batch_id=batch.id,
+                override_reason=override_preflight,
+                may_override=True,  # who may use the commands has the ledger in their hands
+            )
             if run:
                 batches.start(session, batch, by=actor(), now=utc_now())
             number = batch.batch_no
         if run:
             portal.offer()
+    if gate.state in ("missing", "old"):
+        click.echo(
+            "提示 note: 前提没有检查过或已过时 the preflight is missing or old; "
+            f"imgmig preflight --source {source}",
+            err=True,
+        )
     if as_json:
         say_json({"batch_no": number})
     else:

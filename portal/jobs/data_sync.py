@@ -13,7 +13,7 @@ from portal.errors import PortalError
 from portal.jobs.parameter import CreateOrder, DataSyncParameter, parse_parameter
 from portal.models import Batch, JobBatch, Slice, utc_now
 from portal.runtime import Portal, current_portal
-from portal.services import batches, retrying, sources
+from portal.services import batches, preflight_gate, retrying, sources
 from portal.services.runs import JobOrigin
 from portal.statuses import ListingStatus, RunStatus, SyncStatus, label
 
@@ -149,11 +149,22 @@ class _Order:
             shard_total=max(1, self._context.shard_total),
             job=self._job,
         )
+        self._warn_of_preflight(batch)
         self.lines.append(
             f"批次 {batch.batch_no} 已排队：{batch.date_from} 至 {batch.date_to}，"
             f"{len(batch.slices)} 个月 queued"
         )
         return True
+
+    def _warn_of_preflight(self, batch: Batch) -> None:
+        """A job that comes by night is not kept from its work, but its log tells."""
+        gate = preflight_gate.standing(self._session, batch.data_source_id, self._now)
+        if gate.is_blocked:
+            codes = sorted({finding.code or finding.check for _, finding in gate.blocking})
+            self.lines.append(
+                f"警告 warning：批次 {batch.batch_no} 的数据源前提未满足 "
+                f"its preflight fails: {', '.join(codes)}"
+            )
 
     def _why_not(self, batch: Batch) -> str:
         """Why the batch cannot be set running; empty when it can."""

@@ -14,6 +14,7 @@ from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
 from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
+from portal.models.preflight import Preflight, PreflightReport, PreflightTick
 from portal.models.priority import Priority
 from portal.models.reconciliation import (
     Balance,
@@ -68,6 +69,9 @@ __all__ = [
     "NoticeChannel",
     "Overlap",
     "Part",
+    "Preflight",
+    "PreflightReport",
+    "PreflightTick",
     "Priority",
     "Reconciliation",
     "ReconciliationCell",

@@ -18,6 +18,7 @@ Look = Callable[[int], None]
 _POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 0.5
 _SHUTDOWN_SECONDS = 10
+_PROBE = b"probe"
 
 
 class WorkQueue:
@@ -53,6 +54,14 @@ class WorkQueue:
     def waiting(self) -> int:
         """Messages nobody has taken yet."""
         return int(self._huey.pending_count())
+
+    def probe(self) -> None:
+        """Write a value and take it back.
+
+        :raises sqlite3.Error: when that cannot be done
+        """
+        self._huey.storage.put_data(_PROBE, _PROBE)
+        self._huey.storage.pop_data(_PROBE)
 
     def serve(self, *, on_batch: Look, on_run: Look, on_audit: Look) -> Consumer:
         """A consumer with one thread that takes messages; SIGTERM ends it after its task."""

@@ -14,7 +14,7 @@ from portal.forms.batch import BatchForm
 from portal.language import language
 from portal.models import Chore, utc_now
 from portal.runtime import current_portal
-from portal.services import catalogue, chores, previews
+from portal.services import catalogue, chores, preflight_gate, previews
 from portal.services.batches import BatchScope
 from portal.services.counting import Counted
 from portal.services.rough_times import time_range
@@ -51,6 +51,7 @@ def confirmation(form: BatchForm, scope: BatchScope, chore_id: int) -> dict[str,
             "today": previews.future_days(scope, now=now, zone=portal.settings.timezone),
             "twin": previews.twin(session, scope),
             "earlier": previews.earlier_batches(session, scope),
+            "gate": preflight_gate.standing(session, scope.source_id, now),
         }
 
 

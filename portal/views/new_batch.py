@@ -19,9 +19,9 @@ from portal.errors import NotAllowed, NotFound
 from portal.forms.batch import BatchForm
 from portal.htmx import STOP_POLLING
 from portal.language import language
-from portal.models import Chore, Overlap, Priority, utc_now
+from portal.models import Chore, Overlap, Priority, Role, utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, catalogue, chores, sources
+from portal.services import batches, browsing, catalogue, chores, preflight_gate, sources
 from portal.services.day_ranges import month_named, ranges_at
 from portal.services.scope_words import scope_of
 from portal.statuses import ChoreStatus
@@ -202,7 +202,7 @@ def _catalogue(source_id: int) -> tuple[catalogue.Catalogue, Chore | None]:
     return known, None if chore is None or chore.status is ChoreStatus.DONE else chore
 
 
-def _preview(form: BatchForm, *, anew: bool = False) -> ResponseReturnValue:
+def _preview(form: BatchForm, *, anew: bool = False, status: int = 200) -> ResponseReturnValue:
     if not form.validate():
         return _form_page(form, 422)
     portal, scope = current_portal(), form.scope()
@@ -214,7 +214,7 @@ def _preview(form: BatchForm, *, anew: bool = False) -> ResponseReturnValue:
     except NotAllowed as error:
         form.date_to.errors = [error.text(language())]
         return _form_page(form, 422)
-    return render_template("batches/confirm.html", **confirmation(form, scope, chore_id))
+    return render_template("batches/confirm.html", **confirmation(form, scope, chore_id)), status
 
 
 def _create(form: BatchForm) -> ResponseReturnValue:
@@ -236,9 +236,20 @@ def _create(form: BatchForm) -> ResponseReturnValue:
                     zone=portal.settings.timezone,
                     priority=form.chosen_priority(),
                 )
+                preflight_gate.require(
+                    session,
+                    scope.source_id,
+                    by=by,
+                    now=now,
+                    batch_id=batch.id,
+                    override_reason=request.form.get("override_reason"),
+                    may_override=current_user.role is Role.ADMIN,
+                )
                 if form.run_now.data:
                     batches.start(session, batch, by=by, now=now)
                 batch_no = batch.batch_no
+    except preflight_gate.PreflightFailed:
+        return _preview(form, status=422)
     except NotAllowed as error:
         form.date_to.errors = [error.text(language())]
         return _form_page(form, 422)

@@ -363,3 +363,50 @@ def test_an_option_of_the_demo_source_that_makes_no_sense(
     site: Installation, option: str, named: str
 ) -> None:
     assert_refused(site.run("demo-source", option), named)
+
+
+def test_a_preflight_from_this_host(site: Installation, start_source: StartSource) -> None:
+    source = start_source("--documents=12", "--months=1")
+    site.add_source(source)
+    checked = site.run("preflight", "--source", SOURCE, "--json")
+    assert checked.code == 1  # no worker is alive
+    report = checked.json
+    assert report["state"] == "failed"
+    whole, here = report["hosts"]
+    assert [one["code"] for one in whole["items"] if one["state"] == "failed"] == [
+        "NO_WORKER_ALIVE"
+    ]
+    items = (
+        "reach",
+        "token",
+        "count",
+        "listing",
+        "file",
+        "inspection",
+        "clock",
+        "space",
+        "archive",
+    )
+    assert [one["check"] for one in here["items"]] == list(items)
+    assert "failed" not in {one["state"] for one in here["items"]}
+    told = site.run("preflight", "--source", SOURCE)
+    assert told.code == 1
+    assert "imgmig worker" in told.out
+    scope = ("--source", SOURCE, "--from", "2024-01-01", "--to", "2024-01-31")
+    assert_refused(site.run("batch", "create", *scope), "NO_WORKER_ALIVE")
+    made = site.run("batch", "create", *scope, "--override-preflight", "workers come tonight")
+    assert made.code == 0, made
+
+
+def test_ticks_by_command(site: Installation, start_source: StartSource) -> None:
+    site.add_source(start_source("--documents=12", "--months=1"))
+    named = ("--source", SOURCE)
+    assert_refused(site.run("preflight", "tick", "version", *named), "--remark")
+    ticked = site.run("preflight", "tick", "version", *named, "--remark", "both 8.0.3")
+    assert ticked.code == 0, ticked
+    assert_refused(site.run("preflight", "tick", "version", *named, "--remark", "x"), "ticked")
+    by_hand = site.run("preflight", *named, "--json").json["by_hand"]
+    assert (by_hand["version"]["remark"], by_hand["licence"]) == ("both 8.0.3", None)
+    assert site.run("preflight", "withdraw", "version", *named).code == 0
+    assert_refused(site.run("preflight"), "--source")
+    assert_refused(site.run("preflight", "--source", "nobody"), "nobody")

@@ -28,8 +28,10 @@ def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
     budget = Budget()
     _check_end(path)
     objects = PdfObjects(path, rules)
+    # The binding follows links to a name, which a file on trial, open and unlinked, has not.
+    is_named = os.path.exists(os.path.realpath(path))
     try:
-        with pdfium.PdfDocument(path) as document:
+        with open(path, "rb") as file, pdfium.PdfDocument(path if is_named else file) as document:
             pages = len(document)
             if pages > rules.max_pages:
                 raise SyncError("FILE_PAGES_HIGH", actual=pages, limit=rules.max_pages)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from threading import Thread
 from typing import Any
 
@@ -15,9 +15,10 @@ from executor.models import ExecutorRun
 from executor.statuses import RunStatus as JobStatus
 from portal.errors import SyncError
 from portal.jobs import Following
-from portal.models import Batch, Overlap
+from portal.models import Batch, DataSource, Overlap, utc_now
 from portal.runtime import Portal
-from portal.services import batches
+from portal.services import batches, preflights
+from portal.services.source_check import Finding
 from portal.statuses import ListingStatus, RunStatus
 from tests.portal.fake_source import FakeSource, make_document
 from tests.portal.jobs.job_rig import JobRig
@@ -55,6 +56,20 @@ def number_of_batches(rig: JobRig) -> int:
 
 
 # What a trigger picks.
+
+
+def test_a_failing_preflight_is_told_in_the_log_and_stops_no_job(rig: JobRig, scene: Scene) -> None:
+    waiting(scene)
+    found = Finding("reach", "failed", "连不上", "no way", code="SRC_TLS")
+    with rig.portal.ledger.write() as session:
+        source = session.get_one(DataSource, scene.source_id)
+        days = (date(2024, 1, 1), date(2024, 1, 31))
+        now = utc_now()
+        preflight = preflights.begin(session, source, days=days, hosts=["h"], by=BY, now=now)
+        preflights.record(session, preflight.id, "h", [found], by=BY, now=now)
+    rig.run(1)
+    assert rig.status(1) is JobStatus.DEFERRED
+    assert "SRC_TLS" in rig.log(1)
 
 
 def test_nothing_to_do_ends_200_at_once(rig: JobRig) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from flask import Flask
@@ -16,8 +17,9 @@ from portal.errors import SyncError
 from portal.models import Batch, Document, File, Overlap, Role, User, utc_now
 from portal.notify.kinds import NEWS, ChannelKind
 from portal.runtime import Portal
-from portal.services import batch_lists, batches, notice_channels, notices
+from portal.services import batch_lists, batches, notice_channels, notices, preflights, sources
 from portal.services.notice_channels import ChannelForm
+from portal.services.source_check import Finding
 from portal.sync.sources.rows import SourceFile
 from portal.sync.transfer.work import Claim, Result, StoredFile
 from tests.portal.fake_source import make_document, make_file
@@ -179,6 +181,20 @@ class PageScene:
             notice = notice_channels.test(session, channel, by="admin", now=utc_now())
             notices.refused(session, notice, error, now=utc_now())
             return channel.id
+
+    # Prerequisites.
+
+    def preflight(self, found: Finding, *, host: str = "alpha") -> int:
+        """A check in which the host found this, and nothing else is wrong; its id."""
+        well = Finding("database", "ok", "已写入", "written", seconds=0.1)
+        now = utc_now()
+        with self.portal.ledger.write() as session:
+            source = sources.get(session, self.ledger_scene.source_id)
+            days = (date(2024, 1, 1), date(2024, 1, 31))
+            number = preflights.begin(session, source, days=days, hosts=[host], by="li", now=now).id
+            for place, one in (("", well), (host, found)):
+                preflights.record(session, number, place, [one], by="li", now=now)
+        return number
 
     # Job runs.
 

@@ -36,6 +36,7 @@ def path_of(app: Flask, rule: Rule) -> str:
         "file_id": 999_999,
         "run_id": 999_999,
         "chore_id": 1,
+        "preflight_id": 999_999,
         "channel_id": 999_999,
         "notice_id": 999_999,
         "export_id": 1,

@@ -18,6 +18,7 @@ from portal.models import utc_now
 from portal.services import exports, fetches
 from portal.services.export_kinds import KINDS
 from portal.services.selection import Selection
+from portal.services.source_check import Finding
 from portal.sync.archive.local import LocalArchive
 from tests.portal.services.reconcile_scene import Proving
 from tests.portal.views.page_rules import CHINESE
@@ -90,6 +91,8 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     batches = [getattr(scene, state)() for state in states]
     source = scene.ledger_scene.source_id
     user = scene.user_id("auditor")
+    unmet = Finding("reach", "failed", "连不上", "no way", "修好", "mend it", "SRC_TLS", 0.5)
+    preflight = scene.preflight(unmet)
     batches.append(scene.ended("FILE_CORRUPT", "META_MISSING_FIELD", "SRC_HTML"))
     with scene.portal.ledger.write() as session:
         wish = Selection(batch_nos=(batches[-1],))
@@ -112,6 +115,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
         *("/sources/", "/sources/new", "/sources/import", f"/sources/{source}"),
         *(f"/sources/{source}/edit", "/users/", "/users/new", f"/users/{user}", "/account/"),
+        *("/preflight/", f"/preflight/runs/{preflight}"),
         *("/archive/", "/archive/?sort=amount", "/archive/totals", "/archive/source"),
         *("/find", "/find?q=FYBX", "/find?q=nothing"),
         f"/files/{scene.file(document).id}/facts",
