@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from portal import statuses
-from portal.errors import BatchRefused, NotFound
+from portal.errors import BatchRefused
 from portal.models import AuditEvent, Batch, BatchItem, Document, Slice, table_of
 from portal.services import audit, runs
 from portal.services.item_filter import ItemFilter, chosen_items
@@ -150,7 +150,7 @@ def send_again(
 def items_named(session: Session, batch: Batch, image_nos: Collection[str]) -> list[int]:
     """The ids of a batch's documents with these image numbers.
 
-    :raises NotFound: naming those that are not in the batch
+    :raises BatchRefused: naming those that are not in the batch
     """
     query = (
         select(Document.image_no, BatchItem.id)
@@ -161,10 +161,7 @@ def items_named(session: Session, batch: Batch, image_nos: Collection[str]) -> l
     found = [(image_no, item_id) for image_no, item_id in session.execute(query)]
     if missing := sorted(set(image_nos) - {image_no for image_no, _id in found}):
         names = "，".join(missing)
-        raise NotFound(
-            f"批次 {batch.batch_no} 中没有单据 {names}",
-            f"batch {batch.batch_no} has no document {names}",
-        )
+        raise BatchRefused(batch.batch_no, f"中没有单据 {names}", f"has no document {names}")
     return [item_id for _image_no, item_id in found]
 
 
