@@ -17,6 +17,8 @@ from tests.functional.installation import DemoSource, Installation, wait_for
 from tests.portal.ledger_scene import opened_ledger
 from tests.portal.trail_scene import Trail
 
+pytestmark = pytest.mark.processes
+
 StartSource = Callable[..., DemoSource]
 
 

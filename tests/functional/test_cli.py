@@ -12,6 +12,8 @@ import pytest
 from tests.certificates import Authority
 from tests.functional.installation import SOURCE, DemoSource, Ended, Installation, free_port
 
+pytestmark = pytest.mark.processes
+
 StartSource = Callable[..., DemoSource]
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.functional.installation import SOURCE, DemoSource, Installation
+
+pytestmark = pytest.mark.processes
 
 
 def test_documents_are_listed_page_by_page_and_found(
