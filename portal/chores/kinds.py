@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.chores import notifying, reconciling, scanning, source_check
+from portal.chores import notifying, reconciling, sampling, scanning, source_check
 from portal.chores.catalogue import read_catalogue
 from portal.chores.desk import Perform
 from portal.chores.preview import count_scope
-from portal.services import notices, scans, source_browsing
+from portal.services import notices, samples, scans, source_browsing
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +36,6 @@ KINDS: Mapping[str, Kind] = {
     "catalogue": Kind(read_catalogue, quick=True),
     "preview": Kind(count_scope, quick=True),
     "reconcile": Kind(reconciling.perform),
+    samples.MANIFEST: Kind(sampling.make_manifest),
+    samples.COMPARE: Kind(sampling.compare, quick=True),
 }

@@ -25,6 +25,7 @@ from portal.models.reconciliation import (
     ReconciliationState,
     Sums,
 )
+from portal.models.sample import Sample, SampleDocument, SampleState, Verdict
 from portal.models.scan import Scan, ScanCause
 from portal.models.slice import Slice
 from portal.models.source import DataSource
@@ -70,6 +71,9 @@ __all__ = [
     "ReconciliationMonth",
     "ReconciliationState",
     "Role",
+    "Sample",
+    "SampleDocument",
+    "SampleState",
     "Scan",
     "ScanCause",
     "Slice",
@@ -77,6 +81,7 @@ __all__ = [
     "SourceLevel",
     "Sums",
     "User",
+    "Verdict",
     "Verification",
     "VerificationFinding",
     "VerificationKind",
