@@ -37,6 +37,8 @@ from portal.views import (
     new_batch,
     notices,
     reconcile,
+    sample_documents,
+    samples,
     scans,
     sources,
     users,
@@ -100,6 +102,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         scans,
         audit,
         reconcile,
+        samples,
+        sample_documents,
         health,
     )
     # The routes of one blueprint may stand in several modules.

@@ -34,8 +34,8 @@ class Sample(Base):
 
     Sealed, the manifest's digest, size, ``documents`` (N) and ``strata`` (documents by type) never
     change; drawn, neither do ``nonce`` and ``size`` (n). ``most_wrong`` is the limit that n was
-    computed from, if it was. ``found`` counts the verdicts that are not 相符, ``undecided`` those of
-    them that are 无法判断, ``bound`` is the number of wrong documents that N, n and ``found`` allow.
+    computed from, if it was. ``found`` counts the verdicts other than 相符, ``undecided`` those of
+    them that are 无法判断; ``bound`` is how many wrong documents N, n and ``found`` allow.
     """
 
     __tablename__ = "samples"

@@ -53,7 +53,7 @@ def subject(session: Session, row: SampleDocument) -> Subject:
         source=session.get_one(DataSource, document.data_source_id),
         document=document,
         files={file.file_id: file for file in files},
-        sealed={file.file_id: file for file in in_order(read_line(row.line).files)},
+        sealed={file.file_id: file for file in in_order(read_line(row.line.encode()).files)},
     )
 
 

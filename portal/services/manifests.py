@@ -67,7 +67,8 @@ def make(
 ) -> Manifest:
     """Write the manifest of one moment to the disk; memory does not grow with the month.
 
-    :param told: hears how many documents are written; what it raises ends the work and leaves no file
+    :param told: hears how many documents are written; what it raises ends the work, and no file
+        is left
     """
     folder = home / _FOLDER
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -117,7 +118,7 @@ def _lines(ledger: Ledger, sample: Sample, zone: ZoneInfo) -> Iterator[tuple[byt
 
 def _pages(
     session: Session, asked: Sequence[ColumnElement[bool]]
-) -> Iterator[Sequence[Row[tuple[int, str, str]]]]:
+) -> Iterator[Sequence[Row[int, str, str]]]:
     query = select(Document.id, Document.image_no, Document.bill_type_code).where(*asked)
     last = None
     while True:
@@ -130,9 +131,7 @@ def _pages(
         last = page[-1].image_no
 
 
-def _files(
-    session: Session, page: Sequence[Row[tuple[int, str, str]]]
-) -> dict[int, list[ManifestFile]]:
+def _files(session: Session, page: Sequence[Row[int, str, str]]) -> dict[int, list[ManifestFile]]:
     """The archived files of these documents."""
     query = select(
         File.document_id, File.category, File.seq, File.file_id, File.size, File.sha256

@@ -40,12 +40,13 @@ def statement(sample: Sample, language: str) -> str:
 
 _ZH = (
     "封存清单共 {documents:,} 份单据，从中抽取 {size:,} 份逐份核验，发现 {found:,} 份不相符"
-    "（其中无法判断 {undecided:,} 份，按不相符计）。以 95% 的把握，清单中不相符的单据不超过 {bound:,} 份"
-    "（{share}）。按超几何分布精确计算：若多于此数，抽到不多于 {found:,} 份的概率低于 5%。"
+    "（其中无法判断 {undecided:,} 份，按不相符计）。"
+    "以 95% 的把握，清单中不相符的单据不超过 {bound:,} 份（{share}）。"
+    "按超几何分布精确计算：若多于此数，抽到不多于 {found:,} 份的概率低于 5%。"
 )
 _EN = (
     "Of the {documents:,} documents of the sealed manifest {size:,} were drawn and judged; "
-    "{found:,} did not match ({undecided:,} of them could not be judged and count as not matching). "
+    "{found:,} did not match ({undecided:,} of them could not be judged and count as such). "
     "With 95 % confidence no more than {bound:,} documents of the manifest ({share}) do not match. "
     "Computed exactly by the hypergeometric distribution: if there were more, {found:,} or fewer "
     "would be found with a probability below 5 %."

@@ -1,4 +1,4 @@
-"""随机抽查 as the ledger keeps it: asked for, sealed, drawn, judged, closed; it only goes forward."""
+"""随机抽查 as the ledger keeps it: asked for, sealed, drawn, judged, closed, never backwards."""
 
 from __future__ import annotations
 
@@ -313,14 +313,18 @@ def document(session: Session, sample_id: int, position: int) -> SampleDocument:
 
 
 def all_samples(session: Session, place: Place, *, source_id: int | None = None) -> Leaf[Any]:
-    """Samples with their sources."""
-    query = select(Sample, DataSource).join(DataSource, DataSource.id == Sample.data_source_id)
+    """Samples with their sources, and how the chore stands that makes the manifest."""
+    query = (
+        select(Sample, DataSource, Chore.status)
+        .join(DataSource, DataSource.id == Sample.data_source_id)
+        .outerjoin(Chore, Chore.id == Sample.chore_id)
+    )
     if source_id is not None:
         query = query.where(Sample.data_source_id == source_id)
     return read(session, query, place, columns={"id": Sample.id}, row_id=Sample.id)
 
 
-def documents_of(sample_id: int) -> Select[tuple[SampleDocument]]:
+def documents_of(sample_id: int) -> Select[SampleDocument]:
     """The documents of a sample, for a list or an export."""
     return select(SampleDocument).where(SampleDocument.sample_id == sample_id)
 

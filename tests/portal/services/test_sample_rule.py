@@ -72,7 +72,7 @@ def test_the_bytes_are_these() -> None:
     "line", [b"EAS\tX1\n", b"EAS\tX1\tT\tcover\n", b"EAS\tX1\tT\ta\tb\tc\td\te"]
 )
 def test_what_is_no_line_is_refused(line: bytes) -> None:
-    with pytest.raises(ValueError, match="manifest|invalid literal"):
+    with pytest.raises(ValueError, match=r"manifest|invalid literal"):
         read_line(line)
 
 

@@ -38,6 +38,9 @@ def path_of(app: Flask, rule: Rule) -> str:
         "chore_id": 1,
         "channel_id": 999_999,
         "notice_id": 999_999,
+        "sample_id": 999_999,
+        "position": 1,
+        "number": 0,
     }
     wanted = {name: values[name] for name in rule.arguments}
     return app.url_map.bind("localhost").build(rule.endpoint, wanted)
@@ -75,8 +78,9 @@ def test_an_auditor_changes_nothing(app: Flask) -> None:
     posts = {rule.endpoint for rule in rules(app) if "POST" in methods(rule)}
     allowed = {name for name in posts if Role.AUDITOR in (ACCESS[name] or set())}
     own = {"account.change_password", "account.change_language"}
-    # Verifying and reconciling leave a record of their own and change nothing else.
-    assert allowed == {"auth.logout", "audit.verify", "reconcile.start", *own}
+    # Verifying, reconciling and sampling leave a record of their own and change nothing else.
+    sampling = {f"samples.{verb}" for verb in ("start", "draw", "fetch", "judge", "close")}
+    assert allowed == {"auth.logout", "audit.verify", "reconcile.start", *sampling, *own}
 
 
 @pytest.mark.parametrize("role", list(Role))
