@@ -18,6 +18,7 @@ from portal.services.manifest_lines import ManifestFile, in_order, read_line
 from portal.services.opening import OpenSource
 from portal.sync.archive.base import Archive
 from portal.sync.checks.rules import CompatibilityRules
+from portal.sync.checks.sniff import KNOWN_KINDS
 from portal.sync.one_file import fetch_one, inspect_one
 from portal.sync.sources.rows import Category, Page, Scope, SourceFile
 
@@ -77,7 +78,7 @@ def compare(
     """
     listed = _listed(known.document, page)
     there = {file.file_id: file for file in (listed if listed is not None else _recorded(known))}
-    rules = CompatibilityRules.from_mapping(known.source.rules)
+    rules = _lenient(known)
     ids = list(dict.fromkeys([*known.sealed, *known.files, *there]))
     files = []
     for number, file_id in enumerate(ids):
@@ -98,6 +99,21 @@ def compare(
         files.append({**one, "equal": _is_equal(one)})
     equal = listed is not None and all(file["equal"] for file in files)
     return {"listed": listed is not None, "files": files, "equal": equal, "copies": folder.name}
+
+
+def _lenient(known: Subject) -> CompatibilityRules:
+    """What was archived may be looked at, whatever the rules say by now."""
+    rules = CompatibilityRules.from_mapping(known.source.rules)
+    largest = max((file.size for file in known.sealed.values()), default=0)
+    return replace(
+        rules,
+        cover=KNOWN_KINDS,
+        invoice=KNOWN_KINDS,
+        attachment=KNOWN_KINDS,
+        max_bytes=max(rules.max_bytes, largest),
+        min_short_side=1,
+        min_dpi=0,
+    )
 
 
 def _listed(document: Document, page: Callable[[Scope, int], Page]) -> Sequence[SourceFile] | None:
@@ -149,14 +165,10 @@ def _of_archive(archive: Archive, file: File | None) -> dict[str, Any] | None:
                 digest.update(piece)
                 size += len(piece)
     except SyncError as error:
-        return {"code": error.code, "params": dict(error.params)}
-    return {
-        "size": size,
-        "sha256": digest.hexdigest(),
-        "kind": file.kind,
-        "pages": file.pages,
-        "file": file.id,
-    }
+        return _side(error=error)
+    return _side(
+        size=size, sha256=digest.hexdigest(), kind=file.kind, pages=file.pages, file=file.id
+    )
 
 
 def _of_source(
@@ -171,15 +183,24 @@ def _of_source(
             size = fetch_one(opened.source, opened.downloader, undeclared, rules.max_bytes, content)
             content.seek(0)
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-            outcome: dict[str, Any] = {"size": size, "sha256": sha256}
             try:
                 facts = inspect_one(file, content, rules)
             except SyncError as error:
-                return {**outcome, "code": error.code, "params": dict(error.params)}
+                return _side(size=size, sha256=sha256, error=error)
     except SyncError as error:
         path.unlink(missing_ok=True)
-        return {"code": error.code, "params": dict(error.params)}
-    return {**outcome, "kind": facts.kind, "pages": facts.pages}
+        return _side(error=error)
+    return _side(size=size, sha256=sha256, kind=facts.kind, pages=facts.pages)
+
+
+def _side(*, error: SyncError | None = None, **known: Any) -> dict[str, Any]:
+    """One side of a file, with every name a page asks for."""
+    return {
+        **dict.fromkeys(("size", "sha256", "kind", "pages", "file")),
+        **known,
+        "code": error.code if error else None,
+        "params": dict(error.params) if error else None,
+    }
 
 
 def _is_equal(file: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from portal.errors import NotAllowed, SyncError
 from portal.ledger import Ledger
-from portal.models import Sample, SampleState
+from portal.models import SampleState
 from portal.services import samples
 from portal.services.manifests import sealed_file
 from portal.services.sample_rule import draw, seats, survey
@@ -25,7 +25,7 @@ def draw_sample(
     limit: str,
     by: str,
     now: datetime,
-) -> Sample:
+) -> None:
     """Draw by the auditor's nonce, and keep what was drawn.
 
     :param size: n, or empty with a ``limit`` in percent from which n is computed
@@ -47,9 +47,7 @@ def draw_sample(
         manifest.seek(0)
         chosen = draw(digest, nonce, _document_lines(manifest), seats(strata, wanted))
     with ledger.write() as session:
-        return samples.keep_drawn(
-            session, sample_id, nonce, chosen, most_wrong=most_wrong, by=by, now=now
-        )
+        samples.keep_drawn(session, sample_id, nonce, chosen, most_wrong=most_wrong, by=by, now=now)
 
 
 def _document_lines(manifest: BinaryIO) -> Iterator[bytes]:
