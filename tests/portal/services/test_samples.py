@@ -21,7 +21,7 @@ from portal.services.sample_words import statement
 from portal.sync.archive.local import LocalArchive
 from portal.sync.sources.rows import SourceDocument
 from tests.portal.fake_source import make_document
-from tests.portal.ledger_scene import BY, Scene
+from tests.portal.ledger_scene import BY, SHANGHAI, Scene
 from tests.portal.services.archive_scene import flip_a_bit, published_all
 from tests.portal.services.archive_scene import path_of as archived_path
 from tests.portal.services.sample_scene import NONCE, Sampling, file_server, opened_source
@@ -130,9 +130,7 @@ def test_one_that_is_stopped_leaves_no_file(
 
     sample = sampling.find(sampling.asked())
     with pytest.raises(KeyboardInterrupt):
-        manifests.make(
-            scene.ledger, sample, sampling.home, zone=manifests.ZoneInfo("UTC"), told=stop
-        )
+        manifests.make(scene.ledger, sample, sampling.home, zone=SHANGHAI, told=stop)
     assert not list((sampling.home / "samples").iterdir())
 
 
