@@ -212,6 +212,8 @@ _DETAILS = {
     "new_folder": ("新版本", "new version"),
     "file": ("文件", "file"),
     "sample": ("抽查", "sample"),
+    "type": ("单据类型", "type"),
+    "sha256": ("SHA-256", "SHA-256"),
     "nonce": ("随机串", "nonce"),
     "size": ("样本量", "sample size"),
     "found": ("不相符", "not matching"),

@@ -30,9 +30,18 @@ def upper_bound(population: int, sample: int, found: int) -> int:
 
 def is_plausible(population: int, sample: int, found: int, *, wrong: int) -> bool:
     """Whether P(X ≤ found) is at least 5 % when so many documents are wrong."""
-    ways = 0
-    for hits in range(max(0, sample - (population - wrong)), min(found, wrong) + 1):
-        ways += math.comb(wrong, hits) * math.comb(population - wrong, sample - hits)
+    right = population - wrong
+    fewest = max(0, sample - right)
+    if fewest > found:
+        return False
+    # Each number of hits in so many ways, computed from the one before.
+    term = math.comb(wrong, fewest) * math.comb(right, sample - fewest)
+    ways = term
+    for hits in range(fewest, min(found, wrong)):
+        term = (
+            term * ((wrong - hits) * (sample - hits)) // ((hits + 1) * (right - sample + hits + 1))
+        )
+        ways += term
     return ways >= _SURPRISE * math.comb(population, sample)
 
 

@@ -212,7 +212,8 @@ def judge(
     row = document(session, sample_id, position)
     if (row.verdict, row.remark) == (verdict, remark):
         return row
-    words = {"image_no": row.image_no, "remark": [row.remark or None, remark or None]}
+    changed = remark if not row.remark else [row.remark, remark or "—"]
+    words = {"image_no": row.image_no, "remark": changed if remark != row.remark else None}
     old = row.verdict
     row.verdict, row.remark, row.judged_by, row.judged_at = verdict, remark, by, now
     _tell(session, sample, "sample.judge", by=by, now=now, old=old, new=verdict, detail=words)

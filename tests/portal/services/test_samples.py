@@ -205,8 +205,16 @@ def test_verdicts_change_until_it_closes_and_never_afterwards(
     sampling.judge(sample_id, 1, Verdict.MATCH)
     sampling.judge(sample_id, 1, Verdict.DIFFER, "金额不同")
     sampling.judge(sample_id, 1, Verdict.DIFFER, "金额不同")
-    told = [(event.old, event.new) for event in events(scene, "sample.judge")]
-    assert told == [(None, "match"), ("match", "differ")]
+    sampling.judge(sample_id, 1, Verdict.DIFFER, "金额与源端不同")
+    told = [
+        (event.old, event.new, (event.detail or {}).get("remark"))
+        for event in events(scene, "sample.judge")
+    ]
+    assert told == [
+        (None, "match", None),
+        ("match", "differ", "金额不同"),
+        ("differ", "differ", ["金额不同", "金额与源端不同"]),
+    ]
     with pytest.raises(NotAllowed, match="还有 3 份"):
         sampling.close(sample_id)
     with pytest.raises(NotFound):
