@@ -13,6 +13,7 @@ from portal.models import SampleState
 from portal.services import samples
 from portal.services.manifests import sealed_file
 from portal.services.sample_rule import draw, seats, survey
+from portal.services.sample_wishes import checked_nonce, size_wanted
 
 
 def draw_sample(
@@ -32,13 +33,13 @@ def draw_sample(
     :raises NotAllowed: for what makes no sense, or when it is not sealed or was drawn before
     :raises SyncError: ``SAMPLE_MANIFEST`` when the manifest is gone or not the sealed one
     """
-    nonce = samples.checked_nonce(nonce)
+    nonce = checked_nonce(nonce)
     with ledger.read() as session:
         sample = samples.find(session, sample_id)
     if sample.state is SampleState.SEALED and not sample.documents:
         raise NotAllowed("清单中没有单据，无从抽样", "the manifest has no documents to draw from")
     samples.expect(sample, SampleState.SEALED)
-    wanted, most_wrong = samples.size_wanted(sample, size, limit)
+    wanted, most_wrong = size_wanted(sample, size, limit)
     path = sealed_file(home, sample)
     with path.open("rb") as manifest:
         digest, strata = survey(manifest)

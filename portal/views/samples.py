@@ -14,7 +14,7 @@ from portal.errors import NotAllowed, NotFound, SyncError, action, reason
 from portal.language import language
 from portal.models import DataSource, Sample, SampleDocument, SampleState, Verdict, utc_now
 from portal.runtime import current_portal
-from portal.services import chores, drawing, samples, sources
+from portal.services import chores, drawing, sample_wishes, samples, sources
 from portal.services.manifests import sealed_file
 from portal.services.paging import read
 from portal.services.sample_recipe import recipe
@@ -182,6 +182,6 @@ def _context(session: Session, sample_id: int, wish: Asked) -> dict[str, Any]:
         if drawn
         else "",
         "statement": {tongue: statement(sample, tongue) for tongue in ("zh", "en")},
-        "largest": samples.LARGEST,
-        "nonce_lengths": (samples.SHORTEST_NONCE, samples.LONGEST_NONCE),
+        "largest": sample_wishes.LARGEST,
+        "nonce_lengths": (sample_wishes.SHORTEST_NONCE, sample_wishes.LONGEST_NONCE),
     }
