@@ -40,6 +40,8 @@ from portal.views import (
     packages,
     preflight,
     reconcile,
+    sample_documents,
+    samples,
     scans,
     sources,
     users,
@@ -106,6 +108,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         scans,
         audit,
         reconcile,
+        samples,
+        sample_documents,
         health,
     )
     # The routes of one blueprint may stand in several modules.

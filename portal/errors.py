@@ -766,6 +766,16 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "SAMPLE_MANIFEST",
+        "封存的清单读不到或已被改动（{detail}）",
+        "the sealed manifest cannot be read or was changed ({detail})",
+        "在生成清单的主机上打开，或从备份恢复 samples 目录下的文件；"
+        "被改动过的清单不能再用，请另做一次抽查。",
+        "Open it on the host that made it, or restore the file in the folder samples from a "
+        "backup; a changed manifest is of no use any more: begin another sample.",
+        permanent=True,
+    ),
+    Problem(
         "INTERNAL",
         "系统内部错误（{detail}）",
         "internal error ({detail})",

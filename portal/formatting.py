@@ -22,6 +22,7 @@ from portal.notify.kinds import ChannelKind, NoticeEvent
 from portal.runtime import current_portal
 from portal.services.checked_months import WORDS
 from portal.services.reconciliation_words import LABELS
+from portal.services.sample_words import LABELS as SAMPLE_WORDS
 from portal.services.standing import Standing
 from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
 
@@ -57,6 +58,13 @@ _BADGES = {
     "equal": "green",
     "explained": "cyan",
     "unbalanced": "red",
+    "making": "blue",
+    "sealed": "cyan",
+    "drawn": "blue",
+    "closed": "dark",
+    "match": "green",
+    "differ": "red",
+    "undecided": "yellow",
 }
 _ROLES = {
     Role.ADMIN: ("管理员", "admin"),
@@ -160,6 +168,13 @@ AUDIT_ACTIONS = {
     "document.replace": ("替换归档版本", "archived version replaced"),
     "document.damaged": ("归档损坏未能替换", "damaged and not replaced"),
     "file.download": ("下载文件", "file downloaded"),
+    "sample.ask": ("发起抽查", "sample begun"),
+    "sample.seal": ("封存抽查清单", "manifest sealed"),
+    "sample.manifest": ("下载抽查清单", "manifest downloaded"),
+    "sample.draw": ("抽样", "sample drawn"),
+    "sample.compare": ("抽查与源端比较", "compared with the source"),
+    "sample.judge": ("抽查结论", "sample judged"),
+    "sample.close": ("抽查结束", "sample closed"),
 }
 
 CHANNEL_KINDS = {
@@ -246,6 +261,15 @@ _DETAILS = {
     "defects": ("问题", "defects"),
     "new_folder": ("新版本", "new version"),
     "file": ("文件", "file"),
+    "sample": ("抽查", "sample"),
+    "type": ("单据类型", "type"),
+    "nonce": ("随机串", "nonce"),
+    "size": ("样本量", "sample size"),
+    "found": ("不相符", "not matching"),
+    "undecided": ("无法判断", "undecided"),
+    "bound": ("上界", "bound"),
+    "remark": ("备注", "remark"),
+    "image_no": ("影像编号", "image number"),
 }
 _SOUND = {"sound": ("完好", "sound"), "unsound": ("有问题", "unsound")}
 
@@ -500,6 +524,8 @@ _WORDS_OF: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "audit.verify": _SOUND,
     "reconcile.end": LABELS,
     "month.withdraw": WORDS,
+    "sample.judge": SAMPLE_WORDS,
+    "sample.compare": {"equal": ("一致", "equal"), "unequal": ("不一致", "not equal")},
     "user.role": {role.value: words for role, words in _ROLES.items()},
     "user.language": {"zh_Hans_CN": ("中文", "Chinese"), "en": ("英文", "English")},
     "batch.priority": _PRIORITIES,

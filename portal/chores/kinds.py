@@ -10,13 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.chores import notifying, preflight, reconciling, scanning, source_check
+from portal.chores import (
+    notifying,
+    preflight,
+    reconciling,
+    sampling,
+    scanning,
+    source_check,
+)
 from portal.chores.catalogue import read_catalogue
 from portal.chores.desk import Perform
 from portal.chores.exporting import export
 from portal.chores.fetching import fetch
 from portal.chores.preview import count_scope
-from portal.services import notices, preflights, scans, source_browsing
+from portal.services import notices, preflights, samples, scans, source_browsing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +48,6 @@ KINDS: Mapping[str, Kind] = {
     "reconcile": Kind(reconciling.perform),
     "export": Kind(export),
     "fetch": Kind(fetch),
+    samples.MANIFEST: Kind(sampling.make_manifest),
+    samples.COMPARE: Kind(sampling.compare, quick=True),
 }

@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": ("audit", "操作日志 The audit trail: verify it, print its anchor."),
     "verify": ("verify", "重读归档并核对 Re-read the archive and compare it with the ledger."),
     "reconcile": ("reconcile", "与源端对账 Reconcile months with their source."),
+    "sample": ("sample", "随机抽查 Samples of sealed manifests."),
 }
 
 

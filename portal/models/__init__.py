@@ -28,6 +28,7 @@ from portal.models.reconciliation import (
     Sums,
 )
 from portal.models.run import BatchRun, RunOutcome
+from portal.models.sample import Sample, SampleDocument, SampleState, Verdict
 from portal.models.scan import Scan, ScanCause
 from portal.models.slice import Slice
 from portal.models.source import DataSource
@@ -80,6 +81,9 @@ __all__ = [
     "ReconciliationState",
     "Role",
     "RunOutcome",
+    "Sample",
+    "SampleDocument",
+    "SampleState",
     "Scan",
     "ScanCause",
     "Slice",
@@ -88,6 +92,7 @@ __all__ = [
     "Sums",
     "Throughput",
     "User",
+    "Verdict",
     "Verification",
     "VerificationFinding",
     "VerificationKind",

@@ -11,7 +11,12 @@ from sqlalchemy.orm import Session
 from portal.errors import action, reason
 from portal.models import AuditEvent, Batch, DataSource, Slice
 from portal.models.overlap import overlap_label
-from portal.services import audit_browsing, export_reconciliation, selection_filters
+from portal.services import (
+    audit_browsing,
+    export_reconciliation,
+    export_samples,
+    selection_filters,
+)
 from portal.services.audit_browsing import TrailFilter
 from portal.services.export_documents import (
     DOCUMENT_COLUMNS,
@@ -321,6 +326,7 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         *(_BATCHES, _MONTHS, _DOCUMENTS, _FILES, _FAILURES, _AUDIT),
         *(export_reconciliation.CELLS, export_reconciliation.FINDINGS),
+        *(export_samples.RECORDS, export_samples.DOCUMENTS),
     )
 }
 FORMATS = ("xlsx", "csv", "jsonl")

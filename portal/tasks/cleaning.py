@@ -9,7 +9,7 @@ from pathlib import Path
 from portal.ledger import Ledger
 from portal.models import Worker
 from portal.processes import held_if_dead, worker_slots
-from portal.services import leases
+from portal.services import leases, source_copies
 from portal.services.sweeping import suspects, sweep_documents
 from portal.sync.archive.base import Archive
 
@@ -30,7 +30,8 @@ class Cleaner:
         self._after = 0
 
     def step(self, now: datetime) -> None:
-        """Free what dead slots of this home held, and look at the next stretch of documents."""
+        """Free what dead slots held, remove old copies, look at the next stretch of documents."""
+        source_copies.sweep(self._home, now=now)
         known = self._known()
         slots = set(worker_slots(self._home))
         owners = set(self._archive.owners())

@@ -100,9 +100,9 @@ def picture(file_id: int) -> ResponseReturnValue:
             sha256=file.sha256,
         )
     except SyncError as error:
-        return _reason_picture(reason(error.code, error.params, language()))
+        return reason_picture(reason(error.code, error.params, language()))
     except ViewRefused as error:
-        return _reason_picture(error.reason(language()))
+        return reason_picture(error.reason(language()))
     response = Response(shown.body, mimetype=shown.media_type)
     response.headers["Content-Security-Policy"] = FOREIGN_POLICY
     response.headers["Cache-Control"] = "private, max-age=3600"
@@ -203,7 +203,7 @@ def _record(file: File | VersionFile, document_id: int, *, is_part: bool) -> Non
         downloads.record(session, file, document_id, by=by, now=now)
 
 
-def _reason_picture(text: str) -> ResponseReturnValue:
+def reason_picture(text: str) -> ResponseReturnValue:
     """Why there is no picture, in its place; a browser shows it in spite of the 404."""
     page = render_template("documents/reason.svg", text=text)
     return Response(page, status=404, mimetype="image/svg+xml")

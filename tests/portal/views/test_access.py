@@ -40,6 +40,9 @@ def path_of(app: Flask, rule: Rule) -> str:
         "channel_id": 999_999,
         "notice_id": 999_999,
         "export_id": 1,
+        "sample_id": 999_999,
+        "position": 1,
+        "number": 0,
     }
     wanted = {name: values[name] for name in rule.arguments}
     return app.url_map.bind("localhost").build(rule.endpoint, wanted)
@@ -80,7 +83,8 @@ def test_an_auditor_changes_nothing(app: Flask) -> None:
     # What leaves a record of its own and changes nothing else.
     downloads = {"packages.batches", "packages.documents", "exports.create"}
     checks = {"audit.verify", "reconcile.start"}
-    assert allowed == {"auth.logout", "chores.cancel"} | checks | downloads | own
+    sampling = {f"samples.{verb}" for verb in ("start", "draw", "fetch", "judge", "close")}
+    assert allowed == {"auth.logout", "chores.cancel"} | checks | downloads | sampling | own
 
 
 @pytest.mark.parametrize("role", list(Role))

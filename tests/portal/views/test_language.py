@@ -21,6 +21,7 @@ from portal.services.selection import Selection
 from portal.services.source_check import Finding
 from portal.sync.archive.local import LocalArchive
 from tests.portal.services.reconcile_scene import Proving
+from tests.portal.services.sample_scene import Sampling
 from tests.portal.views.page_rules import CHINESE
 from tests.portal.views.page_scene import Content, PageScene
 from tests.portal.views.visitor import Visitor
@@ -106,6 +107,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     reconciled = (
         Proving(scene.ledger_scene, LocalArchive(scene.portal.settings.archive_path)).reconcile().id
     )
+    sample = Sampling(scene.ledger_scene, scene.home).drawn(size="1")
     tabs = ("", "/failures", "/scan", "/documents", "/log", "/runs", "/documents?status=skipped")
     return [
         *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new"),
@@ -124,6 +126,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
         *(f"/reconcile/{place}" for place in ("", reconciled, f"{reconciled}/cells")),
         f"/reconcile/{reconciled}/documents",
         f"/reconcile/{reconciled}/documents?part=archived&month=2024-01",
+        *(f"/samples/{place}" for place in ("", sample, f"{sample}/documents/1")),
         *(f"/batches/{number}{tab}" for number in batches for tab in tabs),
         *(f"/documents/{number}" for number in (document.id, document.id + 1, document.id + 2)),
     ]
@@ -159,7 +162,8 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     }
     health = {"health.healthz", "health.readyz", "health.metrics"}
     files = {"static", "documents.picture", *downloads, *health}
-    parts |= {"batches.preview_live", "batches.catalogue_read"}
+    files |= {"samples.manifest", "samples.source_picture"}
+    parts |= {"batches.preview_live", "batches.catalogue_read", "samples.compared"}
     assert gettable - looked_at == parts | files
 
 

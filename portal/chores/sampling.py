@@ -1,0 +1,60 @@
+"""抽查: making the manifest, and fetching the source's copy of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from portal.chores.desk import Desk
+from portal.models import SampleDocument, utc_now
+from portal.services import comparing, manifests, samples, source_copies
+from portal.services.opening import open_source
+from portal.services.source_reading import PatientSource
+
+
+def make_manifest(desk: Desk) -> Mapping[str, Any]:
+    """Make and seal the manifest; one that was sealed before stays."""
+    portal = desk.portal
+    sample_id = int(desk.params["sample"])
+    with portal.ledger.read() as session:
+        sample = samples.find(session, sample_id)
+    made = manifests.make(
+        portal.ledger,
+        sample,
+        portal.settings.home,
+        zone=portal.settings.timezone,
+        told=desk.progress,
+    )
+    with portal.ledger.write() as session:
+        sealed = samples.seal(session, sample_id, made, by=desk.asked_by, now=utc_now())
+        in_force = samples.find(session, sample_id).manifest_sha256
+    if not sealed and made.sha256 != in_force:
+        made.path.unlink(missing_ok=True)
+    return {"documents": made.documents}
+
+
+def compare(desk: Desk) -> Mapping[str, Any]:
+    """Fetch the source's copy of a sampled document and compare it file by file."""
+    portal, home = desk.portal, desk.portal.settings.home
+    source_copies.sweep(home, now=utc_now())
+    with portal.ledger.read() as session:
+        row = session.get_one(SampleDocument, int(desk.params["document"]))
+        known = comparing.subject(session, row)
+    folder = source_copies.new_folder(home, f"{row.id}-{desk.chore_id}-{desk.attempt}")
+    opened = open_source(known.source, portal.box, home)
+    reading = PatientSource(
+        portal.ledger,
+        opened.source,
+        known.source.id,
+        owner=f"{desk.clerk}.{desk.chore_id}",
+        breathe=lambda: desk.progress(0),
+    )
+    try:
+        compared = comparing.compare(
+            known, portal.archive, opened, reading.page, folder, told=desk.progress
+        )
+    finally:
+        opened.close()
+    with portal.ledger.write() as session:
+        samples.keep_comparison(session, row.id, compared, by=desk.asked_by, now=utc_now())
+    return {"equal": compared["equal"]}

@@ -1,0 +1,143 @@
+"""Making a month's manifest (封存清单): a file below the home, sealed by its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy.orm import Session
+
+from portal.errors import SyncError
+from portal.ledger import Ledger
+from portal.models import DataSource, Document, File, Sample
+from portal.services.archive_side import within
+from portal.services.manifest_lines import (
+    ManifestDocument,
+    ManifestFile,
+    document_line,
+    head_line,
+)
+from portal.services.sample_rule import stratum_of
+from portal.services.verification_scope import month_range
+
+_FOLDER = "samples"
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest that lies on the disk; ``strata`` counts documents by type code."""
+
+    path: Path
+    sha256: str
+    size: int
+    documents: int
+    strata: dict[str, int]
+
+
+def path_of(home: Path, sample_id: int, sha256: str) -> Path:
+    """Where a sealed manifest lies; the digest in its name keeps two makers apart."""
+    return home / _FOLDER / f"{sample_id}-{sha256}.manifest"
+
+
+def sealed_file(home: Path, sample: Sample) -> Path:
+    """The sealed manifest.
+
+    :raises SyncError: ``SAMPLE_MANIFEST`` when it is not on this host
+    """
+    path = path_of(home, sample.id, str(sample.manifest_sha256))
+    if not path.is_file():
+        raise SyncError("SAMPLE_MANIFEST", detail=path.name)
+    return path
+
+
+def make(
+    ledger: Ledger,
+    sample: Sample,
+    home: Path,
+    *,
+    zone: ZoneInfo,
+    told: Callable[[int], None] = lambda _done: None,
+) -> Manifest:
+    """Write the manifest of one moment to the disk; memory does not grow with the month.
+
+    :param told: hears how many documents are written; what it raises ends the work, and no file
+        is left
+    """
+    folder = home / _FOLDER
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    draft = folder / f".{sample.id}-{os.urandom(8).hex()}"
+    digest, strata, size = hashlib.sha256(), Counter[str](), 0
+    try:
+        with draft.open("xb") as file:
+            for line, type_code in _lines(ledger, sample, zone):
+                file.write(line)
+                digest.update(line)
+                size += len(line)
+                if type_code is not None:
+                    strata[type_code] += 1
+                    told(strata.total())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(0o440)
+        path = path_of(home, sample.id, digest.hexdigest())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Manifest(path, digest.hexdigest(), size, strata.total(), dict(strata))
+
+
+def _lines(ledger: Ledger, sample: Sample, zone: ZoneInfo) -> Iterator[tuple[bytes, str | None]]:
+    """Every line, a document's with its type, by the bytes of resource and image number."""
+    with ledger.snapshot() as session:
+        source = session.get_one(DataSource, sample.data_source_id)
+        head = head_line(source.name, sample.month, sample.org_code, sample.bill_type_code)
+        yield head, None
+        asked = within(sample.data_source_id, month_range(sample.month, zone))
+        if sample.org_code:
+            asked.append(Document.org_code == sample.org_code)
+        if sample.bill_type_code:
+            asked.append(Document.bill_type_code == sample.bill_type_code)
+        resources = session.scalars(select(Document.resource).where(*asked).distinct())
+        for resource in sorted(resources, key=str.encode):
+            for page in _pages(session, [*asked, Document.resource == resource]):
+                files = _files(session, page)
+                for row in page:
+                    document = ManifestDocument(
+                        resource, row.image_no, row.bill_type_code, tuple(files[row.id])
+                    )
+                    line = document_line(document)
+                    yield line, stratum_of(line).decode()
+
+
+def _pages(
+    session: Session, asked: Sequence[ColumnElement[bool]]
+) -> Iterator[Sequence[Row[int, str, str]]]:
+    query = select(Document.id, Document.image_no, Document.bill_type_code).where(*asked)
+    last = None
+    while True:
+        more = query if last is None else query.where(Document.image_no > last)
+        page = session.execute(more.order_by(Document.image_no).limit(_PAGE)).all()
+        if page:
+            yield page
+        if len(page) < _PAGE:
+            return
+        last = page[-1].image_no
+
+
+def _files(session: Session, page: Sequence[Row[int, str, str]]) -> dict[int, list[ManifestFile]]:
+    """The archived files of these documents."""
+    query = select(
+        File.document_id, File.category, File.seq, File.file_id, File.size, File.sha256
+    ).where(File.document_id.in_([row.id for row in page]), File.storage_key.is_not(None))
+    found: dict[int, list[ManifestFile]] = defaultdict(list)
+    for row in session.execute(query):
+        file = ManifestFile(row.category, row.seq, row.file_id, row.size or 0, row.sha256 or "")
+        found[row.document_id].append(file)
+    return found
