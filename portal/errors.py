@@ -229,7 +229,7 @@ _CATALOGUE = (
         "源系统没有所请求的文件或接口（404）",
         "the source has no such file or call (404)",
         "单据失败：确认文件在源系统中是否已删除，恢复后点“重新同步失败任务”；"
-        "月份列出失败：核对数据源地址和连接配置。",
+        "月份清点失败：核对数据源地址和连接配置。",
         "A document: check whether the file was deleted at the source, then retry. "
         "A month's listing: check the data source's address and connector profile.",
         permanent=True,

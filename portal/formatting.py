@@ -102,8 +102,8 @@ _NARROWED = {
     "image_no": ("影像编号", "image number"),
     "bill_no": ("单据编号", "document number"),
     "applicant": ("提单人", "submitter"),
-    "first": ("采集起始", "collected from"),
-    "last": ("采集截止", "collected to"),
+    "first": ("采集日期从", "collected from"),
+    "last": ("采集日期到", "collected to"),
 }
 AUDIT_ACTIONS = {
     "batch.create": ("新增批次", "created"),

@@ -128,10 +128,10 @@ LABELS: dict[type[StrEnum], dict[str, tuple[str, str]]] = {
         "failed": ("失败", "failed"),
     },
     ListingStatus: {
-        "waiting": ("待列出", "not listed"),
-        "open": ("列出中", "listing"),
-        "listed": ("已列出", "listed"),
-        "failed": ("列出失败", "listing failed"),
+        "waiting": ("待清点", "not listed"),
+        "open": ("清点中", "listing"),
+        "listed": ("已清点", "listed"),
+        "failed": ("清点失败", "listing failed"),
     },
     ChoreStatus: {
         "waiting": ("等待", "waiting"),

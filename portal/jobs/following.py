@@ -78,7 +78,7 @@ class _Part:
         failed = sum(part.failed for part in self.slices)
         counted = all(part.is_counted for part in self.slices)
         share = f"（{done * 100 // total}%）" if counted and total else ""
-        listing = "" if counted else "，仍在列出"
+        listing = "" if counted else "，仍在清点"
         status = label(self.batch.run_status, "zh")
         return (
             f"{self.batch.batch_no} {status}：已同步 {done}/{total}{share}，失败 {failed}{listing}"

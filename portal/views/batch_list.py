@@ -104,7 +104,7 @@ def selected() -> ResponseReturnValue:
         lambda session, batch: ACTIONS[name](session, batch, current_user.name, utc_now()),
     )
     portal.offer()
-    _tell(outcome)
+    _tell(name, outcome)
     place: dict[str, Any] = request.args.to_dict(flat=False)
     return redirect(url_for("batches.index", **place), code=303)
 
@@ -123,7 +123,7 @@ def chosen_numbers() -> list[str]:
         )
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(name: str, outcome: Outcome) -> None:
     """One message for each reason, and one for what was done."""
     left = _MOST_NAMED
     for why, numbers in outcome.by_reason(language()).items():
@@ -133,7 +133,12 @@ def _tell(outcome: Outcome) -> None:
         flash(f"{text} {' '.join(named)}{rest}", "danger")
     if outcome.done:
         done = len(outcome.done)
-        flash(ngettext("已处理 %(num)d 个批次", "已处理 %(num)d 个批次", done), "success")
+        flash(
+            ngettext("已删除 %(num)d 个批次", "已删除 %(num)d 个批次", done)
+            if name == "delete"
+            else ngettext("已开始重新同步 %(num)d 个批次", "已开始重新同步 %(num)d 个批次", done),
+            "success",
+        )
 
 
 def _asked() -> Asked:

@@ -48,7 +48,7 @@ _HELD = {
     "probe": _l("马上再试一次"),
     "lift": _l("批次继续运行；同一原因在本次运行中不再暂缓"),
 }
-TABS = ("months", "documents", "failures", "log", "runs")
+TABS = ("months", "documents", "failures", "scan", "log", "runs")
 
 
 @bp.post("/<batch_no>/<any(run, pause, resume, cancel, delete, retry):name>")

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -57,6 +67,7 @@ def create() -> ResponseReturnValue:
     portal = current_portal()
     form = request.form
     kind = exports.kind_of(form.get("kind", ""))
+    _only_for_readers(kind.name)
     filters = _filters(form)
     try:
         with portal.ledger.read() as session:
@@ -96,6 +107,7 @@ def download(export_id: int) -> ResponseReturnValue:
     portal = current_portal()
     with portal.ledger.write() as session:
         export = exports.find(session, export_id)
+        _only_for_readers(export.kind)
         path = exports.folder_of(portal.settings.home) / str(export.file)
         if not export.is_kept or not path.is_file():
             raise NotFound("该导出没有文件", "the export has no file")
@@ -140,9 +152,16 @@ def remove(export_id: int) -> ResponseReturnValue:
     return redirect(url_for("exports.index"), code=303)
 
 
+def _only_for_readers(kind: str) -> None:
+    """The trail goes to those alone who may read it on its page; 403 for others."""
+    if kind == "audit" and not current_user.may("audit.index"):
+        abort(403)
+
+
 def _form(values: MultiDict[str, str]) -> str:
     """The form with these values in it."""
     kind = exports.kind_of(values.get("kind", "batches"))
+    _only_for_readers(kind.name)
     filters = _filters(values)
     return render_template(
         "exports/new.html",

@@ -91,7 +91,7 @@ def _fetched(wish: Selection) -> ResponseReturnValue:
     except NotAllowed as error:
         return _back(error.text(language()))
     for number in unlisted:
-        flash(_("批次 %(number)s 还没有列出单据，请先运行该批次", number=number), "warning")
+        flash(_("批次 %(number)s 还没有清点单据，请先运行该批次", number=number), "warning")
     return redirect(url_for("packages.show", chore_id=chore_id), code=303)
 
 

@@ -14,7 +14,7 @@ from portal.models import utc_now
 from portal.runtime import current_portal
 from portal.services import batches, browsing, scans
 from portal.services.scanning import MOST_SAMPLED
-from portal.services.standing import standing
+from portal.views.batch_context import live_context
 
 bp = Blueprint("scans", __name__, url_prefix="/batches")
 
@@ -55,9 +55,7 @@ def _context(batch_no: str) -> dict[str, Any]:
         batch = browsing.batch_page(session, batch_no)
         scan = scans.newest(session, batch.id)
         return {
-            "batch": batch,
-            "tab": "scan",
-            "standing": standing(batch, now=utc_now(), zone=portal.settings.timezone),
+            **live_context(batch, "scan"),
             "scan": scan,
             "predictions": scans.predictions(session, scan) if scan else (),
             "chore": scans.unfinished(session, batch),

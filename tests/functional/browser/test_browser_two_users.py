@@ -60,7 +60,7 @@ def test_what_one_deletes_the_other_is_told_is_gone(tabs: tuple[Tab, Tab]) -> No
     one.go("/batches/")
     one.page.check(f"tbody tr:has-text('{batch}') input[name=batch_no]")
     one.click("删除")
-    one.shown("#messages", "已处理 1 个批次")
+    one.shown("#messages", "已删除 1 个批次")
     other.click("立即运行")
     other.shown("main", f"没有批次 {batch}")
     assert one.errors == []

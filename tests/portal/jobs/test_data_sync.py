@@ -410,7 +410,7 @@ def test_progress_is_written_when_it_changes_and_at_least_every_30_seconds(
 
     rig.follow()
     assert lines() == 1
-    assert "已同步 0/0，失败 0，仍在列出" in rig.log(1)
+    assert "已同步 0/0，失败 0，仍在清点" in rig.log(1)
     rig.follow(29)
     assert lines() == 1
     rig.follow(1)
@@ -430,7 +430,7 @@ def test_no_share_is_shown_before_everything_is_listed(rig: JobRig, scene: Scene
     scene.discovery(FakeSource([make_document(0)])).list_slice(january.id)
     scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
     rig.follow()
-    assert "已同步 1/1，失败 0，仍在列出" in rig.log(1)
+    assert "已同步 1/1，失败 0，仍在清点" in rig.log(1)
 
 
 # Ends from outside.

@@ -53,7 +53,7 @@ def test_ticked_batches_are_retried_and_the_others_named(
     form = operator.get("/batches/").form("/selected")
     page = operator.submit(form, {"action": "retry", "batch_no": [*good, *bad]})
     assert page.path.rstrip("?") == "/batches/"
-    assert page.messages[-1] == "已处理 2 个批次"
+    assert page.messages[-1] == "已开始重新同步 2 个批次"
     assert [number for number in bad if any(number in said for said in page.messages)] == bad
     assert [scene.batch(number).run_status for number in good] == [RunStatus.RUNNING] * 2
     assert [scene.batch(number).run_no for number in bad] == [1, 0]
@@ -66,7 +66,7 @@ def test_ticked_batches_are_deleted_but_not_what_runs(scene: PageScene, operator
     assert [row[1] for row in page.rows()] == [running]
     refused, done = page.messages
     assert running in refused
-    assert done == "已处理 2 个批次"
+    assert done == "已删除 2 个批次"
 
 
 def test_what_is_refused_is_named_with_its_reason(scene: PageScene, operator: Visitor) -> None:
@@ -95,7 +95,7 @@ def test_all_that_the_filters_let_through_can_be_chosen(
     assert "全部符合筛选条件的 21 个" in form.text
     late = scene.cancelled()  # nobody has seen it when all are chosen
     done = operator.submit(form, {"action": "delete", "all": "1"})
-    assert done.messages == ["已处理 21 个批次"]
+    assert done.messages == ["已删除 21 个批次"]
     assert listed(done) == [late]
     assert set(scene.numbers()) == {late, *left}
     assert not set(broken) & set(scene.numbers())
@@ -142,5 +142,5 @@ def test_what_somebody_else_deleted_meanwhile_stops_nothing(
     page = operator.submit(form, {"action": "delete", "batch_no": ["MB20200101-0001", number]})
     refused, done = page.messages
     assert "MB20200101-0001" in refused
-    assert done == "已处理 1 个批次"
+    assert done == "已删除 1 个批次"
     assert scene.numbers() == []

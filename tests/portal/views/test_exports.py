@@ -22,6 +22,20 @@ def made(scene: PageScene, visitor: Visitor, query: str, **fields: str) -> Page:
     return visitor.get(page.path)
 
 
+def test_the_trail_is_exported_by_those_alone_who_may_read_it(
+    scene: PageScene, auditor: Visitor, operator: Visitor
+) -> None:
+    page = made(scene, auditor, "kind=audit", format="csv")
+    (path,) = {link for link in page.links if link.endswith("/download")}
+    assert "/exports/new?kind=audit" in auditor.get("/exports/").links
+    links = operator.get("/exports/").links
+    assert "/exports/new?kind=audit" not in links
+    assert path not in links
+    operator.get("/exports/new?kind=audit", status=403)
+    assert path not in operator.get(page.path).links
+    operator.get(path, status=403)
+
+
 def test_an_auditor_exports_what_a_list_shows_and_downloads_it_again_and_again(
     scene: PageScene, auditor: Visitor
 ) -> None:
@@ -62,10 +76,10 @@ def test_an_auditor_exports_what_a_list_shows_and_downloads_it_again_and_again(
     ],
 )
 def test_nonsense_is_said_at_once_and_the_form_keeps_what_was_typed(
-    operator: Visitor, kind: str, fields: dict[str, str], message: str
+    auditor: Visitor, kind: str, fields: dict[str, str], message: str
 ) -> None:
-    form = operator.get(f"/exports/new?kind={kind}").form("/exports/new")
-    page = operator.submit(form, fields, status=422)
+    form = auditor.get(f"/exports/new?kind={kind}").form("/exports/new")
+    page = auditor.submit(form, fields, status=422)
     assert page.messages == [message]
     for name, value in fields.items():
         if name != "format":

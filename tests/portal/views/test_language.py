@@ -143,6 +143,8 @@ def test_every_page_in_both_languages_for_everybody(
         for path in everything
         if (roles := ACCESS[adapter.match(path.split("?")[0], "GET")[0]]) is None or who in roles
     }
+    if who == "operator":
+        allowed.discard("/exports/new?kind=audit")  # as the trail's own page
     for path in allowed:
         assert visitor.get(path).root.one("html").get("lang") == "zh-Hans"
     visitor.speak_english()

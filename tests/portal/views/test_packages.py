@@ -228,7 +228,7 @@ def test_a_fetch_shows_its_progress_and_in_the_end_what_is_missing_and_why(
 def test_a_batch_that_was_never_listed_is_named(scene: PageScene, operator: Visitor) -> None:
     number = scene.waiting()
     page = operator.post("/packages/fetch", {"batch_no": number}, status=303)
-    assert page.messages == [f"批次 {number} 还没有列出单据，请先运行该批次"]
+    assert page.messages == [f"批次 {number} 还没有清点单据，请先运行该批次"]
 
 
 def test_the_buttons_stand_where_batches_are(scene: PageScene, operator: Visitor) -> None:

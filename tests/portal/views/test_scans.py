@@ -34,7 +34,8 @@ def test_it_is_asked_for_and_shown_live(scene: PageScene, operator: Visitor) -> 
     assert "还没有扫描过" in page.text
     page = operator.submit(page.form("/scan"), {"sample": "3"})
     assert page.messages == ["已开始兼容性扫描"]
-    (region,) = page.pollers
+    of_batch, region = page.pollers
+    assert of_batch.get("hx-get") == f"/batches/{number}/progress?tab=scan"
     assert region.get("hx-get").startswith("/chores/")
     assert page.actions >= {"cancel"}
     assert "scan" not in page.actions
