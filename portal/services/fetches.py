@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from portal.errors import PROBLEMS, NotAllowed
@@ -34,7 +34,8 @@ _UNDONE = (ItemStatus.PENDING, ItemStatus.FAILED)
 class Counts:
     """How far a fetch is, in documents.
 
-    ``cancelled`` are pending ones whose batch has been cancelled since: nobody will move them.
+    ``cancelled`` are pending ones whose batch has been cancelled or deleted since: nobody will
+    move them.
     """
 
     whole: int = 0
@@ -132,7 +133,7 @@ def want(
 
 def counts(session: Session, chore_id: int) -> Counts:
     """How far the fetch is."""
-    stopped = Batch.run_status == RunStatus.ENDED
+    stopped = or_(Batch.run_status == RunStatus.ENDED, Batch.deleted_at.is_not(None))
     query = (
         select(BatchItem.status, stopped.label("stopped"), func.count().label("items"))
         .join(Batch, Batch.id == BatchItem.batch_id)
