@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from portal.chores.desk import Desk, Later, Stopping
 from portal.chores.kinds import KINDS, Kind
@@ -40,6 +40,7 @@ class Clerk:
         self._portal = portal
         self._kinds = kinds
         self._stopped = threading.Event()
+        self._in_hands: set[tuple[int, int]] = set()
 
     def stop(self) -> None:
         """Have it end soon; what is not done by then another clerk does anew."""
@@ -73,7 +74,12 @@ class Clerk:
             held = chores.claim(session, kinds, clerk=self.name, host=self.host, now=utc_now())
         if held is None:
             return False
-        self._do(held)
+        self._in_hands.add((held.chore_id, held.attempt))
+        try:
+            self._do(held)
+        finally:
+            # Whatever could not be written of its end: its lease runs out, and it is done anew.
+            self._in_hands.discard((held.chore_id, held.attempt))
         return True
 
     def _of(self, quick: bool) -> Collection[str]:
@@ -113,6 +119,8 @@ class Clerk:
             self._fail(held, "SECRET_UNREADABLE", {})
         except (NotAllowed, NotFound) as error:
             self._fail(held, "CHORE_REFUSED", {"detail": str(error)})
+        except OperationalError:
+            raise  # the ledger is away or somebody was first at it: no fault of the chore
         except Exception as error:
             logger.exception("chore %d failed", held.chore_id)
             self._fail(held, "INTERNAL", {"detail": type(error).__name__})
@@ -128,6 +136,7 @@ class Clerk:
         """Say that it lives; a ledger that is away for a while costs some beats, not the clerk."""
         try:
             with self._portal.ledger.write() as session:
-                chores.beat(session, self.name, host=self.host, now=utc_now())
+                held = [chore_id for chore_id, _ in tuple(self._in_hands)]
+                chores.beat(session, self.name, held, host=self.host, now=utc_now())
         except SQLAlchemyError:
             logger.exception("the clerk could not say that it is alive")

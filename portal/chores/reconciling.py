@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from portal.chores.desk import Desk, Stopping
 from portal.errors import SyncError
 from portal.models import DataSource, ReconciliationState, utc_now
@@ -20,8 +22,8 @@ def perform(desk: Desk) -> Mapping[str, Any]:
     run_id = int(desk.params["reconciliation"])
     try:
         return _reconcile(desk, run_id)
-    except Stopping:
-        raise
+    except (Stopping, OperationalError):
+        raise  # it is begun anew
     except ChoreLost:
         _stop_if_cancelled(desk, run_id)
         raise

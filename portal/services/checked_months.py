@@ -105,7 +105,16 @@ def withdraw_of(
 
 
 def changed_since(session: Session, source_id: int, month: MonthRange, moment: datetime) -> bool:
-    """Whether anything was archived, replaced or listed anew in a month since then."""
+    """Whether anything was archived, replaced or listed anew in a month since then.
+
+    What is just being recorded is waited for; what is recorded later finds the month ticked.
+    """
+    parts = (
+        select(Slice.id)
+        .join(Batch, Batch.id == Slice.batch_id)
+        .where(Batch.data_source_id == source_id, Slice.month == month.month)
+    )
+    session.execute(parts.order_by(Slice.id).with_for_update(of=Slice))
     query = select(Document.id).where(
         Document.data_source_id == source_id,
         Document.collected_at >= month.starts_at,

@@ -154,12 +154,18 @@ def alive_hosts(session: Session, *, now: datetime) -> Sequence[str]:
     return session.scalars(select(Clerk.host).where(seen).distinct().order_by(Clerk.host)).all()
 
 
-def beat(session: Session, clerk: str, *, host: str, now: datetime) -> None:
-    """Note that a clerk lives, and lengthen the leases of what it does."""
+def beat(
+    session: Session, clerk: str, held: Collection[int] = (), *, host: str, now: datetime
+) -> None:
+    """Note that a clerk lives, and lengthen the leases of what it has in its hands."""
     session.merge(Clerk(name=clerk, host=host, seen_at=now))
     session.execute(
         update(Chore)
-        .where(Chore.lease_owner == clerk, Chore.status == ChoreStatus.RUNNING)
+        .where(
+            Chore.id.in_(held),
+            Chore.lease_owner == clerk,
+            Chore.status == ChoreStatus.RUNNING,
+        )
         .values(lease_expires_at=now + LEASE)
     )
 

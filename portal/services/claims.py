@@ -76,7 +76,7 @@ def claim(
     :param wanted_only: claim nothing else, also while the batch waits
     """
     batch = session.get_one(Batch, batch_id)
-    if batch.run_status is RunStatus.ENDED:
+    if batch.run_status is RunStatus.ENDED or batch.deleted_at is not None:
         return []
     if batch.run_status is RunStatus.WAITING and not wanted_only:
         return []
@@ -90,6 +90,8 @@ def claim(
             probe = _probe_of(session, batch, hold, wishes, now)
             if probe:
                 return _claims(session, batch, probe, owner, now, probe_of=hold.id)
+            if wanted_only:
+                continue  # nothing of it is wanted: who moves the others tries it again
             # Nothing is left to try it with: the work itself shows whether it is healed.
             holds.try_without(session, hold.id, now=now)
             held.remove(hold)

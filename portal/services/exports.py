@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -90,9 +90,10 @@ def of_chore(session: Session, chore_id: int) -> Export:
     return session.scalars(select(Export).where(Export.chore_id == chore_id)).one()
 
 
-def page(session: Session, place: Place) -> Leaf[Export]:
-    """Exports at a place of their list, which is sorted by ``id``."""
-    return paging.read(session, select(Export), place, columns={"id": Export.id}, row_id=Export.id)
+def page(session: Session, place: Place, kinds: Collection[str]) -> Leaf[Export]:
+    """Exports of some kinds at a place of their list, which is sorted by ``id``."""
+    query = select(Export).where(Export.kind.in_(kinds))
+    return paging.read(session, query, place, columns={"id": Export.id}, row_id=Export.id)
 
 
 def note_made(session: Session, export: Export, made: Made, *, by: str, now: datetime) -> None:

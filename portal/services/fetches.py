@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from portal.errors import PROBLEMS, NotAllowed
-from portal.models import Batch, BatchItem, Chore, Document
+from portal.models import Batch, BatchItem, Chore, Document, Slice
 from portal.services import audit, chores, paging
 from portal.services.holds import DEFERRED
 from portal.services.paging import Leaf, Place
@@ -34,7 +34,8 @@ _UNDONE = (ItemStatus.PENDING, ItemStatus.FAILED)
 class Counts:
     """How far a fetch is, in documents.
 
-    ``cancelled`` are pending ones whose batch has been cancelled since: nobody will move them.
+    ``cancelled`` are pending ones whose batch has been cancelled or deleted since: nobody will
+    move them.
     """
 
     whole: int = 0
@@ -99,16 +100,22 @@ def want(
 
     :return: how many documents were marked, those included that stay failed
     """
-    batch = session.get_one(Batch, batch_id, with_for_update=True)
-    if batch.deleted_at is not None or _is_cancelled(batch):
+    if _is_over(session.get_one(Batch, batch_id)):
         return 0
+    # Items by id, months, the batch: the order in which workers lock them to record results.
+    chosen = select(BatchItem.id).where(*_chosen(selection, batch_id, zone))
     marked = session.execute(
         update(BatchItem)
-        .where(*_chosen(selection, batch_id, zone))
+        .where(BatchItem.id.in_(chosen.order_by(BatchItem.id).with_for_update()))
         .values(wanted_by=chore_id)
         .execution_options(synchronize_session=False)
     ).rowcount  # type: ignore[attr-defined] # a cursor result has it
     if not marked:
+        return 0
+    months = select(Slice.id).where(Slice.batch_id == batch_id).order_by(Slice.id)
+    session.execute(months.with_for_update())
+    batch = session.get_one(Batch, batch_id, populate_existing=True, with_for_update=True)
+    if _is_over(batch):
         return 0
     mine = BatchItem.wanted_by == chore_id
     which = [mine] if permanent_too else [mine, BatchItem.error_code.in_(_MAY_PASS)]
@@ -132,7 +139,7 @@ def want(
 
 def counts(session: Session, chore_id: int) -> Counts:
     """How far the fetch is."""
-    stopped = Batch.run_status == RunStatus.ENDED
+    stopped = or_(Batch.run_status == RunStatus.ENDED, Batch.deleted_at.is_not(None))
     query = (
         select(BatchItem.status, stopped.label("stopped"), func.count().label("items"))
         .join(Batch, Batch.id == BatchItem.batch_id)
@@ -175,8 +182,9 @@ def _word(status: ItemStatus, *, stopped: bool) -> str:
     return "failed" if status is ItemStatus.FAILED else "whole"
 
 
-def _is_cancelled(batch: Batch) -> bool:
-    return batch.run_status is RunStatus.ENDED and batch.cancelled_by is not None
+def _is_over(batch: Batch) -> bool:
+    """Whether nothing of it is to be moved any more."""
+    return batch.deleted_at is not None or batch.cancelled_by is not None
 
 
 def _chosen(selection: Selection, batch_id: int, zone: ZoneInfo) -> list[ColumnElement[bool]]:

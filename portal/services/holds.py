@@ -174,6 +174,7 @@ def lift(session: Session, hold_id: int, *, by: str, now: datetime, person: bool
     hold.lifted_by = by if person else None
     if hold.batch_id is not None:
         _wake(session, hold.batch_id, now)
+        session.execute(delete(FailureStreak).where(FailureStreak.batch_id == hold.batch_id))
     source = session.get(DataSource, hold.data_source_id) if hold.data_source_id else None
     _record(session, hold, "hold.lift", source, by=by, now=now)
     notices.tell_of_hold(session, hold, source, lifted=True, now=now)
@@ -184,6 +185,9 @@ def try_without(session: Session, hold_id: int, *, now: datetime) -> None:
     hold = session.get_one(Hold, hold_id, with_for_update=True)
     hold.key = None
     hold.lifted_at = now
+    if hold.batch_id is not None:
+        # What cannot be a probe, as another batch has it, is deferred all the same.
+        _wake(session, hold.batch_id, now)
 
 
 def probe_now(session: Session, hold_id: int, *, now: datetime) -> None:
@@ -229,7 +233,6 @@ def _wake(session: Session, batch_id: int, now: datetime) -> None:
         )
         .values(next_try_at=now)
     )
-    session.execute(delete(FailureStreak).where(FailureStreak.batch_id == batch_id))
 
 
 def was_lifted_by_person(session: Session, batch: Batch, code: str) -> bool:

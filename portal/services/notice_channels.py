@@ -15,13 +15,14 @@ from portal.errors import NotAllowed, NotFound
 from portal.models import Notice, NoticeChannel
 from portal.notify.channels import Channel, open_channel
 from portal.notify.kinds import ChannelKind, NoticeEvent
-from portal.secret_box import SecretBox
+from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import audit
 from portal.statuses import NoticeStatus
 
 LANGUAGES = ("zh", "en")
 #: What is never shown again, and stays as it is when left empty.
 SECRETS = ("url", "secret", "password")
+_SERVER = ("host", "port", "security")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,7 @@ def save(
         raise NotAllowed(f"已有名为“{name}”的渠道", f"there is a channel “{name}” already")
     config = dict(form.config)
     if channel is not None and channel.kind is form.kind:
-        kept = config_of(channel, box)
-        config |= {key: kept[key] for key in SECRETS if not config.get(key) and key in kept}
+        config |= _kept(channel, config, box)
     try:
         shown = open_channel(form.kind, config).shown
     except ValueError as error:
@@ -89,6 +89,24 @@ def save(
     session.flush()
     _record(session, channel, "notice.add" if is_new else "notice.change", by=by, now=now)
     return channel
+
+
+def _kept(channel: NoticeChannel, config: Mapping[str, Any], box: SecretBox) -> dict[str, Any]:
+    """The stored secrets that were left empty; none when they were stored with another key.
+
+    :raises NotAllowed: when a password would be sent to another server than it was given for
+    """
+    try:
+        stored = config_of(channel, box)
+    except SecretUnreadable:
+        return {}
+    kept = {key: stored[key] for key in SECRETS if not config.get(key) and stored.get(key)}
+    if "password" in kept and any(config.get(key) != stored.get(key) for key in _SERVER):
+        raise NotAllowed(
+            "换了邮件服务器、端口或加密方式，请重新填写密码",
+            "with another mail server, port or encryption, enter the password again",
+        )
+    return kept
 
 
 def remove(session: Session, channel: NoticeChannel, *, by: str, now: datetime) -> None:

@@ -264,9 +264,10 @@ class _Changes:
                 connection.execute(update(table).where(*matches).values(columns), rows)
         audit.record_items(session, self._events)
         audit.record_items(session, self._damaged)
+        self._count(session, batch_id)
+        # Behind the months' counts: who ticks a month locks these, so that one sees the other.
         for slices, why in ((self._archived_in, "archived"), (self._damaged_in, "damage")):
             checked_months.withdraw_of(session, slices, why, by=self._by, now=self._now)
-        self._count(session, batch_id)
         if self._counts:
             end_if_settled(session, batch_id, by=self._by, now=self._now)
 

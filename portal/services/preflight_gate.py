@@ -13,7 +13,7 @@ from portal.errors import NotAllowed
 from portal.models import PreflightTick
 from portal.services import audit, preflights, sources
 from portal.services.chores import alive_hosts
-from portal.services.preflight_ticks import ticked
+from portal.services.preflight_ticks import LONGEST_REMARK, ticked
 from portal.services.preflights import EVERYWHERE, Seen
 from portal.services.source_check import Finding
 
@@ -144,6 +144,10 @@ def require(
     if not may_override:
         raise PreflightFailed(
             "只有管理员可以在前提未满足时新建批次", "only an admin may override a failing preflight"
+        )
+    if len(why) > LONGEST_REMARK:
+        raise PreflightFailed(
+            f"理由不能超过 {LONGEST_REMARK} 字", f"a reason has {LONGEST_REMARK} characters at most"
         )
     detail = {
         "source": sources.get(session, source_id).name,

@@ -13,7 +13,8 @@ from portal.models import DataSource, PreflightTick
 from portal.services import audit
 from portal.services.preflight_items import BY_HAND
 
-LONGEST_REMARK = 2000
+# As long as a reason in the trail may be.
+LONGEST_REMARK = 255
 
 
 def ticked(session: Session, source_id: int) -> Mapping[str, PreflightTick | None]:

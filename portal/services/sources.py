@@ -11,7 +11,15 @@ from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed, NotFound
-from portal.models import Batch, DataSource, Document, Hold, SourceLevel
+from portal.models import (
+    Batch,
+    DataSource,
+    Document,
+    Hold,
+    Reconciliation,
+    SourceCatalogue,
+    SourceLevel,
+)
 from portal.secret_box import SecretBox
 from portal.services import audit, holds
 from portal.services.source_form import SettingRefused, SourceForm, faults
@@ -119,9 +127,11 @@ def remove(session: Session, source: DataSource, *, by: str, now: datetime) -> N
     """
     if is_used(session, source.id):
         raise NotAllowed(
-            f"{source.name} 有过迁移批次，单据和日志都指向它，不能删除；可以停用",
-            f"{source.name} has had batches, which documents and logs refer to; disable it instead",
+            f"{source.name} 有过迁移批次或对账，单据和日志都指向它，不能删除；可以停用",
+            f"{source.name} has had batches or reconciliations, which documents and logs refer to; "
+            "disable it instead",
         )
+    session.execute(delete(SourceCatalogue).where(SourceCatalogue.data_source_id == source.id))
     session.execute(delete(SourceLevel).where(SourceLevel.data_source_id == source.id))
     session.execute(delete(Hold).where(Hold.data_source_id == source.id))
     audit.record(session, "source.delete", by=by, at=now, old=source.name[:40])
@@ -130,9 +140,10 @@ def remove(session: Session, source: DataSource, *, by: str, now: datetime) -> N
 
 
 def is_used(session: Session, source_id: int) -> bool:
-    """Whether a batch, deleted ones included, or a document is of it."""
+    """Whether a batch, deleted ones included, a document or a reconciliation is of it."""
     uses: tuple[ColumnElement[bool], ...] = tuple(
-        exists().where(model.data_source_id == source_id) for model in (Batch, Document)
+        exists().where(model.data_source_id == source_id)
+        for model in (Batch, Document, Reconciliation)
     )
     return any(session.scalar(select(use)) for use in uses)
 

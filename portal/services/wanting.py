@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from portal.models import Batch, BatchItem, Chore
+from portal.models import Batch, BatchItem, Chore, Document, Hold
+from portal.services.holds import DEFERRED
 from portal.statuses import ChoreStatus, ItemStatus, RunStatus
 
 KIND = "fetch"
@@ -41,9 +42,11 @@ def waiting_batches(session: Session, now: datetime) -> Sequence[int]:
         BatchItem.wanted_by.in_(chores),
         BatchItem.batch_id == Batch.id,
         BatchItem.status == ItemStatus.PENDING,
-        BatchItem.next_try_at <= now,
+        _is_due(now),
     )
-    query = select(Batch.id).where(Batch.run_status == RunStatus.WAITING, due)
+    query = select(Batch.id).where(
+        Batch.run_status == RunStatus.WAITING, Batch.deleted_at.is_(None), due
+    )
     return session.scalars(query).all()
 
 
@@ -55,6 +58,18 @@ def is_due(session: Session, batch_id: int, now: datetime) -> bool:
     query = select(BatchItem.id).where(
         *wanted_in(batch_id, chores),
         BatchItem.status == ItemStatus.PENDING,
-        BatchItem.next_try_at <= now,
+        _is_due(now),
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Due, or deferred with its organisation, whose hold is to be probed."""
+    probed = exists().where(
+        Hold.key.is_not(None),
+        Hold.batch_id == BatchItem.batch_id,
+        Hold.probe_at <= now,
+        Hold.org_code == Document.org_code,
+        Document.id == BatchItem.document_id,
+    )
+    return or_(BatchItem.next_try_at <= now, and_(BatchItem.next_try_at >= DEFERRED, probed))

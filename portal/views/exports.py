@@ -19,17 +19,18 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from portal.errors import NotAllowed, NotFound
 from portal.formatting import AUDIT_ACTIONS, audit_action, moment
 from portal.language import language
-from portal.models import Export, utc_now
+from portal.models import Chore, Export, utc_now
 from portal.runtime import current_portal
 from portal.services import audit, chores, exports
 from portal.services.export_kinds import FORMATS, KINDS
 from portal.services.export_making import check, companion_text
-from portal.services.export_tables import Wanted
+from portal.services.export_tables import Kind, Wanted
 from portal.statuses import ItemStatus, label
 from portal.views.ids import ID
 from portal.views.lists import asked
@@ -48,11 +49,10 @@ def index() -> ResponseReturnValue:
     """What can be exported, and what was."""
     wish = asked(sorts=("id",), default="-id")
     with current_portal().ledger.read() as session:
-        leaf = exports.page(session, wish.place)
+        leaf = exports.page(session, wish.place, _allowed())
         states = chores.statuses(session, [row.chore_id for row in leaf.rows if row.chore_id])
-    return render_template(
-        "exports/index.html", kinds=KINDS.values(), leaf=leaf, states=states, asked=wish
-    )
+    kinds = [KINDS[name] for name in _allowed()]
+    return render_template("exports/index.html", kinds=kinds, leaf=leaf, states=states, asked=wish)
 
 
 @bp.get("/new")
@@ -66,8 +66,7 @@ def create() -> ResponseReturnValue:
     """Ask for it; 422 with the form and the reason when something is wrong."""
     portal = current_portal()
     form = request.form
-    kind = exports.kind_of(form.get("kind", ""))
-    _only_for_readers(kind.name)
+    kind = _kind(form)
     filters = _filters(form)
     try:
         with portal.ledger.read() as session:
@@ -106,8 +105,7 @@ def download(export_id: int) -> ResponseReturnValue:
     """The file."""
     portal = current_portal()
     with portal.ledger.write() as session:
-        export = exports.find(session, export_id)
-        _only_for_readers(export.kind)
+        export = _find(session, export_id)
         path = exports.folder_of(portal.settings.home) / str(export.file)
         if not export.is_kept or not path.is_file():
             raise NotFound("该导出没有文件", "the export has no file")
@@ -121,7 +119,7 @@ def download(export_id: int) -> ResponseReturnValue:
 def companion(export_id: int) -> ResponseReturnValue:
     """What the file is, with its digest and the trail's anchor, as a text to be kept beside it."""
     with current_portal().ledger.read() as session:
-        export = exports.find(session, export_id)
+        export = _find(session, export_id)
     if export.made_at is None:
         raise NotFound("该导出没有文件", "the export has no file")
     response = Response(
@@ -152,16 +150,9 @@ def remove(export_id: int) -> ResponseReturnValue:
     return redirect(url_for("exports.index"), code=303)
 
 
-def _only_for_readers(kind: str) -> None:
-    """The trail goes to those alone who may read it on its page; 403 for others."""
-    if kind == "audit" and not current_user.may("audit.index"):
-        abort(403)
-
-
 def _form(values: MultiDict[str, str]) -> str:
     """The form with these values in it."""
-    kind = exports.kind_of(values.get("kind", "batches"))
-    _only_for_readers(kind.name)
+    kind = _kind(values)
     filters = _filters(values)
     return render_template(
         "exports/new.html",
@@ -172,6 +163,33 @@ def _form(values: MultiDict[str, str]) -> str:
         statuses=[(one.value, label(one, language())) for one in ItemStatus],
         actions=[(one, audit_action(one)) for one in AUDIT_ACTIONS],
     )
+
+
+def _allowed() -> list[str]:
+    """The kinds of exports the user may have: whoever may not see the trail may not export it."""
+    return [name for name in KINDS if name != "audit" or current_user.may("audit.index")]
+
+
+def _kind(values: MultiDict[str, str]) -> Kind:
+    """The kind that is asked for.
+
+    :raises NotFound: when there is no such kind
+    """
+    kind = exports.kind_of(values.get("kind", "batches"))
+    if kind.name not in _allowed():
+        abort(403)
+    return kind
+
+
+def _find(session: Session, export_id: int) -> Export:
+    """An export that the user may have.
+
+    :raises NotFound: when there is none
+    """
+    export = exports.find(session, export_id)
+    if export.kind not in _allowed():
+        abort(403)
+    return export
 
 
 def _filters(values: MultiDict[str, str]) -> dict[str, list[str]]:
@@ -185,8 +203,9 @@ def _filters(values: MultiDict[str, str]) -> dict[str, list[str]]:
 
 def _export(export_id: int) -> dict[str, Any]:
     with current_portal().ledger.read() as session:
-        export = exports.find(session, export_id)
-        chore = chores.find(session, export.chore_id) if export.chore_id else None
+        export = _find(session, export_id)
+        # An export outlives the chore that made it.
+        chore = session.get(Chore, export.chore_id) if export.chore_id else None
     return {
         "export": export,
         "chore": chore,

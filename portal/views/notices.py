@@ -15,6 +15,7 @@ from portal.language import language
 from portal.models import NoticeChannel, utc_now
 from portal.notify.kinds import NEWS, ChannelKind
 from portal.runtime import current_portal
+from portal.secret_box import SecretUnreadable
 from portal.services import notice_channels, notice_lists, notices
 from portal.views.ids import ID
 from portal.views.lists import asked
@@ -55,8 +56,12 @@ def edit(channel_id: int) -> ResponseReturnValue:
         channel = notice_channels.find(session, channel_id)
     values: dict[str, Any] = {"events": list(channel.events), "kind": channel.kind}
     if channel.kind is ChannelKind.MAIL:
-        config = notice_channels.config_of(channel, portal.box)
-        values |= {name: config.get(name) for name in MAIL_FIELDS if name != "password"}
+        try:
+            config = notice_channels.config_of(channel, portal.box)
+        except SecretUnreadable as error:
+            flash(error.text(language()), "danger")
+        else:
+            values |= {name: config.get(name) for name in MAIL_FIELDS if name != "password"}
     return _form(NoticeForm(obj=channel, data=values), channel)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from portal.app import create_app
 from portal.chores.clerk import Clerk
@@ -93,6 +94,22 @@ def test_cancelled_by_a_person_it_stops_and_writes_nothing(portal: Portal) -> No
     chore_id = ask(portal)
     clerk(portal, go_on).do_one(["test"])
     assert outcome(portal, chore_id).status is ChoreStatus.CANCELLED
+
+
+def test_a_ledger_that_is_away_for_a_moment_is_not_the_end_of_a_chore(portal: Portal) -> None:
+    def in_vain(_desk: Desk) -> None:
+        raise OperationalError("COMMIT", None, Exception("the ledger is away"))
+
+    chore_id = ask(portal)
+    one = clerk(portal, in_vain)
+    with pytest.raises(OperationalError):
+        one.do_one(["test"])
+    with portal.ledger.write() as session:
+        chores.beat(session, one.name, host=one.host, now=utc_now() + chores.LEASE)
+        later = utc_now() + chores.LEASE
+        held = chores.claim(session, ["test"], clerk="other", host=one.host, now=later)
+    assert held is not None
+    assert (held.chore_id, held.attempt) == (chore_id, 2)
 
 
 def test_a_clerk_that_is_stopped_gives_back_what_it_has_begun(portal: Portal) -> None:

@@ -93,7 +93,7 @@ def test_a_clerk_that_says_nothing_loses_it_and_what_it_writes_later_is_refused(
     late = START + chores.LEASE
     assert claim(ledger, "c2", now=late - timedelta(seconds=1)) is None
     with ledger.write() as session:
-        chores.beat(session, "c1", host="h1", now=START + timedelta(seconds=5))
+        chores.beat(session, "c1", [chore_id], host="h1", now=START + timedelta(seconds=5))
     assert claim(ledger, "c2", now=late) is None
     new = claim(ledger, "c2", now=late + timedelta(seconds=5))
     assert new is not None
@@ -110,6 +110,17 @@ def test_a_clerk_that_says_nothing_loses_it_and_what_it_writes_later_is_refused(
         chores.give_back(session, old)
     finish(ledger, new, {"by": "c2"})
     assert chore(ledger, chore_id).result == {"by": "c2"}
+
+
+def test_what_a_living_clerk_no_longer_has_in_its_hands_is_done_anew(ledger: Ledger) -> None:
+    chore_id = ask(ledger)
+    assert claim(ledger, "c1") is not None
+    late = START + chores.LEASE
+    with ledger.write() as session:
+        chores.beat(session, "c1", [], host="h1", now=late)
+    again = claim(ledger, "c1", now=late)
+    assert again is not None
+    assert (again.chore_id, again.attempt) == (chore_id, 2)
 
 
 def test_one_that_kills_its_clerks_ends_with_a_reason(ledger: Ledger) -> None:

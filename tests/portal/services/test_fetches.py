@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text, update
+from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed
-from portal.models import Chore
+from portal.models import Batch, BatchItem, Chore, Slice
 from portal.services import batches, chores, claims, fetches
 from portal.services.offers import batches_with_due_work
 from portal.services.paging import Place
@@ -160,6 +163,31 @@ def test_a_failure_that_may_pass_is_tried_again_at_once(scene: Scene) -> None:
     scene.settle(batch_id, *map(stored, scene.claim(batch_id)))
     assert counts(scene, chore) == fetches.Counts(whole=1)
     assert scene.counts(batch_id) == (1, 1, 0, 0)
+
+
+def test_a_fetch_and_a_worker_that_records_results_wait_for_each_other(scene: Scene) -> None:
+    batch_id = scene.listed_batch(DOCUMENTS)
+    claimed = scene.claim(batch_id)
+    scene.settle(batch_id, *(failed(one, "FILE_CORRUPT", detail="x") for one in claimed[:2]))
+    wish = Selection(batch_nos=numbers(scene, batch_id))
+    with ThreadPoolExecutor(1) as other, scene.ledger.write() as session:
+        # As recording does it: its items first, then their months' and their batch's counts.
+        item = session.get_one(BatchItem, claimed[5].item_id, with_for_update=True)
+        wanting = other.submit(want, scene, wish, permanent_too=True)
+        wait_until_blocked(session)
+        session.execute(update(Slice).values(synced=Slice.synced))
+        session.execute(update(Batch).values(synced=Batch.synced))
+        item.attempts = 0
+    assert counts(scene, wanting.result()) == fetches.Counts(pending=6)
+
+
+def wait_until_blocked(session: Session) -> None:
+    """Until another transaction waits for this one; on SQLite it does from the beginning."""
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    while not session.scalar(waiting):
+        session.execute(text("SELECT pg_sleep(0.01)"))
 
 
 def test_what_is_archived_is_not_wanted(scene: Scene) -> None:

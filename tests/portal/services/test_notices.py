@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -164,3 +165,47 @@ def test_two_channels_of_one_name_are_refused(scene: Scene) -> None:
     add_channel(scene)
     with pytest.raises(NotAllowed, match="群"):
         add_channel(scene)
+
+
+def save_mail(scene: Scene, channel_id: int | None, box: SecretBox = BOX, **changes: Any) -> int:
+    config = {
+        "host": "mail.example",
+        "port": 465,
+        "security": "tls",
+        "sender": "portal@example.com",
+        "recipients": "lee@example.com",
+        "user": "portal",
+        "password": "",
+        **changes,
+    }
+    form = ChannelForm("邮件", ChannelKind.MAIL, "zh", NEWS, "", config=config)
+    with scene.ledger.write() as session:
+        channel = notice_channels.find(session, channel_id) if channel_id else None
+        return notice_channels.save(session, form, channel=channel, box=box, by="lee", now=START).id
+
+
+def config(scene: Scene, channel_id: int, box: SecretBox = BOX) -> dict[str, Any]:
+    with scene.ledger.read() as session:
+        return notice_channels.config_of(notice_channels.find(session, channel_id), box)
+
+
+@pytest.mark.parametrize(
+    "change", [{"host": "elsewhere.example"}, {"port": 25}, {"security": "none"}]
+)
+def test_a_password_is_never_sent_to_another_server_than_it_was_given_for(
+    scene: Scene, change: dict[str, Any]
+) -> None:
+    channel_id = save_mail(scene, None, password="s3cret")
+    save_mail(scene, channel_id, recipients="wang@example.com")
+    assert config(scene, channel_id)["password"] == "s3cret"
+    with pytest.raises(NotAllowed, match="密码"):
+        save_mail(scene, channel_id, **change)
+    save_mail(scene, channel_id, password="another", **change)
+    assert config(scene, channel_id)["password"] == "another"
+
+
+def test_a_channel_stored_with_another_key_can_be_set_anew(scene: Scene) -> None:
+    channel_id = save_mail(scene, None, password="s3cret")
+    fresh = SecretBox("another key")
+    save_mail(scene, channel_id, fresh, password="typed again")
+    assert config(scene, channel_id, fresh)["password"] == "typed again"

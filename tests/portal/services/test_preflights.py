@@ -122,6 +122,8 @@ def test_an_admins_reason_lets_it_pass_and_is_kept(scene: Scene) -> None:
         create(scene, override_reason="急", may_override=False)
     with pytest.raises(PreflightFailed):
         create(scene, override_reason="  ", may_override=True)
+    with pytest.raises(PreflightFailed, match="255"):
+        create(scene, override_reason="急" * 256, may_override=True)
     assert count(scene, Batch) == 0
     assert create(scene, override_reason="证书今晚更换", may_override=True)
     (event,) = events(scene, "preflight.override")

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from portal.errors import NotAllowed
 from portal.models import AuditEvent, utc_now
 from portal.secret_box import SecretBox, SecretUnreadable
-from portal.services import sources
+from portal.services import catalogue, reconciliations, sources
 from portal.services.opening import download_options, settings_of
 from tests.certificates import Authority
 from tests.portal.ledger_scene import BY, Scene
@@ -141,3 +141,18 @@ def test_the_downloads_get_the_ca_as_a_file_that_comes_back(
         assert settings == settings_of(source, tmp_path)
         source.ca_pem = None
         assert settings != settings_of(source, tmp_path)
+
+
+def test_one_that_was_only_looked_at_is_deleted_and_one_that_was_reconciled_is_not(
+    scene: Scene,
+) -> None:
+    other = scene.add_source("别的系统")
+    with scene.ledger.write() as session:
+        for source_id in (scene.source_id, other):
+            catalogue.keep(session, source_id, catalogue.Catalogue(), now=scene.now)
+        words: dict[str, Any] = {"reread": False, "by": BY, "now": scene.now}
+        reconciliations.ask(session, other, "2024-01", "2024-01", **words)
+    with scene.ledger.write() as session:
+        sources.remove(session, sources.get(session, scene.source_id), by=BY, now=scene.now)
+    with scene.ledger.write() as session, pytest.raises(NotAllowed):
+        sources.remove(session, sources.get(session, other), by=BY, now=scene.now)

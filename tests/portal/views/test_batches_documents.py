@@ -220,7 +220,7 @@ def test_auditors_may_package_and_send_nothing_again(scene: PageScene, auditor: 
     page = auditor.get(f"/batches/{number}/documents")
     assert [row[NUMBER] for row in page.rows()] == numbers(*range(6))
     assert "重新同步" not in page.text
-    assert "文件下载" not in page.text
+    assert "/packages/fetch" not in {one.get("formaction") for one in page.root.all("button")}
     assert "打包下载" in page.text
     auditor.post(f"/batches/{number}/documents/retry", status=403)
     auditor.post(f"/batches/{number}/retry-some", status=403)

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from portal.chores.clerk import Clerk
-from portal.services import notices
+from portal.notify.kinds import ChannelKind
+from portal.secret_box import SecretBox
+from portal.services import notice_channels, notices
 from tests.portal.notify.receivers import HttpReceiver, serving
 from tests.portal.views.page_scene import PageScene
 from tests.portal.views.visitor import Visitor
@@ -83,6 +85,17 @@ def test_its_secrets_are_not_shown_again_and_stay_when_left_empty(
     assert page.rows()[0][0] == "新名字"
     admin.submit(admin.get(link).form("/remove"))
     assert "还没有通知渠道" in admin.get("/notices/").text
+
+
+def test_settings_stored_with_another_key_are_asked_for_again(
+    scene: PageScene, admin: Visitor, receiver: HttpReceiver
+) -> None:
+    add(admin, receiver.url)
+    with scene.portal.ledger.write() as session:
+        channel = notice_channels.find(session, 1)
+        channel.kind = ChannelKind.MAIL
+        channel.config_box = SecretBox("another key").close("{}")
+    assert "密钥已更换" in admin.get("/notices/1").messages[0]
 
 
 def test_others_see_the_list_and_change_nothing(
