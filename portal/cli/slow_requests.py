@@ -61,3 +61,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             conn.sock = TimedSocket.adopt(conn.sock)
         conn.sock.expect_request()
         super().enqueue_req(conn)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End like a worker that is asked to: an exception raised by a signal lands anywhere."""
+        self.handle_exit(sig, frame)

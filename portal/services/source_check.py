@@ -25,6 +25,7 @@ from portal.sync.sources.rows import Scope, SourceFile
 MOST_SKEW_SECONDS = 60
 #: A certificate that expires within so many days is worth a word.
 EXPIRY_DAYS = 30
+_OF_A_CONNECTION = frozenset({"SRC_CONNECTION", "SRC_PROXY", "SRC_CUT"})
 _OF_THE_PROXY = 407
 
 State = Literal["ok", "warning", "failed", "skipped"]
@@ -131,7 +132,7 @@ class _Trial:
             on_step(done)
             started = time.monotonic()
             try:
-                state, zh, en = self._try(step)
+                state, zh, en = self._try_twice(step)
             except SyncError as error:
                 self._fail(step, error, time.monotonic() - started)
                 return
@@ -155,6 +156,15 @@ class _Trial:
             code=error.code,
             seconds=round(seconds, 2),
         )
+
+    def _try_twice(self, step: str) -> _Said:
+        """A kept connection that was closed at the other end costs one try and is no finding."""
+        try:
+            return self._try(step)
+        except SyncError as error:
+            if error.code not in _OF_A_CONNECTION:
+                raise
+            return self._try(step)
 
     def _try(self, step: str) -> _Said:
         tries: Mapping[str, Callable[[], _Said]] = {

@@ -135,7 +135,7 @@ def pages(site: Installation, batch: str, numbers: int) -> str:
             )
             assert page.status_code == 200
             texts.append(page.text)
-            for link in set(re.findall(r'href="(/documents/[^"?#]+)"', page.text)):
+            for link in set(re.findall(r'href="(/documents/\d+)[?"]', page.text)):
                 document = browser.get(f"{site.address}{link}", timeout=10)
                 assert document.status_code == 200
                 texts.append(document.text)

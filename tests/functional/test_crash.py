@@ -70,7 +70,8 @@ def test_the_supervisor_of_the_workers_killed_takes_them_along_and_comes_back(
     site.trigger({"batch": number})
     site.wait_until_some_are_done(number)
     victims = site.processes("imgmig worker")
-    (head,) = set(victims) - set(site.processes("worker", "--one"))
+    children = {*site.processes("worker", "--one"), *site.processes("worker", "--clerk")}
+    (head,) = set(victims) - children
     kill(head)
     wait_for("the old workers gone", lambda: not set(victims) & set(site.processes("worker")))
     report = site.wait_until_ended(number)

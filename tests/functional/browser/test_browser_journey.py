@@ -63,7 +63,7 @@ def _watch_a_batch_move_and_end(portal: Portal, tab: Tab) -> str:
 
 def _look_at_a_picture(tab: Tab, batch: str) -> None:
     tab.click("单据", ".tabs a")
-    tab.page.select_option("#status", "synced")
+    tab.page.select_option("#filter-status", "synced")
     tab.click("筛选")
     tab.page.locator("tbody a").first.click()
     tab.page.locator(".view img").wait_for()
