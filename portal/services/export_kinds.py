@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from portal.errors import action, reason
@@ -27,7 +27,7 @@ from portal.services.export_documents import (
     item_count,
     item_pages,
 )
-from portal.services.export_tables import Column, Kind, Wanted, keyed, plain, word
+from portal.services.export_tables import Column, Kind, Wanted, count_rows, keyed, plain, word
 from portal.services.selection import batch_ids
 from portal.statuses import ItemStatus, label
 
@@ -40,10 +40,6 @@ _CATEGORIES = {
 
 def _category(value: str, language: str) -> str:
     return _CATEGORIES[value][language != "zh"]
-
-
-def _count(session: Session, query: Select[*tuple[Any, ...]]) -> int:
-    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
 def _batches(session: Session, wanted: Wanted) -> Select[*tuple[Any, ...]]:
@@ -60,7 +56,7 @@ def _batch_pages(session: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
 
 
 def _batch_count(session: Session, wanted: Wanted) -> int:
-    return _count(session, _batches(session, wanted).with_only_columns(Batch.id))
+    return count_rows(session, _batches(session, wanted).with_only_columns(Batch.id))
 
 
 def _months(session: Session, wanted: Wanted) -> Select[*tuple[Any, ...]]:
@@ -82,7 +78,7 @@ def _month_pages(session: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
 
 
 def _month_count(session: Session, wanted: Wanted) -> int:
-    return _count(session, _months(session, wanted).with_only_columns(Slice.id))
+    return count_rows(session, _months(session, wanted).with_only_columns(Slice.id))
 
 
 def _trail_filter(trail: Mapping[str, str]) -> TrailFilter:
@@ -122,7 +118,7 @@ def _event_pages(session: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
 
 
 def _event_count(session: Session, wanted: Wanted) -> int:
-    return _count(session, _events(wanted).with_only_columns(AuditEvent.id))
+    return count_rows(session, _events(wanted).with_only_columns(AuditEvent.id))
 
 
 def _of(thing: str, name: str, zh: str, en: str) -> Column:

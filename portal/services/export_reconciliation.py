@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.errors import NotAllowed
 from portal.models import Part, ReconciliationCell, ReconciliationFinding
 from portal.models.reconciliation import DEFECTS
-from portal.services.export_tables import Column, Kind, Value, Wanted, keyed, plain, word
+from portal.services.export_tables import (
+    Column,
+    Kind,
+    Value,
+    Wanted,
+    count_rows,
+    keyed,
+    plain,
+    word,
+)
 from portal.services.reconciliation_words import LABELS, describe, label
 
 _SIDES = (
@@ -65,10 +74,6 @@ def _finding_pages(session: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
     return _things(keyed(session, _findings(wanted), ReconciliationFinding.id, "id"))
 
 
-def _count(session: Session, query: Select[*tuple[Any, ...]]) -> int:
-    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
-
-
 def _part(part: Part) -> Column:
     zh, en = LABELS[part]
 
@@ -99,7 +104,7 @@ CELLS = Kind(
         word("balance", "结论", "balance", label),
     ],
     _cell_pages,
-    lambda session, wanted: _count(session, _cells(wanted)),
+    lambda session, wanted: count_rows(session, _cells(wanted)),
     filters=("run",),
 )
 
@@ -123,6 +128,6 @@ FINDINGS = Kind(
         Column("what", "说明", "what", lambda row: describe(row, "zh"), describe),
     ],
     _finding_pages,
-    lambda session, wanted: _count(session, _findings(wanted)),
+    lambda session, wanted: count_rows(session, _findings(wanted)),
     filters=("run",),
 )

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed
 from portal.models import DataSource, Sample, SampleDocument
-from portal.services.export_tables import Column, Kind, Value, Wanted, keyed, plain, word
+from portal.services.export_tables import (
+    Column,
+    Kind,
+    Value,
+    Wanted,
+    count_rows,
+    keyed,
+    plain,
+    word,
+)
 from portal.services.sample_words import label, statement
 
 
@@ -48,10 +57,6 @@ def _record_pages(session: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
 def _document_pages(session: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
     pages = keyed(session, _documents(wanted), SampleDocument.id, "id")
     return ([row[0] for row in rows] for rows in pages)
-
-
-def _count(session: Session, query: Select[*tuple[Any, ...]]) -> int:
-    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
 def _of(name: str, zh: str, en: str) -> Column:
@@ -106,7 +111,7 @@ RECORDS = Kind(
         ),
     ],
     _record_pages,
-    lambda session, wanted: _count(session, _records(wanted)),
+    lambda session, wanted: count_rows(session, _records(wanted)),
     filters=("sample",),
 )
 
@@ -130,6 +135,6 @@ DOCUMENTS = Kind(
         plain("line", "封存清单的行", "line of the manifest"),
     ],
     _document_pages,
-    lambda session, wanted: _count(session, _documents(wanted)),
+    lambda session, wanted: count_rows(session, _documents(wanted)),
     filters=("sample",),
 )

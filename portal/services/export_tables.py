@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.services.selection import Selection
@@ -101,6 +101,11 @@ def keyed(
     while rows := session.execute(query.where(key > after).order_by(key).limit(PAGE)).all():
         yield rows
         after = getattr(rows[-1], name)
+
+
+def count_rows(session: Session, query: Select[*tuple[Any, ...]]) -> int:
+    """How many rows a query has."""
+    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
 def word(name: str, zh: str, en: str, say: Callable[[Any, str], str]) -> Column:
