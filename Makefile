@@ -6,15 +6,17 @@ SEED ?= 1
 # An interpreter that has pyxxl, for `make bench` to measure it beside the executor.
 PYXXL_PYTHON ?=
 BIN := $(VENV)/bin
+# What asks a real server of ours: databases, queue, object store, coordination.
+SERVICES := postgresql or mariadb or redis or s3 or zookeeper
 # What needs no server, no browser and little patience.
 QUICK := not browser and not faults and not processes
 SOURCES := portal executor migrations tests benchmarks docs wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-slow chaos check fix bench messages screenshots
+.PHONY: help setup run demo test test-slow test-services chaos check fix bench messages screenshots
 
 help: ## 显示本帮助 Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## 准备 .venv Set up .venv (done by itself when needed)
 
@@ -29,6 +31,9 @@ test: $(VENV)/.ready ## 运行不需要服务器的测试 Run the tests that nee
 
 test-slow: $(VENV)/.browser ## 故障、进程与浏览器测试 The tests of faults, processes and browser (Chromium)
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not ($(QUICK))"
+
+test-services: $(VENV)/.services ## 在真实数据库、队列、S3、ZooKeeper 上测试 Tests against the real servers this machine has
+	@$(BIN)/python -m tests.servers $(BIN)/pytest -n 2 --dist loadfile -m "($(SERVICES)) and ($(QUICK))"
 
 chaos: $(VENV)/.ready ## 在 200 个时刻强杀进程再核对，SEED=7 换一组 Kill processes at 200 seeded moments, then verify; SEED=7
 	@$(BIN)/python -m tests.chaos.run --seed $(SEED)
@@ -70,6 +75,10 @@ messages: $(VENV)/.ready ## 收集并编译界面文字 Collect and compile the 
 
 screenshots: $(VENV)/.browser ## 重拍文档中的截图 Take the pictures of the documents again (Chromium)
 	@$(BIN)/python docs/take_screenshots.py
+
+$(VENV)/.services: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[services]'
+	@touch $@
 
 $(VENV)/.browser: $(VENV)/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
