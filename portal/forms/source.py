@@ -100,7 +100,7 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     max_pages = IntegerField(_l("页数上限"), validators=[Optional()])
     min_dpi = IntegerField(_l("图片 DPI 下限"), validators=[Optional()])
     required = SelectMultipleField(_l("必填字段"), choices=[field for field, _text in DEMANDED])
-    deep = BooleanField(_l("逐页解码"))
+    deep = BooleanField(_l("全部逐页解码"))
 
     def begin(self) -> None:
         """Fill an empty form with our defaults."""

@@ -82,6 +82,7 @@ def inspect_one(file: SourceFile, content: BinaryIO, rules: CompatibilityRules) 
     """
     content.flush()
     path = f"/proc/{os.getpid()}/fd/{content.fileno()}"
+    # Not called proved: who tries a source wants to see everything that can be seen.
     job = InspectionJob(1, path, file.suffix, file.category, file.page_count, rules)
     with InspectorPool(1) as pool:
         pool.submit(job)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+import time
 from typing import IO, Any, cast
 
 from portal.sync.checks.inspection import OUT_OF_MEMORY, InspectionJob
@@ -19,6 +20,7 @@ _OUT_OF_MEMORY = frozenset({signal.SIGABRT, signal.SIGTRAP, signal.SIGILL})
 KILLED = f"signal {int(signal.SIGKILL)}"
 
 _READ_BYTES = 65536
+_libc = ctypes.CDLL(None)
 
 
 class InspectorChild:
@@ -101,10 +103,11 @@ class InspectorChild:
         return f"signal {-code}" if code < 0 else f"exit {code}"
 
     def _computed(self) -> float:
-        """Seconds of computing since it was started (proc(5): utime and stime); 0 if it is dead."""
+        """Seconds of computing since it was started; 0 if it is dead."""
+        clock = ctypes.c_int()
+        if _libc.clock_getcpuclockid(self._process.pid, ctypes.byref(clock)):
+            return 0.0
         try:
-            status = Path(f"/proc/{self._process.pid}/stat").read_text("ascii", "replace")
+            return time.clock_gettime(clock.value)
         except OSError:
             return 0.0
-        ticks = status.rpartition(")")[2].split()[11:13]
-        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")

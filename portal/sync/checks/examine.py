@@ -19,8 +19,12 @@ from portal.sync.checks.sniff import HEAD_BYTES, PICTURE_KINDS, ZIP_KINDS, expec
 class Reader(Protocol):
     """A module that knows some kinds of file."""
 
-    def read(self, path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
-        """Read the file and say what it is; :raises SyncError: if it is not whole or allowed."""
+    def read(self, path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> FileFacts:
+        """Read the file and say what it is; what can only be seen by computing pictures and pages
+        is looked at with ``decode``.
+
+        :raises SyncError: if it is not whole or not allowed
+        """
 
 
 _READERS = {
@@ -47,7 +51,7 @@ def examine(job: InspectionJob) -> FileFacts:
     kind = _kind(job)
     if kind not in job.rules.kinds_for(job.category):
         raise SyncError("FILE_TYPE_NOT_ALLOWED", category=job.category, actual=kind)
-    facts = _reader(kind).read(job.path, kind, job.rules)
+    facts = _reader(kind).read(job.path, kind, job.rules, decode=job.decode)
     if None not in (job.page_count, facts.pages) and job.page_count != facts.pages:
         raise SyncError("FILE_PAGE_COUNT_MISMATCH", expected=job.page_count, actual=facts.pages)
     return facts

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from portal.errors import SyncError
@@ -22,6 +24,7 @@ class InspectionJob:
     :param suffix: the declared suffix, with or without dot, may be empty
     :param category: ``cover``, ``invoice`` or ``attachment``
     :param page_count: the declared number of pages, if the source declares one
+    :param proved: whether a digest that the source declares has shown that these are its bytes
     """
 
     id: int | str
@@ -30,15 +33,32 @@ class InspectionJob:
     category: str
     page_count: int | None
     rules: CompatibilityRules
+    proved: bool = False
+
+    @property
+    def decode(self) -> bool:
+        """Whether pictures are to be computed and pages drawn, beyond their structure."""
+        return self.rules.deep or not self.proved
 
     def to_mapping(self) -> dict[str, Any]:
         """The job as plain JSON values."""
-        return {**self.__dict__, "rules": self.rules.to_mapping()}
+        return {**self.__dict__, "rules": _text_of(self.rules)}
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> InspectionJob:
         """Read what :meth:`to_mapping` wrote."""
-        return cls(**{**values, "rules": CompatibilityRules.from_mapping(values["rules"])})
+        return cls(**{**values, "rules": _rules_in(values["rules"])})
+
+
+# The rules are those of the file before, and of the one before that.
+@lru_cache(maxsize=8)
+def _text_of(rules: CompatibilityRules) -> str:
+    return json.dumps(rules.to_mapping())
+
+
+@lru_cache(maxsize=8)
+def _rules_in(text: str) -> CompatibilityRules:
+    return CompatibilityRules.from_mapping(json.loads(text))
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from portal.sync.checks.zipped import check_contents, open_zip
 ROOT = "OFD.xml"
 
 
-def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
-    """Check that every page is there and, with ``rules.deep``, what lies in the members.
+def read(path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> FileFacts:
+    """Check that every page is there, and what lies in the members.
 
     :raises SyncError: FILE_CORRUPT, FILE_HOSTILE or FILE_PAGES_HIGH
     """
@@ -28,8 +28,7 @@ def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
             raise SyncError("FILE_CORRUPT", detail="ofd: no pages")
         for page in dict.fromkeys(pages):
             elements_of(archive, page)
-        if rules.deep:
-            check_contents(archive)
+        check_contents(archive)
     return FileFacts(kind, len(pages))
 
 

@@ -16,21 +16,20 @@ _LITTLE_ENDIAN = b"\xfe\xff"
 _OLE_SECTORS = {3: 9, 4: 12}
 
 
-def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
+def read(path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> FileFacts:
     """Check the wrapping, not the text; :raises SyncError: FILE_CORRUPT or FILE_HOSTILE."""
     if kind == "ole":
         _check_compound_file(path)
     else:
-        _check_package(path, deep=rules.deep)
+        _check_package(path)
     return FileFacts(kind)
 
 
-def _check_package(path: str, *, deep: bool) -> None:
+def _check_package(path: str) -> None:
     with open_zip(path) as archive:
         with archive.open("[Content_Types].xml") as contents:
             elements(contents)
-        if deep:
-            check_contents(archive)
+        check_contents(archive)
 
 
 def _check_compound_file(path: str) -> None:

@@ -18,8 +18,8 @@ _RENDERED_SIDE = 64
 _PASSWORD_ERROR = 4
 
 
-def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
-    """Open, count and, with ``rules.deep``, load the pages and draw the first one very small.
+def read(path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> FileFacts:
+    """Open, count and load the pages; with ``decode`` draw the first one very small.
 
     In a very long document pages are loaded as long as there is time for it.
 
@@ -38,8 +38,7 @@ def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
             if pages < 1:
                 raise SyncError("FILE_CORRUPT", detail="pdf: no pages")
             objects.check_pages(pages)
-            if rules.deep:
-                _load_pages(document, pages, budget)
+            _load_pages(document, pages, budget, draw=decode)
     except pdfium.PdfiumError as error:
         locked = getattr(error, "err_code", None) == _PASSWORD_ERROR
         detail = "pdf: a password is needed" if locked else "pdf: does not open"
@@ -55,7 +54,7 @@ def _check_end(path: str) -> None:
             raise SyncError("FILE_CORRUPT", detail="pdf: the end is missing")
 
 
-def _load_pages(document: pdfium.PdfDocument, pages: int, budget: Budget) -> None:
+def _load_pages(document: pdfium.PdfDocument, pages: int, budget: Budget, *, draw: bool) -> None:
     for number in range(pages):
         if budget.spent:
             return
@@ -64,7 +63,7 @@ def _load_pages(document: pdfium.PdfDocument, pages: int, budget: Budget) -> Non
         except pdfium.PdfiumError as error:
             detail = f"pdf: page {number + 1} does not load"
             raise SyncError("FILE_CORRUPT", detail=detail) from error
-        if number == 0:
+        if draw and number == 0:
             _draw(page)
         page.close()
 

@@ -1,7 +1,7 @@
 """Pictures: JPEG, PNG, TIFF, BMP, GIF and WebP, read with Pillow.
 
 Sizes are judged from the headers before anything is decoded. Pillow's ``verify()`` misses most
-damage, so with ``rules.deep`` every frame is decoded, as far as there is time for it. Where the
+damage, so with ``decode`` every frame is decoded, as far as there is time for it. Where the
 structure of the file tells that its end is missing, that is looked at in any case.
 """
 
@@ -23,7 +23,7 @@ from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.checks.tiff_bands import Bands
 
 
-def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
+def read(path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> FileFacts:
     """Check a picture; a TIFF has pages, anything else is one page however many frames it has.
 
     :raises SyncError: FILE_CORRUPT, FILE_HOSTILE, FILE_RESOLUTION_LOW, FILE_DPI_LOW,
@@ -35,10 +35,12 @@ def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
         elif kind == "webp":
             _check_pixels(*webp.size(path), FRAME_BYTES // frame_memory.WEBP_DOT, rules)
         with Image.open(path, formats=[kind]) as image:
-            return _read(image, path, kind, rules)
+            return _read(image, path, kind, rules, decode=decode)
 
 
-def _read(image: Image.Image, path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
+def _read(
+    image: Image.Image, path: str, kind: str, rules: CompatibilityRules, *, decode: bool
+) -> FileFacts:
     pages = tiff.count_pages(path) if kind == "tiff" else 1
     facts = FileFacts(kind, pages, image.width, image.height, _dpi(image))
     _check_size(image, kind, rules)
@@ -48,17 +50,19 @@ def _read(image: Image.Image, path: str, kind: str, rules: CompatibilityRules) -
     if frames > rules.max_pages:
         raise SyncError("FILE_PAGES_HIGH", actual=frames, limit=rules.max_pages)
     if kind == "png":
-        png.check_structure(path, decode=rules.deep)
+        png.check_structure(path, decode=decode)
     elif kind in {"bmp", "webp"}:
         declared_end.check(path, kind)
     if kind == "tiff":
-        _check_tiff(image, path, pages, rules)
+        _check_tiff(image, path, pages, rules, decode=decode)
     elif kind != "png":  # a PNG's structure is its decoding
-        _check_frames(image, path, kind, frames, rules)
+        _check_frames(image, path, kind, frames, rules, decode=decode)
     return facts
 
 
-def _check_tiff(image: Image.Image, path: str, pages: int, rules: CompatibilityRules) -> None:
+def _check_tiff(
+    image: Image.Image, path: str, pages: int, rules: CompatibilityRules, *, decode: bool
+) -> None:
     budget = Budget()
     unpacked, left = 0, False
     for page in range(pages):
@@ -67,7 +71,7 @@ def _check_tiff(image: Image.Image, path: str, pages: int, rules: CompatibilityR
         tiff.check_data_present(image, path)
         bands = Bands(image)
         unpacked += bands.unpacked
-        if not rules.deep or left:
+        if not decode or left:
             continue
         if bands.can_check:
             left = not bands.check(path, budget)
@@ -80,7 +84,13 @@ def _check_tiff(image: Image.Image, path: str, pages: int, rules: CompatibilityR
 
 
 def _check_frames(
-    image: Image.Image, path: str, kind: str, frames: int, rules: CompatibilityRules
+    image: Image.Image,
+    path: str,
+    kind: str,
+    frames: int,
+    rules: CompatibilityRules,
+    *,
+    decode: bool,
 ) -> None:
     # The first header was judged; from here Pillow watches what the frames add to it.
     Image.MAX_IMAGE_PIXELS = rules.max_pixels
@@ -91,7 +101,7 @@ def _check_frames(
             return
         image.seek(frame)
         _check_size(image, kind, rules)
-        if not rules.deep or frame_memory.is_plain_bitmap(image, kind):
+        if not decode or frame_memory.is_plain_bitmap(image, kind):
             continue
         if kind == "jpeg":
             # One eighth of the size: the whole stream is read, but hardly anything computed.

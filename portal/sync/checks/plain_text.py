@@ -12,11 +12,11 @@ from portal.sync.checks.sniff import HEAD_BYTES, text_encodings
 _PIECE = 64 * 1024
 
 
-def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
+def read(path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> FileFacts:
     """Check a text; :raises SyncError: FILE_CORRUPT."""
     with open(path, "rb") as file:
         encodings = text_encodings(file.read(HEAD_BYTES))
-    if rules.deep and not any(_decodes(path, encoding) for encoding in encodings):
+    if not any(_decodes(path, encoding) for encoding in encodings):
         raise SyncError("FILE_CORRUPT", detail="txt: not text to its end")
     return FileFacts(kind)
 

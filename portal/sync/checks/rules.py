@@ -28,7 +28,8 @@ class CompatibilityRules:
     :param max_pages: most pages of a file, or frames of an animation
     :param min_dpi: least dots per inch of a picture that says how many it has; 0 for any
     :param required: further fields a document must have; see :data:`DEMANDABLE`
-    :param deep: decode every frame and load every page; else look at the structure only
+    :param deep: compute every frame and draw every PDF; else only those of files whose bytes no
+        declared digest has proved to be the source's
     :raises ValueError: if a value makes no sense; the text names the rule
     """
 
@@ -41,7 +42,7 @@ class CompatibilityRules:
     max_pages: int = 2_000
     min_dpi: int = 0
     required: frozenset[str] = frozenset()
-    deep: bool = True
+    deep: bool = False
 
     def __post_init__(self) -> None:
         for category in _CATEGORIES:

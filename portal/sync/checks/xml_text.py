@@ -38,7 +38,7 @@ class Element:
     text: str = ""
 
 
-def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
+def read(path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> FileFacts:
     """Check that the file is well formed; :raises SyncError: FILE_CORRUPT or FILE_HOSTILE."""
     with open(path, "rb") as file:
         elements(file)

@@ -106,11 +106,10 @@ def check_contents(archive: zipfile.ZipFile) -> None:
                 pass
 
 
-def read(path: str, kind: str, rules: CompatibilityRules) -> FileFacts:
+def read(path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> FileFacts:
     """Check a plain ZIP; :raises SyncError: FILE_CORRUPT or FILE_HOSTILE."""
     with open_zip(path) as archive:
-        if rules.deep:
-            check_contents(archive)
+        check_contents(archive)
     return FileFacts(kind)
 
 

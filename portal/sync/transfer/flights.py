@@ -51,9 +51,14 @@ class _Flight:
         return self.incoming.file
 
     @property
+    def is_proved(self) -> bool:
+        """Whether the source declares a digest, which whatever was received has to match."""
+        return bool(self.file.sha256 or self.file.md5)
+
+    @property
     def can_tell_whole(self) -> bool:
         """Whether the source declares anything that shows a missing end."""
-        return any((self.file.size is not None, self.file.sha256, self.file.md5))
+        return self.is_proved or self.file.size is not None
 
 
 class Flights:
@@ -199,6 +204,7 @@ class Flights:
                 category=flight.file.category,
                 page_count=flight.file.page_count,
                 rules=self._rules,
+                proved=flight.is_proved,
             )
         )
 

@@ -7,7 +7,6 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from portal.sync.checks.inspection import InspectionJob
 from portal.sync.checks.rules import CompatibilityRules
 
 RULES = CompatibilityRules()
-SHALLOW = replace(RULES, deep=False)
 
 
 def job(path: Path, **changes: Any) -> InspectionJob:

@@ -28,11 +28,11 @@ def failure(path: Path, **changes: object) -> SyncError:
     return caught.value
 
 
-@pytest.mark.parametrize("deep", [True, False])
+@pytest.mark.parametrize("proved", [True, False])
 @pytest.mark.parametrize("name", GOOD)
-def test_whole_file_passes(tmp_path: Path, name: str, deep: bool) -> None:
+def test_whole_file_passes(tmp_path: Path, name: str, proved: bool) -> None:
     path = write(tmp_path, name, GOOD[name])
-    assert examine(samples.job(path, rules=replace(samples.RULES, deep=deep))).kind
+    assert examine(samples.job(path, proved=proved)).kind
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_facts_of_a_file(tmp_path: Path, name: str, facts: FileFacts) -> None:
     assert examine(samples.job(write(tmp_path, name, GOOD[name]))) == facts
 
 
-@pytest.mark.parametrize("deep", [True, False])
+@pytest.mark.parametrize("proved", [True, False])
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.97, 0.995])
 @pytest.mark.parametrize("name", [name for name in GOOD if not name.endswith((".doc", ".txt"))])
-def test_truncated_file_is_corrupt(tmp_path: Path, name: str, share: float, deep: bool) -> None:
+def test_truncated_file_is_corrupt(tmp_path: Path, name: str, share: float, proved: bool) -> None:
     whole = GOOD[name]
     path = write(tmp_path, name, whole[: min(int(len(whole) * share), len(whole) - 8)])
-    error = failure(path, rules=replace(samples.RULES, deep=deep))
+    error = failure(path, proved=proved)
     assert error.code == "FILE_CORRUPT"
     assert str(tmp_path) not in str(error)
 
@@ -80,7 +80,7 @@ def test_thumbnail_does_not_hide_that_a_jpeg_is_cut(tmp_path: Path) -> None:
     segment = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 8) + b"Exif\0\0" + thumbnail
     whole = GOOD["a.jpg"]
     path = write(tmp_path, "camera.jpg", whole[:2] + segment + whole[2:-200])
-    assert failure(path, rules=samples.SHALLOW).code == "FILE_CORRUPT"
+    assert failure(path, proved=True).code == "FILE_CORRUPT"
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.ofd", "a.docx"])

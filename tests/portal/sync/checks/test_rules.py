@@ -15,11 +15,11 @@ def test_defaults() -> None:
     assert "xml" in rules.kinds_for("invoice") - rules.kinds_for("cover")
     assert {"ole", "ooxml", "txt"} <= rules.kinds_for("attachment") - rules.kinds_for("invoice")
     assert (rules.max_bytes, rules.min_short_side) == (209_715_200, 300)
-    assert (rules.max_pixels, rules.max_pages, rules.deep) == (100_000_000, 2_000, True)
+    assert (rules.max_pixels, rules.max_pages, rules.deep) == (100_000_000, 2_000, False)
 
 
 def test_round_trip_through_json() -> None:
-    rules = replace(CompatibilityRules(), cover=frozenset({"pdf"}), max_pages=7, deep=False)
+    rules = replace(CompatibilityRules(), cover=frozenset({"pdf"}), max_pages=7, deep=True)
     stored = json.loads(json.dumps(rules.to_mapping()))
     assert CompatibilityRules.from_mapping(stored) == rules
 
