@@ -68,9 +68,7 @@ def portal(tenant: ServedTenant, place: Path) -> Measured:
             time.sleep(0.02)
         seconds = time.monotonic() - began
         processes = look(site.processes())
-        ((done, total),) = _rows(
-            site, "SELECT synced + skipped, total FROM batches"
-        )
+        ((done, total),) = _rows(site, "SELECT synced + skipped, total FROM batches")
         assert total == len(tenant.documents), (done, total)
         assert done == total - len(Defect), (done, total)
         return Measured(

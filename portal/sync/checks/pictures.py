@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from portal.errors import SyncError
 from portal.sync.checks import declared_end, frame_memory, gif, jpeg, png, tiff, webp
-from portal.sync.checks.budget import Budget
+from portal.sync.checks.budget import RATIO_AT_MOST, Budget
 from portal.sync.checks.inspection import FileFacts
 from portal.sync.checks.limits import FRAME_BYTES
 from portal.sync.checks.rules import CompatibilityRules
@@ -64,14 +64,16 @@ def _check_tiff(
     image: Image.Image, path: str, pages: int, rules: CompatibilityRules, *, decode: bool
 ) -> None:
     budget = Budget()
-    unpacked, left = 0, False
+    unpacked, left, size = 0, False, os.path.getsize(path)
     for page in range(pages):
         image.seek(page)
         _check_size(image, "tiff", rules)
         tiff.check_data_present(image, path)
         bands = Bands(image)
         unpacked += bands.unpacked
-        if not decode or left:
+        # What a bomb would look like is unpacked, whoever vouches for its bytes.
+        suspect = bands.unpacked > size * RATIO_AT_MOST
+        if left or not (decode or suspect):
             continue
         if bands.can_check:
             left = not bands.check(path, budget)
@@ -80,7 +82,7 @@ def _check_tiff(
         else:
             image.load()
     if left:
-        budget.leave(unpacked, os.path.getsize(path))
+        budget.leave(unpacked, size)
 
 
 def _check_frames(

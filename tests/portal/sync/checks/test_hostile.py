@@ -20,13 +20,19 @@ SECONDS, BYTES = 5, 300_000_000
 LATE = {"forms.pdf", "flate.pdf", "content.pdf"}
 
 
-@pytest.fixture(scope="module")
-def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measured]:
-    """Every hostile file, checked by the real child, each beside a small good one."""
+@pytest.fixture(scope="module", params=[False, True], ids=["unproved", "proved"])
+def checked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Measured]:
+    """Every hostile file, checked by the real child, each beside a small good one.
+
+    That a digest proves its bytes to be the source's makes none of them harmless.
+    """
     folder = tmp_path_factory.mktemp("hostile")
     for file in HOSTILE:
         (folder / file.name).write_bytes(file.make())
-    return measured(samples.job(folder / file.name) for file in HOSTILE)
+    jobs = (samples.job(folder / file.name, proved=request.param) for file in HOSTILE)
+    return measured(jobs)
 
 
 @pytest.mark.parametrize("file", HOSTILE, ids=lambda file: file.name)
