@@ -14,6 +14,7 @@ import migrations
 from executor import Executor, ExecutorSettings, LogMarkup
 from portal import access, browser, formatting, jobs, language, origin
 from portal.ledger import Ledger, prepare_engine
+from portal.ledger_connections import engine_options
 from portal.models import Base
 from portal.runtime import Portal
 from portal.seal_key import SealKey
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("portal")
     app.config["SECRET_KEY"] = settings.secret_key()
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
     db = SQLAlchemy(app, metadata=Base.metadata)
     Migrate(app, db, directory=str(MIGRATIONS))
     with app.app_context():

@@ -10,43 +10,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-_BUSY_SECONDS = 30
+from portal.ledger_connections import BUSY_SECONDS, prepare_engine
 
-
-def prepare_engine(engine: Engine) -> None:
-    """Apply the SQLite rules to an engine; other databases need none."""
-    if engine.dialect.name != "sqlite":
-        return
-    if engine.url.database:
-        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-    event.listen(engine, "connect", _set_pragmas)
-    event.listen(engine, "begin", _begin)
-
-
-def _set_pragmas(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in (
-        f"busy_timeout={_BUSY_SECONDS * 1000}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    patience = connection.get_execution_options().get("ledger_patience")
-    if patience is None:
-        connection.exec_driver_sql("BEGIN")
-        return
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience * 1000:.0f}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+__all__ = ["Ledger", "prepare_engine", "this_host"]
 
 
 def this_host() -> str:
@@ -73,7 +43,7 @@ class Ledger:
         self._reading.dispose()
 
     @contextmanager
-    def write(self, *, patience: float = _BUSY_SECONDS) -> Iterator[Session]:
+    def write(self, *, patience: float = BUSY_SECONDS) -> Iterator[Session]:
         """A transaction that writes: commits at the end, rolls back on any error.
 
         :param patience: how many seconds to wait for one's turn on SQLite; afterwards it is an
