@@ -1,7 +1,7 @@
 """Column types as MariaDB and MySQL have to name them to hold what the others hold.
 
-There ``TEXT`` and ``BLOB`` end at 64 KiB and ``FLOAT`` has seven digits. Said once here, it goes for
-every table and every revision.
+There ``TEXT`` and ``BLOB`` end at 64 KiB and ``FLOAT`` has seven digits. Said once here, it
+goes for every table and every revision.
 """
 
 from __future__ import annotations

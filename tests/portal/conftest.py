@@ -140,14 +140,12 @@ def _empty(url: str) -> None:
 
 
 def _empty_mariadb(connection: Connection, tables: Sequence[str]) -> None:
-    connection.exec_driver_sql("SET foreign_key_checks = 0")
-    filled = " UNION ALL ".join(
-        f"(SELECT '{table}' FROM {table} LIMIT 1)"
-        for table in tables
-    )
+    # A look at all tables is much cheaper than to empty those that are.
+    filled = " UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in tables)
     for table in connection.exec_driver_sql(filled).scalars().all():
-        connection.exec_driver_sql(f"TRUNCATE {table}")  # much dearer than a look
-    connection.exec_driver_sql("SET foreign_key_checks = 1")
+        # No trigger there knows of TRUNCATE, which takes longer than to delete.
+        verb = "TRUNCATE" if table in ("audit_events", "audit_seals") else "DELETE FROM"
+        connection.exec_driver_sql(f"{verb} {table}")
 
 
 @pytest.fixture
