@@ -107,7 +107,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "ledger.db")
         return f"sqlite:///{tmp_path / 'ledger.db'}"
     url: str = request.getfixturevalue(f"migrated_{request.param}")
-    _empty(url)
+    emptied(url)
     return url
 
 
@@ -121,7 +121,8 @@ def fresh_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[s
         yield url
 
 
-def _empty(url: str) -> None:
+def emptied(url: str) -> None:
+    """Nothing is in its tables any more."""
     engine = engine_of(url)
     tables = [
         table
