@@ -57,9 +57,8 @@ def add_one(session: Session, day: str) -> None:
 
 def last_of(ledger: Ledger, day: str) -> int:
     with ledger.read() as session:
-        return session.scalars(
-            text("SELECT last FROM batch_numbers WHERE day = :day"), {"day": day}
-        ).one()
+        query = text("SELECT last FROM batch_numbers WHERE day = :day")
+        return int(session.scalars(query, {"day": day}).one())
 
 
 class Crossing:
