@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
 Sessions = Callable[[], AbstractContextManager[Session]]
+
+
+T = TypeVar("T")
+
+
+class Again(Protocol):
+    """Calls the work, and again when what it wrote was undone for a cause of the moment."""
+
+    def __call__(self, work: Callable[[], T], /) -> T:
+        """What the work gives."""
+
+
+def once(work: Callable[[], T], /) -> T:
+    """Calls the work once, whatever happens."""
+    return work()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from .admins import AdminClient
 from .current import set_current
 from .endpoints import Endpoints
 from .handlers import JobHandler
-from .ledger import Ledger, Sessions
+from .ledger import Again, Ledger, Sessions, once
 from .log_pages import LogPages
 from .models import RunInfo, utc_now
 from .observing import Observer, observed
@@ -44,6 +44,7 @@ class Executor(RunBook):
 
     :param begin: opens a write transaction; called from several threads
     :param read: opens a session that only reads; called from several threads
+    :param again: calls what answers an admin, once more when that is known to have written nothing
     :param enqueue: tells a queue to have ``perform(run_id)`` called in a worker; the message may
         get lost or be doubled
     :param clock: the present, aware
@@ -56,12 +57,14 @@ class Executor(RunBook):
         begin: Sessions,
         read: Sessions,
         enqueue: Callable[[int], None],
+        again: Again = once,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings = settings
         self._observers: list[Observer] = []
         super().__init__(Ledger(observed(begin, self._observers), read), clock)
         self._enqueue = enqueue
+        self.again = again
         self._hooks: list[StopHook] = []
         self._forget_hooks: list[ForgetHook] = []
         self._clients = [

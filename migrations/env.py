@@ -7,10 +7,11 @@ from typing import Any, Literal, cast
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from flask import current_app
-from sqlalchemy import Engine, String
+from sqlalchemy import Connection, Engine, String, text
 
 from executor.models import Base as ExecutorBase
 from executor.models import Instant
+from portal.ledger_connections import exact_collation
 from portal.models import Base
 from portal.models.base import StatusType, UtcDateTime
 
@@ -29,9 +30,25 @@ def _render(kind: str, thing: Any, autogen: AutogenContext) -> str | Literal[Fal
     return False
 
 
+def _compare_exactly(connection: Connection) -> None:
+    """Have every table of MariaDB and MySQL compare byte by byte, as those of the others do.
+
+    A table that says nothing takes the collation of its database, and that of most installations
+    takes capitals, accents and spaces at the end for the same.
+    """
+    if connection.dialect.name not in ("mysql", "mariadb"):
+        return
+    version = connection.scalar(text("SELECT VERSION()"))
+    exact = exact_collation(str(version))
+    if connection.scalar(text("SELECT @@collation_database")) != exact:
+        connection.exec_driver_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {exact}")
+    connection.commit()
+
+
 _engine: Engine = current_app.extensions["sqlalchemy"].engine
 
 with _engine.execution_options(ledger_patience=30.0).connect() as connection:
+    _compare_exactly(connection)
     context.configure(
         connection=connection,
         target_metadata=[Base.metadata, ExecutorBase.metadata],

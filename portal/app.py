@@ -13,7 +13,9 @@ from flask_wtf.csrf import CSRFProtect
 import migrations
 from executor import Executor, ExecutorSettings, LogMarkup
 from portal import access, browser, formatting, jobs, language, origin
+from portal.dispatching import PortalFlask
 from portal.ledger import Ledger, prepare_engine
+from portal.ledger_connections import engine_options
 from portal.models import Base
 from portal.runtime import Portal
 from portal.seal_key import SealKey
@@ -57,9 +59,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     :raises SettingsError: see :func:`portal.settings.read_settings`
     """
     settings = settings or read_settings()
-    app = Flask("portal")
+    app = PortalFlask("portal")
     app.config["SECRET_KEY"] = settings.secret_key()
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
     db = SQLAlchemy(app, metadata=Base.metadata)
     Migrate(app, db, directory=str(MIGRATIONS))
     with app.app_context():
@@ -139,5 +142,6 @@ def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Exe
         ),
         begin=ledger.write,
         read=ledger.read,
+        again=ledger.again,
         enqueue=queue.look_at_run,
     )

@@ -713,6 +713,15 @@ _CATALOGUE = (
         where="archive",
     ),
     Problem(
+        "LEDGER_BUSY",
+        "账本数据库正忙或暂时连接不上",
+        "the ledger's database is busy or cannot be reached just now",
+        "没有做任何更改；请稍后再试。若一直如此，检查数据库是否运行。",
+        "Nothing was changed; try again shortly. If it lasts, check that the database runs.",
+        permanent=False,
+        where="archive",
+    ),
+    Problem(
         "QUEUE_UNWRITABLE",
         "任务队列无法写入：{detail}",
         "the work queue cannot be written: {detail}",

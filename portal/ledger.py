@@ -1,52 +1,42 @@
-"""How the ledger's database is opened: short write transactions that never deadlock on SQLite.
+"""The ledger's database as the services use it: short transactions, done again when that helps.
 
 SQLite takes its write lock when the first write of a transaction comes; two transactions that
 both read first can then only fail. So every transaction that writes says so at its start
-(``BEGIN IMMEDIATE``), waits for its turn, and is short.
+(``BEGIN IMMEDIATE``), waits for its turn, and is short. On the other databases two transactions
+may block each other and one of them is undone, and a connection may be lost: such a transaction
+is begun anew (:meth:`Ledger.transact`, :meth:`Ledger.again`).
 """
 
 from __future__ import annotations
 
+import logging
+import random
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from contextvars import ContextVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-_BUSY_SECONDS = 30
+from portal import ledger_commits
+from portal.ledger_connections import BUSY_SECONDS, prepare_engine
+from portal.ledger_failures import passes
 
+__all__ = ["Ledger", "prepare_engine", "this_host"]
 
-def prepare_engine(engine: Engine) -> None:
-    """Apply the SQLite rules to an engine; other databases need none."""
-    if engine.dialect.name != "sqlite":
-        return
-    if engine.url.database:
-        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-    event.listen(engine, "connect", _set_pragmas)
-    event.listen(engine, "begin", _begin)
+logger = logging.getLogger(__name__)
 
-
-def _set_pragmas(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in (
-        f"busy_timeout={_BUSY_SECONDS * 1000}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    patience = connection.get_execution_options().get("ledger_patience")
-    if patience is None:
-        connection.exec_driver_sql("BEGIN")
-        return
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience * 1000:.0f}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+T = TypeVar("T")
+# Seconds before each further try. The first are for who was in each other's way, the last for a
+# server that is started anew.
+_PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0, 2.0)
+_chance = random.SystemRandom()
+# Transactions that this thread or request has committed so far.
+_commits: ContextVar[int] = ContextVar("ledger_commits", default=0)
 
 
 def this_host() -> str:
@@ -64,24 +54,69 @@ class Ledger:
         self._reading = engine
         self.origin: Callable[[], str] = this_host
         # SQLite's transactions are snapshots anyway.
-        sqlite = engine.dialect.name == "sqlite"
-        level = {} if sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._is_served = engine.dialect.name != "sqlite"
+        level = {"isolation_level": "REPEATABLE READ"} if self._is_served else {}
         self._snapshots = engine.execution_options(**level)
+        if self._is_served:
+            ledger_commits.watch_changes(engine)
 
     def close(self) -> None:
         """Close the idle connections; the next use opens new ones."""
         self._reading.dispose()
 
     @contextmanager
-    def write(self, *, patience: float = _BUSY_SECONDS) -> Iterator[Session]:
+    def write(self, *, patience: float = BUSY_SECONDS) -> Iterator[Session]:
         """A transaction that writes: commits at the end, rolls back on any error.
 
         :param patience: how many seconds to wait for one's turn on SQLite; afterwards it is an
             ``OperationalError``
         """
         writing = self._reading.execution_options(ledger_patience=patience)
-        with Session(writing, info={"origin": self.origin()}) as session, session.begin():
+        with Session(writing, info={"origin": self.origin()}) as session:
+            if self._is_served:
+                ledger_commits.begin_watching(session)
             yield session
+            self._commit(session)
+
+    def transact(self, work: Callable[[Session], T], *, patience: float = BUSY_SECONDS) -> T:
+        """What ``work`` gives, done in one transaction that writes, begun anew as often as helps.
+
+        ``work`` may be called several times, and only the last call counts: it does nothing but
+        read and write through its session.
+
+        :raises DBAPIError: when nothing was written
+        :raises CommitUnknown: when nobody can tell, see :mod:`portal.ledger_failures`
+        """
+
+        def once() -> T:
+            with self.write(patience=patience) as session:
+                return work(session)
+
+        return self.again(once)
+
+    def again(self, work: Callable[[], T]) -> T:
+        """Call ``work``, and again while it fails for what passes before it committed anything.
+
+        So nothing is ever done twice. Meant for what is not one transaction only: a request, a
+        step of a process.
+        """
+        for pause in (*_PAUSES, None):
+            before = _commits.get()
+            try:
+                return work()
+            except DBAPIError as error:
+                if pause is None or not passes(error) or _commits.get() != before:
+                    raise
+                logger.info("a transaction is begun anew: %s", type(error.orig).__name__)
+                time.sleep(pause * (0.5 + _chance.random()))
+        raise AssertionError  # pragma: no cover - the last try returns or raises
+
+    def _commit(self, session: Session) -> None:
+        if not self._is_served:
+            session.commit()
+        elif not ledger_commits.commit(session, self._reading):
+            return
+        _commits.set(_commits.get() + 1)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

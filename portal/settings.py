@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from portal.errors import SettingsError
@@ -111,7 +111,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "PORTAL_DATABASE_URL",
             f"sqlite:///{home / 'ledger.db'}",
             _database_url,
-            "sqlite:///path or postgresql://user:password@host/name",
+            "sqlite:///path, postgresql://user:password@host/name"
+            " or mysql:// or mariadb://user:password@host/name (utf8mb4)",
         ),
         queue_path=env.parsed(
             "PORTAL_QUEUE_URL", f"sqlite:///{home / 'queue.db'}", _queue_path, "sqlite:///path"
@@ -239,9 +240,23 @@ def _in_url(host: str) -> str:
 def _database_url(value: str) -> str:
     if value.startswith("postgresql://"):
         return "postgresql+psycopg://" + value.removeprefix("postgresql://")
+    if value.startswith(("mysql://", "mariadb://")):
+        return _mysql_url("mysql+pymysql://" + value.partition("://")[2])
     if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
         return value
     raise ValueError(value)
+
+
+def _mysql_url(value: str) -> str:
+    """With the one character set that holds every character; a smaller one would lose some."""
+    parts = urlsplit(value)
+    charsets = parse_qs(parts.query, keep_blank_values=True).get("charset", [])
+    if not parts.hostname or len(parts.path) < 2 or "/" in parts.path[1:]:
+        raise ValueError(value)
+    if parts.port == 0 or charsets not in ([], ["utf8mb4"]):
+        raise ValueError(value)
+    query = parts.query if charsets else "&".join(filter(None, (parts.query, "charset=utf8mb4")))
+    return parts._replace(query=query).geturl()
 
 
 def _queue_path(value: str) -> Path:

@@ -82,5 +82,4 @@ def downgrade() -> None:
     op.drop_column("data_sources", "rate_cap")
     op.drop_table("source_levels")
     op.drop_table("failure_streaks")
-    op.drop_index(op.f("ix_holds_batch_id"), "holds")
     op.drop_table("holds")

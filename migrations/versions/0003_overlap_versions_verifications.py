@@ -221,21 +221,7 @@ def downgrade() -> None:
     op.drop_column("batch_items", "description")
     op.drop_column("batch_items", "tried_digest")
 
-    with op.batch_alter_table("version_files", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_version_files_storage_key"))
-
     op.drop_table("version_files")
-    with op.batch_alter_table("document_versions", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_document_versions_replaced_by_item_id"))
-        batch_op.drop_index(batch_op.f("ix_document_versions_document_id"))
-        batch_op.drop_index(batch_op.f("ix_document_versions_archived_by_item_id"))
-
     op.drop_table("document_versions")
-    with op.batch_alter_table("verification_findings", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_verification_findings_verification_id"))
-
     op.drop_table("verification_findings")
-    with op.batch_alter_table("verifications", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_verifications_state"))
-
     op.drop_table("verifications")

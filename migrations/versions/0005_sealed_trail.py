@@ -62,12 +62,14 @@ def upgrade() -> None:
             _refuse_changes_on_sqlite()
         case "postgresql":
             _refuse_changes_on_postgresql()
+        case "mysql" | "mariadb":
+            _refuse_changes_on_mysql()
 
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
     for table in SEALED:
-        if dialect == "sqlite":
+        if dialect in ("sqlite", "mysql", "mariadb"):
             op.execute(f"DROP TRIGGER {table}_no_update")
             op.execute(f"DROP TRIGGER {table}_no_delete")
         elif dialect == "postgresql":
@@ -98,3 +100,13 @@ def _refuse_changes_on_postgresql() -> None:
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()"
         )
+
+
+def _refuse_changes_on_mysql() -> None:
+    """TRUNCATE fires no trigger there; it takes the right to drop the table."""
+    for table in SEALED:
+        for verb in ("update", "delete"):
+            op.execute(
+                f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb.upper()} ON {table} FOR EACH ROW "
+                f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{table} is append-only'"
+            )

@@ -213,16 +213,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_documents_data_source_id_collected_at"))
 
     op.drop_table("reconciliation_months")
-    with op.batch_alter_table("reconciliation_findings", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_reconciliation_findings_reconciliation_id_part_month"))
-
     op.drop_table("reconciliation_findings")
     op.drop_table("reconciliation_cells")
-    with op.batch_alter_table("checked_months", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_checked_months_data_source_id_month"))
-
     op.drop_table("checked_months")
-    with op.batch_alter_table("reconciliations", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_reconciliations_data_source_id"))
-
     op.drop_table("reconciliations")

@@ -57,10 +57,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("batch_id", name=op.f("pk_batch_throughput")),
     )
-    op.drop_index("ix_batch_items_slice_id", table_name="batch_items")
+    # MariaDB keeps an index of slice_id for its foreign key: the new one first.
     op.create_index(
         "ix_batch_items_slice_id_document_id", "batch_items", ["slice_id", "document_id"]
     )
+    op.drop_index("ix_batch_items_slice_id", table_name="batch_items")
     op.create_index(
         "ix_batch_items_by_status", "batch_items", ["batch_id", "status", "document_id"]
     )

@@ -78,5 +78,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("sample_documents")
-    op.drop_index(op.f("ix_samples_data_source_id"), table_name="samples")
     op.drop_table("samples")

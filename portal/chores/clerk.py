@@ -59,8 +59,7 @@ class Clerk:
             self._beat()
         for hand in hands:
             hand.join()
-        with self._portal.ledger.write() as session:
-            chores.leave(session, self.name)
+        self._portal.ledger.transact(lambda session: chores.leave(session, self.name))
 
     def do_one(self, kinds: Collection[str]) -> bool:
         """Do the oldest chore of these kinds that waits; False when there is none."""
@@ -70,8 +69,11 @@ class Clerk:
         with ledger.read() as session:
             if not chores.is_due(session, kinds, host=self.host, now=utc_now()):
                 return False
-        with ledger.write() as session:
-            held = chores.claim(session, kinds, clerk=self.name, host=self.host, now=utc_now())
+        held = ledger.transact(
+            lambda session: chores.claim(
+                session, kinds, clerk=self.name, host=self.host, now=utc_now()
+            )
+        )
         if held is None:
             return False
         self._in_hands.add((held.chore_id, held.attempt))
@@ -100,19 +102,17 @@ class Clerk:
         desk = Desk(
             self._portal, held, host=self.host, clerk=self.name, stopping=self._stopped.is_set
         )
+        write = self._portal.ledger.transact
         try:
             result = self._kinds[held.kind].perform(desk)
-            with self._portal.ledger.write() as session:
-                chores.finish(session, held, result, now=utc_now())
+            write(lambda session: chores.finish(session, held, result, now=utc_now()))
         except ChoreLost:
             logger.info("chore %d is no longer ours", held.chore_id)
         except Stopping:
-            with self._portal.ledger.write() as session:
-                chores.give_back(session, held)
+            write(lambda session: chores.give_back(session, held))
         except Later as later:
-            with self._portal.ledger.write() as session:
-                until = utc_now() + timedelta(seconds=later.seconds)
-                chores.put_off(session, held, until=until)
+            until = utc_now() + timedelta(seconds=later.seconds)
+            write(lambda session: chores.put_off(session, held, until=until))
         except SyncError as error:
             self._fail(held, error.code, error.params)
         except SecretUnreadable:
@@ -127,16 +127,18 @@ class Clerk:
 
     def _fail(self, held: Held, code: str, params: Mapping[str, object]) -> None:
         try:
-            with self._portal.ledger.write() as session:
-                chores.fail(session, held, code, params, now=utc_now())
+            self._portal.ledger.transact(
+                lambda session: chores.fail(session, held, code, params, now=utc_now())
+            )
         except ChoreLost:
             logger.info("chore %d is no longer ours", held.chore_id)
 
     def _beat(self) -> None:
         """Say that it lives; a ledger that is away for a while costs some beats, not the clerk."""
+        held = [chore_id for chore_id, _ in tuple(self._in_hands)]
         try:
-            with self._portal.ledger.write() as session:
-                held = [chore_id for chore_id, _ in tuple(self._in_hands)]
-                chores.beat(session, self.name, held, host=self.host, now=utc_now())
+            self._portal.ledger.transact(
+                lambda session: chores.beat(session, self.name, held, host=self.host, now=utc_now())
+            )
         except SQLAlchemyError:
             logger.exception("the clerk could not say that it is alive")

@@ -85,8 +85,11 @@ class Desk:
         if time.monotonic() - self._said_at < _SAY_EVERY_SECONDS:
             return
         self._said_at = time.monotonic()
-        with self.portal.ledger.write() as session:
-            chores.note_progress(session, self._held, done=done, total=total, so_far=so_far)
+        self.portal.ledger.transact(
+            lambda session: chores.note_progress(
+                session, self._held, done=done, total=total, so_far=so_far
+            )
+        )
 
 
 Perform = Callable[[Desk], Mapping[str, Any] | None]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from portal.chores.desk import Desk
 from portal.models import SampleDocument, utc_now
 from portal.services import comparing, manifests, samples, source_copies
@@ -25,9 +27,12 @@ def make_manifest(desk: Desk) -> Mapping[str, Any]:
         zone=portal.settings.timezone,
         told=desk.progress,
     )
-    with portal.ledger.write() as session:
+
+    def seal(session: Session) -> tuple[bool, str | None]:
         sealed = samples.seal(session, sample_id, made, by=desk.asked_by, now=utc_now())
-        in_force = samples.find(session, sample_id).manifest_sha256
+        return sealed, samples.find(session, sample_id).manifest_sha256
+
+    sealed, in_force = portal.ledger.transact(seal)
     if not sealed and made.sha256 != in_force:
         made.path.unlink(missing_ok=True)
     return {"documents": made.documents}
@@ -55,6 +60,9 @@ def compare(desk: Desk) -> Mapping[str, Any]:
         )
     finally:
         opened.close()
-    with portal.ledger.write() as session:
-        samples.keep_comparison(session, row.id, compared, by=desk.asked_by, now=utc_now())
+    portal.ledger.transact(
+        lambda session: samples.keep_comparison(
+            session, row.id, compared, by=desk.asked_by, now=utc_now()
+        )
+    )
     return {"equal": compared["equal"]}

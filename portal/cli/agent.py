@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 import click
 
+from portal import ledger_commits
 from portal.cli.opening import log_to, opened
 from portal.cli.running import parent_option
 from portal.jobs import Following
-from portal.ledger import this_host
+from portal.ledger import Ledger, this_host
 from portal.models import utc_now
 from portal.runtime import Portal
 from portal.services import chores, notices
@@ -42,15 +44,16 @@ def command() -> None:
         portal.ledger.origin = lambda: f"agent {this_host()}"
         following = Following(portal.ledger, portal.executor, portal.settings.timezone)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
+        step = partial(_Step, portal.ledger)
         steps = (
-            _Step(lambda _now: portal.offer()),
-            _Step(following.step),
-            _Step(lambda now: _forget_chores(portal, now), every=FORGET_SECONDS),
-            _Step(lambda now: _ask_delivery(portal, now), every=NOTICE_SECONDS),
-            _Step(portal.executor.tick),
-            _Step(cleaner.step, every=CLEAN_SECONDS),
-            _Step(lambda now: take_samples(portal.ledger, now=now), every=EVERY_SECONDS),
-            _Step(lambda now: _draw_back(portal, now), every=CLOCK_SECONDS),
+            step(lambda _now: portal.offer()),
+            step(following.step),
+            step(lambda now: _forget(portal, now), every=FORGET_SECONDS),
+            step(lambda now: _ask_delivery(portal, now), every=NOTICE_SECONDS),
+            step(portal.executor.tick),
+            step(cleaner.step, every=CLEAN_SECONDS),
+            step(lambda now: take_samples(portal.ledger, now=now), every=EVERY_SECONDS),
+            step(lambda now: _draw_back(portal, now), every=CLOCK_SECONDS),
         )
         with _sealing(portal):
             while not stop.received:
@@ -81,8 +84,8 @@ def _sealing(portal: Portal) -> Iterator[None]:
 
     def keep() -> None:
         while not stopped.wait(STEP_SECONDS):
-            _attempt(keeping.step)
-        _attempt(keeping.close)
+            _attempt(portal.ledger, keeping.step)
+        _attempt(portal.ledger, keeping.close)
 
     thread = threading.Thread(target=keep, name="sealing")
     thread.start()
@@ -96,7 +99,10 @@ def _sealing(portal: Portal) -> Iterator[None]:
 class _Step:
     """Something the agent does every so many seconds."""
 
-    def __init__(self, work: Callable[[datetime], object], *, every: float = STEP_SECONDS) -> None:
+    def __init__(
+        self, ledger: Ledger, work: Callable[[datetime], object], *, every: float = STEP_SECONDS
+    ) -> None:
+        self._ledger = ledger
         self._work = work
         self._every = every
         self._due = 0.0
@@ -106,20 +112,22 @@ class _Step:
         if began < self._due:
             return
         self._due = began + self._every - STEP_SECONDS / 2
-        _attempt(self._work)
+        _attempt(self._ledger, self._work)
 
 
-def _attempt(step: Callable[[datetime], object]) -> None:
+def _attempt(ledger: Ledger, step: Callable[[datetime], object]) -> None:
     """One step; its failure is logged and does not keep the others from happening."""
     try:
-        step(utc_now())
+        ledger.again(lambda: step(utc_now()))
     except Exception:
         logger.exception("a step of the agent failed")
 
 
-def _forget_chores(portal: Portal, now: datetime) -> None:
+def _forget(portal: Portal, now: datetime) -> None:
     with portal.ledger.write() as session:
         chores.forget_old(session, now=now)
+    with portal.ledger.write() as session:
+        ledger_commits.forget_old(session, now=now)
 
 
 def _ask_delivery(portal: Portal, now: datetime) -> None:

@@ -100,9 +100,10 @@ class _Heart(threading.Thread):
     def _beat(self) -> None:
         """One beat; a ledger that is away for a while costs some, not the heart."""
         try:
-            with self._portal.ledger.write() as session:
-                leases.beat(
+            self._portal.ledger.transact(
+                lambda session: leases.beat(
                     session, self._owner, pid=os.getpid(), batch_id=self._batch_id, now=utc_now()
                 )
+            )
         except SQLAlchemyError:
             logger.exception("the worker could not say that it is alive")

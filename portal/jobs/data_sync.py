@@ -30,13 +30,15 @@ def data_sync(context: JobContext) -> str | None:
     """
     parameter = parse_parameter(context.params)
     portal = current_portal()
+
+    def take(session: Session) -> tuple[Sequence[str], Sequence[str]]:
+        if not context.hold(session):
+            raise JobFailed("运行已被终止 the run was ended before it started anything")
+        order = _Order(portal, session, context, parameter)
+        return order.take(), order.lines
+
     try:
-        with portal.ledger.write() as session:
-            if not context.hold(session):
-                raise JobFailed("运行已被终止 the run was ended before it started anything")
-            order = _Order(portal, session, context, parameter)
-            taken = order.take()
-            lines = order.lines
+        taken, lines = portal.ledger.transact(take)
     except PortalError as error:
         raise JobFailed(str(error)) from error
     for line in lines:

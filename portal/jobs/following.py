@@ -127,9 +127,10 @@ class Following:
 
     def _start_again(self, run: RunInfo, now: datetime) -> None:
         """Set the batches running that were given back although the run still waits for them."""
-        with self._ledger.write() as session:
+
+        def start(session: Session) -> str:
             if not hold(session, run):
-                return  # it was ended meanwhile, and its batches given back for good
+                return ""  # it was ended meanwhile, and its batches given back for good
             idle = [part for part in _parts_of(session, run.run_id, lock=True) if part.is_idle]
             for part in idle:
                 batches.start(
@@ -141,8 +142,9 @@ class Following:
                     shard_total=part.link.shard_total,
                     job=JobOrigin(run.run_id, run.log_id),
                 )
-            line = "、".join(part.batch.batch_no for part in idle)
-        if line:
+            return "、".join(part.batch.batch_no for part in idle)
+
+        if line := self._ledger.transact(start):
             self._executor.append_run_log(run.run_id, f"批次 {line} 继续运行 going on")
 
     def _say_progress(self, run: RunInfo, line: str, now: datetime) -> None:

@@ -5,6 +5,7 @@ from portal.models.base import Base, table_of, utc_now
 from portal.models.batch import Batch, BatchNumber
 from portal.models.catalogue import SourceCatalogue
 from portal.models.chore import Chore, Clerk
+from portal.models.commit import LedgerCommit
 from portal.models.counts import Counts
 from portal.models.document import Document, File
 from portal.models.export import Export
@@ -66,6 +67,7 @@ __all__ = [
     "File",
     "Hold",
     "JobBatch",
+    "LedgerCommit",
     "Notice",
     "NoticeChannel",
     "Overlap",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from portal.models import AuditCheck
 from portal.services import audit
 from portal.services.audit_findings import TrailReport
+from portal.services.changing import rows_changed
 
 LEASE = timedelta(seconds=30)
 _LONGEST_REASON = 255
@@ -88,19 +89,20 @@ def finish(
     session: Session, check_id: int, report: TrailReport, *, owner: str, now: datetime
 ) -> bool:
     """Keep the result and write it into the trail; False when somebody else was first."""
-    ended = session.execute(
+    ended = rows_changed(
+        session,
         update(AuditCheck)
         .where(
             AuditCheck.id == check_id,
             AuditCheck.lease_owner == owner,
             AuditCheck.ended_at.is_(None),
         )
-        .values(_result(report, now) | {"lease_owner": None, "lease_expires_at": None})
-        .returning(AuditCheck.asked_by)
-    ).first()
-    if ended is not None:
-        _record(session, report, by=ended.asked_by, now=now)
-    return ended is not None
+        .values(_result(report, now) | {"lease_owner": None, "lease_expires_at": None}),
+    )
+    if ended:
+        asked_by = select(AuditCheck.asked_by).where(AuditCheck.id == check_id)
+        _record(session, report, by=session.scalars(asked_by).one(), now=now)
+    return bool(ended)
 
 
 def record_done(session: Session, report: TrailReport, *, by: str, now: datetime) -> None:

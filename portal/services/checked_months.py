@@ -61,14 +61,17 @@ def withdraw(
     """
     if not months:
         return
-    withdrawn = session.scalars(
+    in_force = select(CheckedMonth.id, CheckedMonth.month).where(*_in_force(source_id, months))
+    ticks = session.execute(in_force.order_by(CheckedMonth.id).with_for_update()).all()
+    if not ticks:
+        return
+    session.execute(
         update(CheckedMonth)
-        .where(*_in_force(source_id, months))
+        .where(CheckedMonth.id.in_([tick.id for tick in ticks]))
         .values(withdrawn_at=now, withdrawn_why=why)
-        .returning(CheckedMonth.month)
         .execution_options(synchronize_session=False)
     )
-    for month in sorted(withdrawn):
+    for month in sorted(tick.month for tick in ticks):
         audit.record(session, "month.withdraw", by=by, at=now, reason=why, detail={"month": month})
 
 
@@ -109,12 +112,15 @@ def changed_since(session: Session, source_id: int, month: MonthRange, moment: d
 
     What is just being recorded is waited for; what is recorded later finds the month ticked.
     """
-    parts = (
+    # Found first and then locked: MariaDB would lock the batches as well, in another order.
+    parts = session.scalars(
         select(Slice.id)
         .join(Batch, Batch.id == Slice.batch_id)
         .where(Batch.data_source_id == source_id, Slice.month == month.month)
+    ).all()
+    session.execute(
+        select(Slice.id).where(Slice.id.in_(parts)).order_by(Slice.id).with_for_update()
     )
-    session.execute(parts.order_by(Slice.id).with_for_update(of=Slice))
     query = select(Document.id).where(
         Document.data_source_id == source_id,
         Document.collected_at >= month.starts_at,

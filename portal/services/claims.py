@@ -126,9 +126,16 @@ def _claims(
     files = _files(session, [row.document_id for row in rows])
     source = session.get_one(DataSource, batch.data_source_id).name
     again = rechecks(session, rows)
+    months = _months(session, rows)
     return [
         replace(
-            _claim(row, source, files[row.document_id], again.get(row.document_id)),
+            _claim(
+                row,
+                source,
+                months[row.slice_id],
+                files[row.document_id],
+                again.get(row.document_id),
+            ),
             probe_of=probe_of,
             is_alone=is_alone,
         )
@@ -180,14 +187,18 @@ def _probe_of(
 
 
 def _pending(batch_id: int) -> Select[*tuple[Any, ...]]:
-    """Pending documents of a batch, locked."""
+    """Pending documents of a batch, locked.
+
+    Joined with nothing else: MariaDB locks every row it reads here, and a month that somebody is
+    counting up would have all its documents passed over.
+    """
     return (
         select(
             BatchItem.id,
             BatchItem.document_id,
             BatchItem.attempts,
             BatchItem.losses,
-            Slice.month,
+            BatchItem.slice_id,
             Document.fence,
             Document.resource,
             Document.image_no,
@@ -199,12 +210,11 @@ def _pending(batch_id: int) -> Select[*tuple[Any, ...]]:
             BatchItem.description,
         )
         .join(Document, Document.id == BatchItem.document_id)
-        .join(Slice, Slice.id == BatchItem.slice_id)
         .where(
             BatchItem.batch_id == batch_id,
             BatchItem.status == ItemStatus.PENDING,
         )
-        .with_for_update(skip_locked=True, of=[BatchItem, Document])
+        .with_for_update(skip_locked=True)
     )
 
 
@@ -278,11 +288,18 @@ def _files(session: Session, document_ids: Sequence[int]) -> dict[int, list[Sour
     return files
 
 
-def _claim(row: AnyRow, source: str, files: list[SourceFile], recheck: Recheck | None) -> Claim:
+def _months(session: Session, rows: Sequence[AnyRow]) -> dict[int, str]:
+    query = select(Slice.id, Slice.month).where(Slice.id.in_({row.slice_id for row in rows}))
+    return {row.id: row.month for row in session.execute(query)}
+
+
+def _claim(
+    row: AnyRow, source: str, month: str, files: list[SourceFile], recheck: Recheck | None
+) -> Claim:
     def folder(fence: int) -> str:
         return document_folder(
             source=source,
-            month=row.month,
+            month=month,
             resource=row.resource,
             image_no=row.image_no,
             fence=fence,

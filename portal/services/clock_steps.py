@@ -39,8 +39,7 @@ def draw_back(ledger: Ledger, *, now: datetime) -> int:
         found = [rule for rule in rules if _is_broken(session, rule)]
     if not found:
         return 0
-    with ledger.write() as session:
-        return sum(_mend(session, rule) for rule in found)
+    return ledger.transact(lambda session: sum(_mend(session, rule) for rule in found))
 
 
 _WAITS = {BatchItem: "next_try_at", Slice: "next_try_at", Hold: "probe_at"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -17,6 +18,7 @@ from portal.services import claims, gates, holds, levels, outcomes
 from portal.sync.throttle.level import Report, Share
 from portal.sync.transfer.work import Claim, Control, Result
 
+T = TypeVar("T")
 # How long a turn at the ledger is waited for, seconds: shortly by the loop, whose downloads stand
 # still meanwhile, and long by who records results beside it.
 LOOP_PATIENCE, PATIENCE = 2.0, 30.0
@@ -63,8 +65,8 @@ class LedgerDesk:
         """
         if self._is_alone or self._is_probe:
             return []
-        with self._writing(LOOP_PATIENCE) as session:
-            claimed = claims.claim(
+        claimed = self._write(
+            lambda session: claims.claim(
                 session,
                 self._batch_id,
                 owner=self._owner,
@@ -72,7 +74,9 @@ class LedgerDesk:
                 now=self._clock(),
                 alone_too=not self._has_claimed,
                 wanted_only=self._wanted_only,
-            )
+            ),
+            LOOP_PATIENCE,
+        )
         self._has_claimed = True
         self._is_alone = any(one.is_alone for one in claimed)
         # The look for more that finds nothing must not end a probe that is under way.
@@ -97,46 +101,54 @@ class LedgerDesk:
         """Renew leases; what was lost comes back."""
         if not held:
             return frozenset()
-        with self._writing(LOOP_PATIENCE) as session:
-            return claims.renew(session, held, owner=self._owner, now=self._clock())
+        return self._write(
+            lambda session: claims.renew(session, held, owner=self._owner, now=self._clock()),
+            LOOP_PATIENCE,
+        )
 
     def settle(self, results: Sequence[Result]) -> list[Result]:
         """Record results; what was refused comes back."""
-        with self._writing() as session:
-            return outcomes.settle(
+        return self._write(
+            lambda session: outcomes.settle(
                 session, self._batch_id, results, by=self._owner, now=self._clock()
             )
+        )
 
     def release(self, held: Sequence[Claim]) -> None:
         """Give claims back untried."""
         if not held:
             return
-        with self._writing() as session:
-            claims.release(session, held, owner=self._owner, now=self._clock())
+        self._write(
+            lambda session: claims.release(session, held, owner=self._owner, now=self._clock())
+        )
 
     def hold(self, cause: SyncError) -> None:
         """Hold the source, or everything when the archive is the cause."""
-        with suppress(IntegrityError), self._writing() as session:  # another worker was first
+
+        def open_hold(session: Session) -> None:
             source = None
             if cause.problem.where != "archive":
                 source = session.get_one(DataSource, self._source_id)
             holds.open_hold(session, cause, source=source, by=self._owner, now=self._clock())
 
+        with suppress(IntegrityError):  # another worker was first
+            self._write(open_hold)
+
     def exchange(self, report: Report) -> Share:
         """Report to the level of the source."""
         try:
-            with self._writing(LOOP_PATIENCE) as session:
-                return levels.exchange(
+            return self._write(
+                lambda session: levels.exchange(
                     session, self._source_id, report, by=self._owner, now=self._clock()
-                )
+                ),
+                LOOP_PATIENCE,
+            )
         except IntegrityError as error:  # two workers were the first ones
             raise LedgerAway("账本暂时无法使用", "the ledger cannot be used just now") from error
 
-    @contextmanager
-    def _writing(self, patience: float = PATIENCE) -> Iterator[Session]:
+    def _write(self, work: Callable[[Session], T], patience: float = PATIENCE) -> T:
         try:
-            with self._ledger.write(patience=patience) as session:
-                yield session
+            return self._ledger.transact(work, patience=patience)
         except OperationalError as error:
             raise LedgerAway("账本暂时无法使用", "the ledger cannot be used just now") from error
 

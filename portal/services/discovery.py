@@ -106,13 +106,16 @@ class Discovery:
     def _take(self, slice_id: int) -> int | None:
         """Lease the month; the id of its source, None when somebody else has it."""
         now = self._clock()
-        with self._ledger.write() as session:
+
+        def take(session: Session) -> int | None:
             part = session.get_one(Slice, slice_id, with_for_update=True)
             if part.listing_status is not ListingStatus.OPEN or part.next_try_at > now:
                 return None
             part.lease_owner = self._owner
             part.next_try_at = now + LISTING_LEASE
             return session.get_one(Batch, part.batch_id).data_source_id
+
+        return self._ledger.transact(take)
 
     def _list_page(self, slice_id: int, pace: ListingPace) -> bool:
         """The count, or one page and its cursor; False when there is nothing more to do now."""
@@ -127,7 +130,7 @@ class Discovery:
         return self._record(slice_id, page_no, page)
 
     def _record_count(self, slice_id: int, count: Count) -> bool:
-        with self._ledger.write() as session:
+        def record(session: Session) -> bool:
             part, _ = self._held(session, slice_id, lock=True)
             if part is None:
                 return False
@@ -136,6 +139,8 @@ class Discovery:
             part.expected_bytes = count.bytes
             part.next_try_at = self._clock() + LISTING_LEASE
             return True
+
+        return self._ledger.transact(record)
 
     def _held(
         self, session: Session, slice_id: int, *, lock: bool = False
@@ -153,8 +158,9 @@ class Discovery:
     def _record(self, slice_id: int, page_no: int, page: Page) -> bool:
         for again in (True, False):
             try:
-                with self._ledger.write() as session:
-                    return self._record_once(session, slice_id, page_no, page)
+                return self._ledger.transact(
+                    lambda session: self._record_once(session, slice_id, page_no, page)
+                )
             except IntegrityError:
                 # Another batch listed the same new document in this moment: now it is known.
                 if not again:
@@ -249,7 +255,8 @@ class Discovery:
             attempt = session.get_one(Slice, slice_id).attempts + 1
         cause = source_cause(self._source, error, attempt)
         now = self._clock()
-        with self._ledger.write() as session:
+
+        def note(session: Session) -> None:
             part, _ = self._held(session, slice_id, lock=True)
             if part is None:
                 return
@@ -270,13 +277,18 @@ class Discovery:
                 if error.permanent or attempt >= MOST_ATTEMPTS:
                     self._change(session, part, ListingStatus.FAILED, now)
 
+        self._ledger.transact(note)
+
     def _let_go(self, slice_id: int) -> None:
         """Give the month back if we still hold it, so that anybody may go on at once."""
-        with self._ledger.write() as session:
+
+        def let_go(session: Session) -> None:
             part = session.get_one(Slice, slice_id)
             if part.lease_owner == self._owner:
                 part.lease_owner = None
                 part.next_try_at = self._clock()
+
+        self._ledger.transact(let_go)
 
 
 def due_slice(session: Session, batch_id: int, now: datetime) -> int | None:

@@ -27,6 +27,8 @@ from portal.services.wanting import KIND
 from portal.statuses import ItemStatus, RunStatus
 
 _MAY_PASS = [problem.code for problem in PROBLEMS.values() if not problem.permanent]
+# Ids in one statement.
+_MANY = 1000
 _UNDONE = (ItemStatus.PENDING, ItemStatus.FAILED)
 
 
@@ -104,14 +106,17 @@ def want(
         return 0
     # Items by id, months, the batch: the order in which workers lock them to record results.
     chosen = select(BatchItem.id).where(*_chosen(selection, batch_id, zone))
-    marked = session.execute(
-        update(BatchItem)
-        .where(BatchItem.id.in_(chosen.order_by(BatchItem.id).with_for_update()))
-        .values(wanted_by=chore_id)
-        .execution_options(synchronize_session=False)
-    ).rowcount  # type: ignore[attr-defined] # a cursor result has it
+    # By their ids: MySQL changes no table that the same statement reads.
+    marked = session.scalars(chosen.order_by(BatchItem.id).with_for_update()).all()
     if not marked:
         return 0
+    for start in range(0, len(marked), _MANY):
+        session.execute(
+            update(BatchItem)
+            .where(BatchItem.id.in_(marked[start : start + _MANY]))
+            .values(wanted_by=chore_id)
+            .execution_options(synchronize_session=False)
+        )
     months = select(Slice.id).where(Slice.batch_id == batch_id).order_by(Slice.id)
     session.execute(months.with_for_update())
     batch = session.get_one(Batch, batch_id, populate_existing=True, with_for_update=True)
@@ -132,9 +137,9 @@ def want(
         .values(next_try_at=now)
         .execution_options(synchronize_session=False)
     )
-    told = {"documents": marked, "again": again}
+    told = {"documents": len(marked), "again": again}
     audit.record(session, "fetch.begin", by=by, at=now, batch_id=batch_id, detail=told)
-    return int(marked)
+    return len(marked)
 
 
 def counts(session: Session, chore_id: int) -> Counts:

@@ -32,7 +32,8 @@ def free_slot(ledger: Ledger, owner: str, *, now: datetime) -> list[int]:
         slices = session.scalars(select(Slice.id).where(Slice.lease_owner == owner)).all()
     if not held and not slices:
         return []
-    with ledger.write() as session:
+
+    def free(session: Session) -> None:
         for model, ids in ((BatchItem, [row.id for row in held]), (Slice, slices)):
             for start in range(0, len(ids), _MANY):
                 session.execute(
@@ -41,6 +42,8 @@ def free_slot(ledger: Ledger, owner: str, *, now: datetime) -> list[int]:
                     .values(lease_owner=None, next_try_at=now)
                     .execution_options(synchronize_session=False)
                 )
+
+    ledger.transact(free)
     return [row.document_id for row in held]
 
 

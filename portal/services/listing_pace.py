@@ -60,8 +60,10 @@ class ListingPace:
             self._exchange()
 
     def _exchange(self) -> None:
-        with self._ledger.write() as session:
-            share = levels.exchange(
-                session, self._source_id, self._pace.report(), by=self._owner, now=self._clock()
+        report = self._pace.report()
+        share = self._ledger.transact(
+            lambda session: levels.exchange(
+                session, self._source_id, report, by=self._owner, now=self._clock()
             )
+        )
         self._pace.apply(share)

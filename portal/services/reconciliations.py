@@ -24,6 +24,7 @@ from portal.models import (
 )
 from portal.models.reconciliation import DEFECTS
 from portal.services import audit, chores
+from portal.services.changing import rows_changed
 from portal.services.months import MonthRange
 from portal.services.paging import Leaf, Place, read
 from portal.services.verification_scope import month_range
@@ -144,18 +145,17 @@ def writing(ledger: Ledger, run: Reconciliation) -> Iterator[Session]:
     :raises NotAllowed: when somebody else does by now, or it was cancelled
     """
     with ledger.write() as session:
-        ours = session.execute(
+        ours = rows_changed(
+            session,
             update(Reconciliation)
             .where(
                 Reconciliation.id == run.id,
                 Reconciliation.runner == run.runner,
                 Reconciliation.state == ReconciliationState.RUNNING,
             )
-            .values(runner=run.runner)
-            .returning(Reconciliation.id)
-            .execution_options(synchronize_session=False)
+            .values(runner=run.runner),
         )
-        if ours.one_or_none() is None:
+        if not ours:
             raise NotAllowed(
                 "这次对账已由另一个进程接手", "another process has taken this reconciliation over"
             )

@@ -49,8 +49,7 @@ def seal_step(ledger: Ledger, key: SealKey, *, now: datetime, limit: int = MOST_
         return 0
     seal = _seal(found, key, now)
     try:
-        with ledger.write() as session:
-            session.add(seal)
+        ledger.transact(lambda session: session.add(seal))
     except IntegrityError:
         return 0
     return len(found.events)

@@ -58,8 +58,7 @@ def sweep_documents(
     present = [folder for folder in folders if archive.has(folder.name)]
     if not present:
         return 0
-    with ledger.write() as session:
-        condemned = _condemn(session, present, now)
+    condemned = ledger.transact(lambda session: _condemn(session, present, now))
     for folder in condemned:
         archive.remove(folder.name)
         logger.info("removed %s: published once and never recorded", folder.name)

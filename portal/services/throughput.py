@@ -83,10 +83,13 @@ def take_samples(ledger: Ledger, *, now: datetime) -> int:
             )
         ).all()
     if due:
-        with ledger.write() as session:
-            for batch_id in due:
-                _sample(session, batch_id, now)
+        ledger.transact(lambda session: _take(session, due, now))
     return len(due)
+
+
+def _take(session: Session, batch_ids: Sequence[int], now: datetime) -> None:
+    for batch_id in batch_ids:
+        _sample(session, batch_id, now)
 
 
 def _sample(session: Session, batch_id: int, now: datetime) -> None:

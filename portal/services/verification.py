@@ -22,6 +22,7 @@ from portal.models import (
     VerificationStep,
 )
 from portal.services import checked_months
+from portal.services.changing import rows_changed
 from portal.services.runners import is_gone, this_runner
 from portal.services.verification_scope import (
     count_batches,
@@ -198,18 +199,17 @@ def finish(ledger: Ledger, run: Verification, state: VerificationState, *, now: 
 
 
 def _store(session: Session, run: Verification, values: Mapping[str, Any]) -> None:
-    ours = session.execute(
+    ours = rows_changed(
+        session,
         update(Verification)
         .where(
             Verification.id == run.id,
             Verification.runner == run.runner,
             Verification.state == VerificationState.RUNNING,
         )
-        .values(values)
-        .returning(Verification.id)
-        .execution_options(synchronize_session=False)
+        .values(values),
     )
-    if ours.one_or_none() is None:
+    if not ours:
         raise NotAllowed(
             "这次核对已由另一个进程接手", "another process has taken this verification over"
         )

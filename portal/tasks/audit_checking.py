@@ -43,9 +43,11 @@ class AuditChecking:
 
     def look(self, check_id: int) -> None:
         """Claim the verification and do it, unless somebody does or did."""
-        with self._ledger.write() as session:
-            if not audit_checks.claim(session, check_id, owner=self._owner, now=utc_now()):
-                return
+        write, owner = self._ledger.transact, self._owner
+        if not write(
+            lambda session: audit_checks.claim(session, check_id, owner=owner, now=utc_now())
+        ):
+            return
         try:
             report = verify_trail(
                 self._ledger,
@@ -54,11 +56,13 @@ class AuditChecking:
                 progress=self._progress_of(check_id),
             )
         except _Stopped:
-            with self._ledger.write() as session:
-                audit_checks.give_back(session, check_id, owner=self._owner)
+            write(lambda session: audit_checks.give_back(session, check_id, owner=owner))
             return
-        with self._ledger.write() as session:
-            audit_checks.finish(session, check_id, report, owner=self._owner, now=utc_now())
+        write(
+            lambda session: audit_checks.finish(
+                session, check_id, report, owner=owner, now=utc_now()
+            )
+        )
 
     def _progress_of(self, check_id: int) -> Callable[[int, int], None]:
         said_at = 0.0
@@ -70,8 +74,8 @@ class AuditChecking:
             if time.monotonic() - said_at < _SAY_EVERY_SECONDS:
                 return
             said_at = time.monotonic()
-            with self._ledger.write() as session:
-                audit_checks.note_progress(
+            self._ledger.transact(
+                lambda session: audit_checks.note_progress(
                     session,
                     check_id,
                     owner=self._owner,
@@ -79,5 +83,6 @@ class AuditChecking:
                     total=total,
                     now=utc_now(),
                 )
+            )
 
         return say

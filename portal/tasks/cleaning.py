@@ -39,8 +39,7 @@ class Cleaner:
             with held_if_dead(self._home, slot) as dead:
                 if dead:
                     clean_slot(self._ledger, self._archive, slot, now=now)
-                    with self._ledger.write() as session:
-                        leases.bury(session, slot)
+                    self._bury(slot)
         for owner in owners - slots:
             seen_at = known.get(owner)
             if seen_at is not None and abs(now - seen_at) > _GONE:
@@ -48,6 +47,9 @@ class Cleaner:
         with self._ledger.read() as session:
             ids, self._after = suspects(session, self._after)
         sweep_documents(self._ledger, self._archive, ids, now=now)
+
+    def _bury(self, slot: str) -> None:
+        self._ledger.transact(lambda session: leases.bury(session, slot))
 
     def _known(self) -> dict[str, datetime]:
         """When each worker was last seen."""

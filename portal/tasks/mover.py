@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from portal.errors import LedgerAway, SyncError
 from portal.ledger import Ledger
@@ -169,11 +170,7 @@ class Mover:
             return self._work_freely(batch_id)
         if whole.code == "WORKER_FAILED":
             # What fails is looking at it: so that is what is tried.
-            with self._ledger.write() as session:
-                if not holds.take_probe(session, whole, now=self._clock()):
-                    return False
-                holds.try_without(session, whole.id, now=self._clock())
-            return self._work_freely(batch_id)
+            return self._take_probe(whole, without=True) and self._work_freely(batch_id)
         return self._list_for_probes(batch_id) or self._move(batch_id)
 
     def _list_for_probes(self, batch_id: int) -> bool:
@@ -193,9 +190,8 @@ class Mover:
 
     def _probe(self, hold: Hold) -> bool:
         """Ask what is held whether it is well again, if that is due; whether it is."""
-        with self._ledger.write() as session:
-            if not holds.take_probe(session, hold, now=self._clock()):
-                return False
+        if not self._take_probe(hold):
+            return False
         try:
             self._ask(hold)
         except SecretUnreadable:
@@ -203,13 +199,26 @@ class Mover:
         except SyncError as error:
             if error.code != "SRC_THROTTLED":  # who limits the rate is there
                 return self._still_ill(hold, error)
-        with self._ledger.write() as session:
-            holds.lift(session, hold.id, by=self._owner, now=self._clock())
+        self._ledger.transact(
+            lambda session: holds.lift(session, hold.id, by=self._owner, now=self._clock())
+        )
         return True
 
+    def _take_probe(self, hold: Hold, *, without: bool = False) -> bool:
+        """Whether it is ours to probe now; ``without`` anything to probe it with."""
+
+        def take(session: Session) -> bool:
+            taken = holds.take_probe(session, hold, now=self._clock())
+            if taken and without:
+                holds.try_without(session, hold.id, now=self._clock())
+            return taken
+
+        return self._ledger.transact(take)
+
     def _still_ill(self, hold: Hold, error: SyncError) -> bool:
-        with self._ledger.write() as session:
-            holds.probe_failed(session, hold.id, error, now=self._clock())
+        self._ledger.transact(
+            lambda session: holds.probe_failed(session, hold.id, error, now=self._clock())
+        )
         return False
 
     def _ask(self, hold: Hold) -> None:
@@ -222,15 +231,18 @@ class Mover:
 
     def _hold(self, batch_id: int, cause: SyncError) -> None:
         """Hold the batch, or its source when that is what cannot be opened."""
+
+        def open_hold(session: Session) -> None:
+            batch = session.get_one(Batch, batch_id)
+            whose = (
+                {"source": batch.data_source}
+                if cause.problem.where == "source"
+                else {"batch": batch}
+            )
+            holds.open_hold(session, cause, **whose, by=self._owner, now=self._clock())
+
         try:
-            with self._ledger.write() as session:
-                batch = session.get_one(Batch, batch_id)
-                whose = (
-                    {"source": batch.data_source}
-                    if cause.problem.where == "source"
-                    else {"batch": batch}
-                )
-                holds.open_hold(session, cause, **whose, by=self._owner, now=self._clock())
+            self._ledger.transact(open_hold)
         except SQLAlchemyError:
             logger.exception("the hold of batch %d could not be recorded", batch_id)
 

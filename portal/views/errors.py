@@ -9,10 +9,12 @@ from flask import Flask, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from portal.errors import NotFound
+from portal.errors import NotFound, action, reason
 from portal.language import language
+from portal.ledger_failures import passes
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(NotFound, _not_found)
+    app.register_error_handler(DBAPIError, _ledger)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -52,6 +55,15 @@ def _csrf(_error: CSRFError) -> ResponseReturnValue:
 
 def _not_found(error: NotFound) -> ResponseReturnValue:
     return _page(404, _("没有找到"), error.text(language()))
+
+
+def _ledger(error: DBAPIError) -> ResponseReturnValue:
+    """It was begun anew several times already, and nothing of it was written."""
+    if not passes(error):
+        return _unexpected(error)
+    logger.warning("the ledger is busy or away", exc_info=error)
+    said = language()
+    return _page(503, reason("LEDGER_BUSY", {}, said), action("LEDGER_BUSY", {}, said))
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, create_engine, event, select
 
 from portal.errors import SyncError
 from portal.ledger import Ledger, prepare_engine
+from portal.ledger_connections import engine_options
 from portal.models import (
     AuditEvent,
     Batch,
@@ -27,6 +28,7 @@ from portal.models import (
 from portal.services import batches, claims, outcomes
 from portal.services.discovery import Discovery
 from portal.services.reports import batch_report
+from portal.settings import read_settings
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import SourceDocument
 from portal.sync.transfer.work import Claim, Result, StoredFile
@@ -49,7 +51,8 @@ def opened_ledger(database_url: str) -> Iterator[Ledger]:
 
 
 def engine_of(database_url: str) -> Engine:
-    return create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    url = read_settings({"PORTAL_DATABASE_URL": database_url}).database_url
+    return create_engine(url, **engine_options(url))
 
 
 def _hurry(connection: Any, _record: object) -> None:

@@ -77,6 +77,14 @@ def test_every_value_is_read() -> None:
     [
         ("PORTAL_DATABASE_URL", "oracle://u@h/d"),
         ("PORTAL_DATABASE_URL", "sqlite:///"),
+        ("PORTAL_DATABASE_URL", "mysql://u@h"),
+        ("PORTAL_DATABASE_URL", "mysql://u@h/"),
+        ("PORTAL_DATABASE_URL", "mysql:///d"),
+        ("PORTAL_DATABASE_URL", "mysql://u@h/d/e"),
+        ("PORTAL_DATABASE_URL", "mariadb://u@h:99999/d"),
+        ("PORTAL_DATABASE_URL", "mysql://u@h/d?charset=utf8"),
+        ("PORTAL_DATABASE_URL", "mysql://u@h/d?charset="),
+        ("PORTAL_DATABASE_URL", "mysql+pymysql://u@h/d"),
         ("PORTAL_QUEUE_URL", "/var/queue.db"),
         ("PORTAL_ARCHIVE_URL", "file://server/share"),
         ("PORTAL_ARCHIVE_URL", "/srv/archive"),
@@ -112,12 +120,28 @@ def test_nonsense_is_refused_with_its_name(name: str, value: str) -> None:
     assert name in refusal(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("mysql://u:p@h:3307/d", "mysql+pymysql://u:p@h:3307/d?charset=utf8mb4"),
+        ("mariadb://u:p%40@h/d", "mysql+pymysql://u:p%40@h/d?charset=utf8mb4"),
+        ("mysql://u@[::1]/d", "mysql+pymysql://u@[::1]/d?charset=utf8mb4"),
+        ("mysql://u@h/d?charset=utf8mb4", "mysql+pymysql://u@h/d?charset=utf8mb4"),
+        ("mysql://h/d?ssl_ca=/a.pem", "mysql+pymysql://h/d?ssl_ca=/a.pem&charset=utf8mb4"),
+    ],
+)
+def test_mariadb_and_mysql_are_spoken_to_in_utf8mb4(given: str, used: str) -> None:
+    assert read_settings({"PORTAL_DATABASE_URL": given}).database_url == used
+
+
 def test_a_refusal_says_what_is_allowed() -> None:
     assert "a whole number from 1 to 64" in refusal(PORTAL_WORKERS="many")
     assert "'many'" in refusal(PORTAL_WORKERS="many")
 
 
-@pytest.mark.parametrize("value", ["mysql://u:hunter2@h/d", "u:hunter2@h/d"])
+@pytest.mark.parametrize(
+    "value", ["mysql://u:hunter2@h", "oracle://u:hunter2@h/d", "u:hunter2@h/d"]
+)
 def test_a_refusal_shows_no_password(value: str) -> None:
     text = refusal(PORTAL_DATABASE_URL=value)
     assert "hunter2" not in text
@@ -143,7 +167,9 @@ NAMES = st.sampled_from(
 )  # fmt: skip
 #: What an environment can hold at all.
 VALUES = st.text(st.characters(exclude_characters="\x00", codec="utf-8"))
-PREFIXES = st.sampled_from(["", "http://", "sqlite:///", "file://", "postgresql://", "1:", "["])
+PREFIXES = st.sampled_from(
+    ["", "http://", "sqlite:///", "file://", "postgresql://", "mysql://", "1:", "["]
+)
 
 
 @given(NAMES, PREFIXES, VALUES)

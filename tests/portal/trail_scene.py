@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,12 @@ KEY = SealKey("the secret key of these tests, long enough")
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 EVENTS = table_of(AuditEvent)
 SEALS = table_of(AuditSeal)
+_MADE_BY = "SQL Original Statement"
+_TRIGGERS = [
+    f"{table}_no_{verb}"
+    for table in ("audit_events", "audit_seals")
+    for verb in ("update", "delete")
+]
 
 
 class Trail:
@@ -87,8 +94,7 @@ class Trail:
     # What somebody does who owns the database.
 
     def tamper(self, *statements: str, **values: Any) -> None:
-        with self.ledger.write() as session:
-            self._disarm(session)
+        with self._disarmed() as session:
             for statement in statements:
                 session.execute(text(statement), values)
 
@@ -101,8 +107,7 @@ class Trail:
 
     def resign(self, no: int, **changes: Any) -> None:
         """Change a seal and make its hash fit again; only its key is not at hand."""
-        with self.ledger.write() as session:
-            self._disarm(session)
+        with self._disarmed() as session:
             seal = session.get_one(AuditSeal, no)
             session.expunge(seal)
             for name, value in changes.items():
@@ -113,18 +118,39 @@ class Trail:
 
     @property
     def is_postgresql(self) -> bool:
+        return self._database == "postgresql"
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._database == "sqlite"
+
+    @property
+    def _database(self) -> str:
         with self.ledger.read() as session:
-            return session.get_bind().dialect.name == "postgresql"
+            return session.get_bind().dialect.name
 
-    def _disarm(self, session: Session) -> None:
-        for statement in self._disarming():
-            session.execute(text(statement))
+    @contextmanager
+    def _disarmed(self) -> Iterator[Session]:
+        """Past the triggers; on SQLite, where every test has a file of its own, for good."""
+        with self.ledger.write() as session:
+            if self.is_postgresql:
+                session.execute(text("SET LOCAL session_replication_role = replica"))
+                yield session
+                return
+            armed = self._triggers(session)
+            for trigger in _TRIGGERS:
+                session.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
+            try:
+                yield session
+            finally:
+                for statement in armed:
+                    session.execute(text(statement))
 
-    def _disarming(self) -> Iterable[str]:
-        if self.is_postgresql:
-            return ["SET LOCAL session_replication_role = replica"]
+    def _triggers(self, session: Session) -> Sequence[str]:
+        """What makes the triggers of MariaDB again."""
+        if self.is_sqlite:
+            return ()
         return [
-            f"DROP TRIGGER IF EXISTS {table}_no_{verb}"
-            for table in ("audit_events", "audit_seals")
-            for verb in ("update", "delete")
+            str(session.execute(text(f"SHOW CREATE TRIGGER {name}")).mappings().one()[_MADE_BY])
+            for name in _TRIGGERS
         ]
