@@ -21,7 +21,8 @@ from .protocol.inbound import Trigger
 from .statuses import Cause, RunStatus
 
 OFFER_AGAIN: Final = timedelta(seconds=15)
-"""A queued run that nobody took is offered again after this, then after ever longer waits."""
+"""A queued run that nobody took, and of which the queue knows nothing, is offered again after this;
+when nobody can say what the queue knows, after ever longer waits."""
 OFFER_AGAIN_AT_MOST: Final = timedelta(minutes=5)
 
 
@@ -109,18 +110,25 @@ def next_of_job(session: Session, job_id: int) -> int | None:
     return session.scalar(_startable().where(ExecutorRun.job_id == job_id))
 
 
-def unnoticed(session: Session, now: datetime) -> list[int]:
-    """Startable runs the queue should be told of again, because nobody took them.
+@dataclass(frozen=True)
+class Unnoticed:
+    """A startable run that nobody took since the queue was told of it."""
 
-    The wait doubles with each offer: workers that are busy for hours must not find a heap of
-    messages about one run.
-    """
+    run_id: int
+    for_long: bool
+    """Whether it should be told again by whoever does not know if the message is still there.
+
+    That wait doubles with each offer: workers that are busy for hours must not find a heap of
+    messages about one run."""
+
+
+def unnoticed(session: Session, now: datetime) -> list[Unnoticed]:
+    """Runs the queue was told of :data:`OFFER_AGAIN` ago or longer, and that nobody took."""
     statement = _startable().add_columns(ExecutorRun.queued_at, ExecutorRun.offered_at)
     found = session.execute(statement.where(ExecutorRun.offered_at <= now - OFFER_AGAIN))
     return [
-        run_id
+        Unnoticed(run_id, now - offered_at >= min(offered_at - queued_at, OFFER_AGAIN_AT_MOST))
         for run_id, queued_at, offered_at in found
-        if now - offered_at >= min(offered_at - queued_at, OFFER_AGAIN_AT_MOST)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ class Upkeep:
 
     :param stopped: called in the transaction that ends runs
     :param offer: tells the queue of runs
+    :param told: the runs it still holds messages about, None when it cannot say
     """
 
     def __init__(
@@ -25,10 +26,12 @@ class Upkeep:
         *,
         stopped: Callable[[Session, Iterable[RunInfo]], None],
         offer: Callable[[Iterable[int]], None],
+        told: Callable[[], Collection[int] | None],
     ) -> None:
         self._ledger = ledger
         self._stopped = stopped
         self._offer = offer
+        self._told = told
 
     def step(self, now: datetime) -> None:
         """End what is past its time, take back from the dead, offer again what nobody took.
@@ -83,7 +86,15 @@ class Upkeep:
 
     def _offer_unnoticed(self, now: datetime) -> None:
         with self._ledger.read() as session:
-            run_ids = runs.unnoticed(session, now)
+            waiting = runs.unnoticed(session, now)
+        if not waiting:
+            return
+        told = self._told()
+        run_ids = [
+            one.run_id
+            for one in waiting
+            if (one.for_long if told is None else one.run_id not in told)
+        ]
         if run_ids:
             with self._ledger.begin() as session:
                 runs.mark_offered(session, run_ids, now)

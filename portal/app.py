@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         prepare_engine(db.engine)
         ledger = Ledger(db.engine)
     ledger.origin = origin.origin
-    queue = WorkQueue(settings.queue_path)
+    queue = WorkQueue(settings.queue_url)
     executor = _build_executor(settings, ledger, queue)
     app.extensions["portal"] = Portal(
         settings=settings,
@@ -144,4 +144,5 @@ def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Exe
         read=ledger.read,
         again=ledger.again,
         enqueue=queue.look_at_run,
+        told=queue.runs_told,
     )

@@ -722,6 +722,16 @@ _CATALOGUE = (
         where="archive",
     ),
     Problem(
+        "QUEUE_UNREACHABLE",
+        "任务队列连不上：{detail}",
+        "the work queue cannot be reached: {detail}",
+        "检查 PORTAL_QUEUE_URL 所指的服务器是否运行、网络和口令；恢复后自动继续，什么也不会丢失。",
+        "Check that the server named by PORTAL_QUEUE_URL runs, the network and the password; work "
+        "goes on by itself then, and nothing is lost.",
+        permanent=False,
+        where="archive",
+    ),
+    Problem(
         "QUEUE_UNWRITABLE",
         "任务队列无法写入：{detail}",
         "the work queue cannot be written: {detail}",

@@ -28,7 +28,7 @@ class Settings:
 
     home: Path
     database_url: str
-    queue_path: Path
+    queue_url: str
     archive_path: Path
     bind_host: str
     bind_port: int
@@ -114,8 +114,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "sqlite:///path, postgresql://user:password@host/name"
             " or mysql:// or mariadb://user:password@host/name (utf8mb4)",
         ),
-        queue_path=env.parsed(
-            "PORTAL_QUEUE_URL", f"sqlite:///{home / 'queue.db'}", _queue_path, "sqlite:///path"
+        queue_url=env.parsed(
+            "PORTAL_QUEUE_URL",
+            f"sqlite:///{home / 'queue.db'}",
+            _queue_url,
+            "sqlite:///path, redis://host:port/number, rediss://… or postgresql://host/name",
         ),
         archive_path=env.parsed(
             "PORTAL_ARCHIVE_URL", f"file://{home / 'archive'}", _archive_path, "file:///path"
@@ -259,10 +262,19 @@ def _mysql_url(value: str) -> str:
     return parts._replace(query=query).geturl()
 
 
-def _queue_path(value: str) -> Path:
-    if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
+def _queue_url(value: str) -> str:
+    if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
+        return f"sqlite:///{Path(value.removeprefix('sqlite:///')).absolute()}"
+    parts = urlsplit(value)
+    named = parts.path.removeprefix("/")
+    if parts.fragment or parts.port == 0:  # asking for the port refuses any other that is none
         raise ValueError(value)
-    return Path(value.removeprefix("sqlite:///")).absolute()
+    if parts.scheme in ("redis", "rediss") and parts.hostname and (not named or _is_number(named)):
+        return value
+    # The host of a socket on this machine stands in the parameters.
+    if parts.scheme == "postgresql" and (parts.hostname or "host=" in parts.query):
+        return value
+    raise ValueError(value)
 
 
 def _archive_path(value: str) -> Path:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from sqlite3 import Error as QueueError
 
 from sqlalchemy.orm import Session
 
@@ -47,8 +46,8 @@ def queue(probe: Callable[[], None]) -> Finding:
     started = time.monotonic()
     try:
         probe()
-    except (QueueError, OSError) as error:
-        return failed("queue", SyncError("QUEUE_UNWRITABLE", detail=str(error)[:160]))
+    except SyncError as error:
+        return failed("queue", error)
     zh, en = "已写入并取回", "a value was written and taken back"
     return Finding("queue", "ok", zh, en, seconds=round(time.monotonic() - started, 2))
 

@@ -77,5 +77,8 @@ class AuditKeeping:
     def _offer_check(self, now: datetime) -> None:
         with self._ledger.read() as session:
             check_id = audit_checks.due(session, now=now)
-        if check_id is not None and self._queue.waiting() == 0:
+        if check_id is None:
+            return
+        told = self._queue.audits_told()
+        if told is not None and check_id not in told:
             self._queue.look_at_audit(check_id)

@@ -282,7 +282,7 @@ class Mover:
                 source.id,
                 owner=self._owner,
                 zone=self._zone,
-                others_waiting=lambda: self._queue.waiting() > 0,
+                others_waiting=lambda: bool(self._queue.waiting()),
                 wanted_only=wanted_only,
                 clock=self._clock,
             ),

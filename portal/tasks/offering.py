@@ -28,21 +28,23 @@ def offer(ledger: Ledger, queue: WorkQueue, *, now: datetime, zone: ZoneInfo) ->
     Of workers that batches of each priority compete for, high ones get four, normal ones two and
     low ones one; one message in ten is given regardless of priority, so that none waits for ever.
 
-    Called after everything that makes work due and once a second by the agent, so a lost message
-    or a dead worker costs a second and no document.
+    Called after everything that makes work due and once a second by the agent, so a lost message,
+    a dead worker or a queue that has lost everything costs a second and no document. However many
+    call it, what waits already is counted, so messages do not pile up.
 
     :param zone: the time zone that people's windows are meant in
     """
     with ledger.read() as session:
         due = batches_with_due_work(session, now, zone)
         held = Counter(worker.batch_id for worker in alive_workers(session, now=now))
-    room = max(held[None], 1) - queue.waiting()
-    if not due or room <= 0:
+    waiting = queue.waiting()
+    if not due or waiting is None:  # None: it is away
         return 0
+    room = max(held[None], 1) - waiting
     for _ in range(room):
         regardless = _chance.random() < _PASSED_OVER
         weights = {batch_id: 1 if regardless else _WEIGHTS[due[batch_id]] for batch_id in due}
         chosen = min(due, key=lambda one: ((held[one] + 1) / weights[one], _chance.random()))
         held[chosen] += 1
         queue.look_at_batch(chosen)
-    return room
+    return max(room, 0)

@@ -32,7 +32,7 @@ def metrics() -> Response:
 
 @bp.get("/readyz")
 def readyz() -> tuple[Response, HTTPStatus]:
-    """Able to work: the ledger answers and a worker is alive."""
+    """Able to work: ledger and queue answer, and a worker is alive."""
     reasons: list[str] = []
     portal = current_portal()
     try:
@@ -43,5 +43,7 @@ def readyz() -> tuple[Response, HTTPStatus]:
     except SQLAlchemyError:
         logger.exception("the ledger does not answer")
         reasons.append("the ledger does not answer")
+    if portal.queue.waiting() is None:
+        reasons.append("the queue does not answer")
     status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
     return jsonify(ready=not reasons, reasons=reasons), status

@@ -24,7 +24,7 @@ def test_everything_has_a_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     home = tmp_path / "var"
     assert settings.home == home
     assert settings.database_url == f"sqlite:///{home}/ledger.db"
-    assert settings.queue_path == home / "queue.db"
+    assert settings.queue_url == f"sqlite:///{home}/queue.db"
     assert settings.archive_path == home / "archive"
     assert (settings.bind_host, settings.bind_port) == ("127.0.0.1", 8000)
     assert settings.executor_address == "http://127.0.0.1:8000/xxl-job/"
@@ -62,7 +62,7 @@ def test_every_value_is_read() -> None:
         }
     )
     assert settings.database_url == "postgresql+psycopg://u:p@db/imgmig"
-    assert settings.queue_path == Path("/srv/q.db")
+    assert settings.queue_url == "sqlite:////srv/q.db"
     assert settings.archive_path == Path("/srv/archive")
     assert settings.address == "http://127.0.0.1:9000"
     assert settings.admin_addresses == ("http://a:8080/xxl-job-admin", "https://b/xxl-job-admin")
@@ -86,6 +86,11 @@ def test_every_value_is_read() -> None:
         ("PORTAL_DATABASE_URL", "mysql://u@h/d?charset="),
         ("PORTAL_DATABASE_URL", "mysql+pymysql://u@h/d"),
         ("PORTAL_QUEUE_URL", "/var/queue.db"),
+        ("PORTAL_QUEUE_URL", "amqp://host/1"),
+        ("PORTAL_QUEUE_URL", "redis:///0"),
+        ("PORTAL_QUEUE_URL", "redis://host:0/0"),
+        ("PORTAL_QUEUE_URL", "redis://host/queue"),
+        ("PORTAL_QUEUE_URL", "postgresql:///imgmig"),
         ("PORTAL_ARCHIVE_URL", "file://server/share"),
         ("PORTAL_ARCHIVE_URL", "/srv/archive"),
         ("PORTAL_BIND", "8000"),

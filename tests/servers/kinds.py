@@ -18,17 +18,22 @@ from tests.servers.running import answers, as_user, free_port, given_to, running
 Kind = Callable[[Path], AbstractContextManager[str] | None]
 
 
-def postgresql(place: Path) -> AbstractContextManager[str] | None:
-    """``postgresql://…`` of an empty cluster; fsync is off, no test here pulls the plug."""
+def postgresql(
+    place: Path, *, port: int | None = None, stop_with: signal.Signals = signal.SIGINT
+) -> AbstractContextManager[str] | None:
+    """``postgresql://…`` of an empty cluster; fsync is off, no test here pulls the plug.
+
+    :param port: of an earlier life; a free one when none is given
+    """
     found = sorted(
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda bin_: float(bin_.parent.name)
     )
-    return _postgresql(found[-1], place) if found else None
+    return _postgresql(found[-1], place, port or free_port(), stop_with) if found else None
 
 
 @contextmanager
-def _postgresql(programs: Path, place: Path) -> Iterator[str]:
-    folder, port = given_to("postgres", place / "postgresql"), free_port()
+def _postgresql(programs: Path, place: Path, port: int, stop_with: signal.Signals) -> Iterator[str]:
+    folder = given_to("postgres", place / "postgresql")
     data = str(folder / "data")
     make = [str(programs / "initdb"), "-D", data, "-U", "imgmig", "--auth=trust"]
     subprocess.run(
@@ -45,7 +50,7 @@ def _postgresql(programs: Path, place: Path) -> Iterator[str]:
         as_user("postgres", command),
         log=place / "postgresql.log",
         ready=lambda: subprocess.run(asked, check=False).returncode == 0,
-        stop_with=signal.SIGINT,
+        stop_with=stop_with,
     ):
         yield f"postgresql://imgmig@127.0.0.1:{port}/postgres"
 
@@ -90,20 +95,25 @@ def _mariadb(server: str, maker: str, place: Path) -> Iterator[str]:
         yield f"mysql://imgmig@127.0.0.1:{port}/"
 
 
-def redis(place: Path) -> AbstractContextManager[str] | None:
-    """``redis://…`` of a server that keeps nothing on disk."""
+def redis(
+    place: Path, *, port: int | None = None, stop_with: signal.Signals = signal.SIGTERM
+) -> AbstractContextManager[str] | None:
+    """``redis://…`` of a server that keeps nothing on disk.
+
+    :param port: of an earlier life; a free one when none is given
+    """
     server = shutil.which("redis-server")
-    return _redis(server, place) if server else None
+    return _redis(server, place, port or free_port(), stop_with) if server else None
 
 
 @contextmanager
-def _redis(server: str, place: Path) -> Iterator[str]:
-    port = free_port()
+def _redis(server: str, place: Path, port: int, stop_with: signal.Signals) -> Iterator[str]:
     command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with running(
         [*command, "--appendonly", "no", "--databases", "64"],
         log=place / "redis.log",
         ready=lambda: answers(port),
+        stop_with=stop_with,
     ):
         yield f"redis://127.0.0.1:{port}/0"
 

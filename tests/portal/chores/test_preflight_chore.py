@@ -105,8 +105,9 @@ def test_without_workers_that_is_what_fails(portal: Portal, source_id: int) -> N
 
 def test_a_queue_that_cannot_be_written(portal: Portal, source_id: int) -> None:
     portal.queue.close()
-    portal.settings.queue_path.write_bytes(b"this is no database" * 1000)
-    for beside in portal.settings.queue_path.parent.glob(f"{portal.settings.queue_path.name}-*"):
+    file = portal.settings.home / "queue.db"
+    file.write_bytes(b"this is no database" * 1000)
+    for beside in file.parent.glob(f"{file.name}-*"):
         beside.unlink()
     ask(portal, source_id)
     assert installation(portal, source_id)["queue"].code == "QUEUE_UNWRITABLE"

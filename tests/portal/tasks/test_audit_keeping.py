@@ -24,7 +24,7 @@ class Agent:
         self.trail = Trail(ledger)
         self.home = home
         self.seconds = 1000.0
-        self.queue = WorkQueue(home / "queue.db")
+        self.queue = WorkQueue(f"sqlite:///{home / 'queue.db'}")
         self.keeping = AuditKeeping(ledger, self.queue, KEY, home=home, clock=lambda: self.seconds)
 
     def step(self, seconds: float = 1.0) -> None:

@@ -60,7 +60,7 @@ class Bench:
         with scene.ledger.write() as session:
             scene.source_id = sources.save(session, form, box=box, by="周敏", now=scene.now).id
         self.ledger = FlightyLedger(scene.ledger._reading)
-        self._queue = WorkQueue(home / "queue.db")
+        self._queue = WorkQueue(f"sqlite:///{home / 'queue.db'}")
         self.mover = Mover(
             ledger=self.ledger,
             archive=LocalArchive(self.archive),

@@ -15,7 +15,7 @@ class Told(WorkQueue):
     """A queue that remembers what it was told, and of which a worker takes everything at once."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        super().__init__(f"sqlite:///{path}")
         self.batches: list[int] = []
 
     def look_at_batch(self, batch_id: int) -> None:
