@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 
 from portal.htmx import current_page, is_htmx, redirect_htmx
+from portal.logs import context
 from portal.models import Role, User
 from portal.runtime import current_portal
 
@@ -217,6 +218,7 @@ def _enforce() -> ResponseReturnValue | None:
         return None
     if not current_user.is_authenticated:
         return _to_login()
+    context.note(user=current_user.name)
     if current_user.role not in allowed:
         abort(403)
     return None

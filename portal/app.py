@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from flask_wtf.csrf import CSRFProtect
 
 import migrations
 from executor import Executor, ExecutorSettings, LogMarkup
-from portal import access, browser, formatting, jobs, language, origin
+from portal import access, browser, formatting, jobs, language, origin, request_watch
 from portal.ledger import Ledger, prepare_engine
+from portal.logs.redaction import redactor
 from portal.models import Base
 from portal.runtime import Portal
 from portal.seal_key import SealKey
@@ -58,6 +60,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     :raises SettingsError: see :func:`portal.settings.read_settings`
     """
     settings = settings or read_settings()
+    redactor.learn_environment(os.environ)
+    redactor.learn(*settings.secrets())
+    redactor.learn_address(settings.database_url)
     app = Flask("portal")
     app.config["SECRET_KEY"] = settings.secret_key()
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
@@ -119,6 +124,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in dict.fromkeys(view.bp for view in views):
         app.register_blueprint(blueprint)
     errors.init_app(app)
+    app.extensions["portal.requests"] = request_watch.init_app(app, settings)
     return app
 
 

@@ -14,6 +14,7 @@ from portal.chores.desk import Desk, Later, Stopping
 from portal.chores.kinds import KINDS, Kind
 from portal.errors import NotAllowed, NotFound, SyncError
 from portal.ledger import this_host
+from portal.logs import context
 from portal.models import utc_now
 from portal.runtime import Portal
 from portal.secret_box import SecretUnreadable
@@ -77,7 +78,8 @@ class Clerk:
             return False
         self._in_hands.add((held.chore_id, held.attempt))
         try:
-            self._do(held)
+            with context.working_on(chore=held.chore_id):
+                self._do(held)
         finally:
             # Whatever could not be written of its end: its lease runs out, and it is done anew.
             self._in_hands.discard((held.chore_id, held.attempt))

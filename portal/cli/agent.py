@@ -21,6 +21,7 @@ from portal.runtime import Portal
 from portal.services import beats, chores, notices
 from portal.services.clock_steps import draw_back
 from portal.services.throughput import EVERY_SECONDS, take_samples
+from portal.settings import read_settings
 from portal.supervisor import StopSignals
 from portal.tasks.audit_keeping import AuditKeeping
 from portal.tasks.cleaning import Cleaner
@@ -39,8 +40,9 @@ BEAT_SECONDS = 2.0
 @parent_option
 def command() -> None:
     """启动代理进程 Executor heartbeat, callbacks, timeouts, and offering due work again."""
-    log_to()
-    with opened() as portal, StopSignals() as stop, portal.executor.talking():
+    settings = read_settings()
+    log_to("agent", settings)
+    with opened(settings) as portal, StopSignals() as stop, portal.executor.talking():
         portal.ledger.origin = lambda: f"agent {this_host()}"
         following = Following(portal.ledger, portal.executor, portal.settings.timezone)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)

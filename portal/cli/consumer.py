@@ -10,6 +10,7 @@ from contextlib import suppress
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.logs import context
 from portal.models import utc_now
 from portal.processes import WorkerSlot
 from portal.runtime import Portal
@@ -53,6 +54,8 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
 
     def perform(run_id: int) -> None:
         """In the consumer's thread, where handlers expect the application."""
+        run = portal.executor.find_run(run_id)
+        context.begin(**({} if run is None else {"job_log_id": run.log_id}))
         with app.app_context():
             portal.executor.perform(run_id, worker=slot.name, abandon=_end_at_once)
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from portal.cli.opening import as_json, opened, say, say_json
 
 if TYPE_CHECKING:
+    from portal.services.beats import Kind
     from portal.services.readiness.checks import Check
 
 KINDS = ("web", "worker", "clerk", "agent")
@@ -39,7 +40,7 @@ def command(kind: str | None, as_json: bool) -> None:
 
         readiness = portal.readiness
         if kind is not None:
-            look = partial(LedgerChecks(portal.ledger).of_this_host, kind)
+            look = partial(LedgerChecks(portal.ledger).of_this_host, cast("Kind", kind))
             readiness = Readiness((Family((kind,), look, fresh_seconds=0.0),))
         checks = readiness.look()
     if as_json:

@@ -6,8 +6,9 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify
 
-from executor.metrics import CONTENT_TYPE
+from executor.exposition import CONTENT_TYPE, page
 from portal.runtime import current_portal
+from portal.views.metrics import families, may_read
 
 bp = Blueprint("health", __name__)
 
@@ -21,7 +22,13 @@ def healthz() -> Response:
 @bp.get("/metrics")
 def metrics() -> Response:
     """Figures for a monitor; they name no document, person or parameter."""
-    return Response(current_portal().executor.metrics(), content_type=CONTENT_TYPE)
+    portal = current_portal()
+    if not may_read(portal):
+        text = "PORTAL_METRICS_TOKEN: Authorization: Bearer …\n"
+        refused = Response(text, HTTPStatus.UNAUTHORIZED, content_type="text/plain; charset=utf-8")
+        refused.headers["WWW-Authenticate"] = "Bearer"
+        return refused
+    return Response(page(families(portal)), content_type=CONTENT_TYPE)
 
 
 @bp.get("/readyz")
