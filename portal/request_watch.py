@@ -6,11 +6,10 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flask import Flask, has_request_context, request
-from werkzeug.wsgi import ClosingIterator
 
 from executor.calls import CALLS
 from portal.logs import context
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(REQUESTS)
 
 HEADER: Final = "X-Request-ID"
-_ID = "portal.request_id"
+_ID, _ROUTE = "portal.request_id", "portal.route"
 # What a proxy may call a request: nothing that could be anything else in a log, page or header.
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -38,7 +37,7 @@ def init_app(app: Flask, settings: Settings) -> RequestCounts:
     counts = RequestCounts(settings.home / "run")
     watch = _Watch(app.wsgi_app, counts, believe=settings.trusted_proxies > 0)
     app.wsgi_app = watch  # type: ignore[method-assign] # as Flask's manual says
-    app.before_request(_note_place)
+    app.url_value_preprocessor(_note_place)  # before anything can refuse the request
     return counts
 
 
@@ -47,9 +46,11 @@ def request_id() -> str:
     return str(request.environ.get(_ID, "")) if has_request_context() else ""
 
 
-def _note_place() -> None:
-    """What the address says it is about, for the records written meanwhile."""
-    places = request.view_args or {}
+def _note_place(_endpoint: str | None, places: dict[str, Any] | None) -> None:
+    """Which route it is, and what its address says it is about."""
+    if request.url_rule is not None:
+        request.environ[_ROUTE] = request.url_rule.rule
+    places = places or {}
     known: dict[str, str | int] = {}
     if "batch_no" in places:
         known["batch_no"] = str(places["batch_no"])
@@ -90,7 +91,7 @@ class _Watch:
         if isinstance(answer, environ.get("wsgi.file_wrapper", ())):
             self._end(seen)  # the server sends the file by itself
             return cast("Iterable[bytes]", answer)
-        return ClosingIterator(answer, lambda: self._end(seen))
+        return _Answer(answer, lambda: self._end(seen))
 
     def _end(self, seen: _Seen) -> None:
         seconds = time.monotonic() - seen.began
@@ -122,6 +123,37 @@ class _Watch:
         context.begin()
 
 
+class _Answer:
+    """An answer's bytes; ``done`` is called once, behind the last or when the client went away."""
+
+    def __init__(self, answer: Iterable[bytes], done: Callable[[], None]) -> None:
+        self._answer = answer
+        self._pieces = iter(answer)
+        self._done: Callable[[], None] | None = done
+
+    def __iter__(self) -> _Answer:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except StopIteration:
+            self._end()
+            raise
+
+    def close(self) -> None:
+        """As WSGI has it: called in any case."""
+        try:
+            getattr(self._answer, "close", lambda: None)()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done()
+
+
 class _Seen:
     """What is known of an answer under way."""
 
@@ -138,5 +170,4 @@ def _route_of(environ: WSGIEnvironment) -> str:
     if path == EXECUTOR_PREFIX or path.startswith(f"{EXECUTOR_PREFIX}/"):
         word = path[len(EXECUTOR_PREFIX) + 1 :]
         return f"{EXECUTOR_PREFIX}/{word}" if word in CALLS else f"{EXECUTOR_PREFIX}/"
-    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
-    return _NONE if rule is None else str(rule.rule)
+    return str(environ.get(_ROUTE, _NONE))

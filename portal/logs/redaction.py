@@ -17,8 +17,9 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 HIDDEN: Final = "***"
 # Shorter ones would blot out ordinary words; a setting that short is no secret.
 _SHORTEST = 5
-# A process that renews its token every hour for a month remembers them all.
-_MOST = 1000
+# A process that renews its token every hour remembers a week of them; all are looked for in each
+# line, so there must not be many more.
+_MOST = 200
 
 _TELLING = (
     r"secret|passwd|password|pwd|token|api[-_]?key|access[-_]?key|private[-_]?key|signature|"
@@ -63,7 +64,7 @@ class Redactor:
         self._pattern: re.Pattern[str] | None = None
 
     def learn(self, *secrets: str) -> None:
-        """Remember secrets; the oldest are forgotten behind the thousandth."""
+        """Remember secrets; the oldest are forgotten behind the two hundredth."""
         for secret in secrets:
             if len(secret) < _SHORTEST:
                 continue
@@ -74,7 +75,7 @@ class Redactor:
                 while len(self._known) > _MOST:
                     self._known.popitem(last=False)
                 if is_new:
-                    self._pattern = _any_of(self._known)
+                    self._pattern = None
 
     def learn_text(self, text: str) -> None:
         """Remember what is secret in a stored text: all of it, or of an address its credentials,
@@ -110,12 +111,17 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text without them."""
-        pattern = self._pattern
-        if pattern is not None:
-            text = pattern.sub(HIDDEN, text)
+        text = self._known_ones().sub(HIDDEN, text)
         for known, instead in _PATTERNS:
             text = known.sub(instead, text)
         return _NAMED.sub(_hide_value, text)
+
+    def _known_ones(self) -> re.Pattern[str]:
+        pattern = self._pattern
+        if pattern is None:
+            with self._lock:
+                pattern = self._pattern = _any_of(self._known)
+        return pattern
 
     def _learn_values(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():
@@ -133,7 +139,7 @@ class Redactor:
 def _hide_value(match: re.Match[str]) -> str:
     name, separator, _value = match.groups()
     # ``TOKEN_REFUSED: the source says …`` is a code and its reason.
-    if name.isupper() and separator == ": ":
+    if name.isupper() and "-" not in name and separator == ": ":
         return match.group()
     return f"{name}{separator}{HIDDEN}"
 
@@ -150,6 +156,8 @@ def _any_of(secrets: Iterable[str]) -> re.Pattern[str]:
             json.dumps(secret, ensure_ascii=False)[1:-1],
             repr(secret)[1:-1],
         }
+    if not forms:
+        return re.compile(r"(?!)")
     # The longest first: one may begin another.
     return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
 
