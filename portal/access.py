@@ -147,6 +147,7 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "samples.fetch": ALL,
     "samples.judge": ALL,
     "samples.source_picture": ALL,
+    "status.index": AUDITORS,
     "audit.index": AUDITORS,
     "audit.live": AUDITORS,
     "audit.verify": AUDITORS,

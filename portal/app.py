@@ -47,6 +47,7 @@ from portal.views import (
     samples,
     scans,
     sources,
+    status,
     users,
 )
 from portal.views import jobs as task_runs
@@ -118,6 +119,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         reconcile,
         samples,
         sample_documents,
+        status,
         health,
     )
     # The routes of one blueprint may stand in several modules.
