@@ -56,6 +56,7 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
         """In the consumer's thread, where handlers expect the application."""
         run = portal.executor.find_run(run_id)
         context.begin(**({} if run is None else {"job_log_id": run.log_id}))
+        logger.info("looking at job run %d", run_id)
         with app.app_context():
             portal.executor.perform(run_id, worker=slot.name, abandon=_end_at_once)
 

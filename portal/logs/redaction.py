@@ -26,6 +26,8 @@ _TELLING = (
     r"credential|session[-_]?id|cookie|authorization"
 )
 _SECRET_NAME = re.compile(_TELLING, re.IGNORECASE)
+# Of a program's settings; PWD is a folder.
+_SECRET_SETTING = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|(?:ACCESS|API|PRIVATE)_KEY")
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
@@ -106,7 +108,7 @@ class Redactor:
         for name, value in environ.items():
             if "://" in value:
                 self.learn_address(value)
-            elif _SECRET_NAME.search(name) and not name.endswith("_FILE"):
+            elif _SECRET_SETTING.search(name) and not name.endswith("_FILE"):
                 self.learn(*(word.strip() for word in (value, *value.split(","))))
 
     def redact(self, text: str) -> str:

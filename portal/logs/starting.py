@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal
 
+from portal import __version__
 from portal.logs.lines import JsonLines, TextLines
 from portal.logs.redaction import redactor
 
@@ -52,6 +53,7 @@ def start(
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
+    logger.info("%s started, version %s", process, __version__)
 
 
 def is_json() -> bool:

@@ -89,10 +89,11 @@ def test_settings_are_known_by_their_names_and_addresses() -> None:
             "PORTAL_S3_ACCESS_KEY_ID": "minio-user",
             "PORTAL_SECRET_KEY_FILE": "/run/secrets/key",
             "XXL_JOB_ALLOW_NO_TOKEN": "1",
+            "OLDPWD": "/srv/imgmig",
         }
     )
-    said = "a second-token b db!pass c minio-user d /run/secrets/key 1"
-    assert redactor.redact(said) == "a *** b *** c *** d /run/secrets/key 1"
+    said = "a second-token b db!pass c minio-user d /run/secrets/key 1 /srv/imgmig"
+    assert redactor.redact(said) == "a *** b *** c *** d /run/secrets/key 1 /srv/imgmig"
 
 
 def test_what_is_opened_from_its_box_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
