@@ -31,13 +31,12 @@ def total(folder: Path) -> dict[str, int]:
 def test_processes_side_by_side_and_threads_in_each_are_added_up(tmp_path: Path) -> None:
     counts = RequestCounts(tmp_path)  # opened behind the forks, as a preloaded server has it
 
+    def many() -> None:
+        for _ in range(500):
+            counts.add("GET", "/batches/", 200, 0.01)
+
     def work() -> None:
-        threads = [
-            threading.Thread(
-                target=lambda: [counts.add("GET", "/batches/", 200, 0.01) for _ in range(500)]
-            )
-            for _ in range(4)
-        ]
+        threads = [threading.Thread(target=many) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

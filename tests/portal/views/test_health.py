@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, event
+from werkzeug.test import TestResponse
 
 from portal.app import create_app
 from portal.logs import context
@@ -45,6 +46,10 @@ def figures(visitor: Visitor) -> Parsed:
     return parse(visitor.raw("/metrics").text)
 
 
+def _json(answer: TestResponse) -> dict[str, Any]:
+    return cast("dict[str, Any]", answer.json)
+
+
 def let_live(portal: Portal) -> None:
     with portal.ledger.write() as session:
         beats.beat(session, "agent", now=utc_now())
@@ -54,8 +59,8 @@ def let_live(portal: Portal) -> None:
 def test_ready_when_everything_works(scene: PageScene, stranger: Visitor) -> None:
     let_live(scene.portal)
     answer = stranger.raw("/readyz")
-    assert (answer.status_code, answer.json["ready"]) == (200, True)
-    assert {check["check"] for check in answer.json["checks"] if check["ok"]} == {
+    assert (answer.status_code, _json(answer)["ready"]) == (200, True)
+    assert {check["check"] for check in _json(answer)["checks"] if check["ok"]} == {
         *("ledger", "schema", "agent", "worker", "clock", "queue", "archive", "disk")
     }
 
@@ -65,8 +70,8 @@ def test_not_ready_says_why_and_what_to_do_and_nothing_about_the_place(
 ) -> None:
     (home / "archive").write_text("no folder")
     answer = stranger.raw("/readyz")
-    assert (answer.status_code, answer.json["ready"]) == (503, False)
-    wrong = {check["check"]: check for check in answer.json["checks"] if not check["ok"]}
+    assert (answer.status_code, _json(answer)["ready"]) == (503, False)
+    wrong = {check["check"]: check for check in _json(answer)["checks"] if not check["ok"]}
     codes = {name: check["code"] for name, check in wrong.items()}
     assert codes == {
         "agent": "NO_AGENT_ALIVE",
@@ -104,7 +109,7 @@ def test_a_database_that_hangs_costs_a_bounded_time_and_no_secret(
     assert time.monotonic() - began < 3 * PATIENCE_SECONDS + 2
     for one in (answer, again):
         assert one.status_code == 503
-        codes = {check["check"]: check["code"] for check in one.json["checks"]}
+        codes = {check["check"]: check["code"] for check in _json(one)["checks"]}
         assert codes["ledger"] in ("CHECK_TIMEOUT", "LEDGER_AWAY")
         assert codes["disk"] is None
     assert parse(page).value("imgmig_check_ok", check="ledger") == 0
@@ -233,7 +238,10 @@ def test_every_answer_carries_its_id_and_errors_show_it(app: Flask, operator: Vi
 
 def test_only_a_trusted_proxy_names_a_request_and_only_in_shape(app: Flask, home: Path) -> None:
     given = {"X-Request-ID": "from-the-proxy-1"}
-    assert app.test_client().get("/healthz", headers=given).headers["X-Request-ID"] != given
+    assert (
+        app.test_client().get("/healthz", headers=given).headers["X-Request-ID"]
+        != "from-the-proxy-1"
+    )
     behind = app_with(home, PORTAL_TRUSTED_PROXIES="1").test_client()
     assert behind.get("/healthz", headers=given).headers["X-Request-ID"] == "from-the-proxy-1"
     for wrong in (
@@ -268,3 +276,16 @@ def test_a_request_is_one_record_with_its_user_and_place(
     assert (record["user"], record["batch_no"]) == ("operator", number)
     assert (record["route"], record["status"]) == ("/batches/<batch_no>", 200)
     assert "looked" not in str(record)
+
+
+def test_the_page_tells_what_strangers_are_not_told(
+    scene: PageScene, home: Path, admin: Visitor, auditor: Visitor, operator: Visitor
+) -> None:
+    let_live(scene.portal)
+    (home / "archive").write_text("no folder")
+    for visitor in (admin, auditor):
+        page = visitor.get("/status/")
+        assert "ARCHIVE_UNWRITABLE" in page.text
+        assert "host-a" in page.text
+        assert socket.gethostname() in page.text
+    operator.get("/status/", status=403)
