@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from . import changes, logs, metrics, overview, runs
+from . import changes, exposition, logs, metrics, overview, runs
 from .errors import UnknownRun
+from .exposition import Family
 from .ledger import Ledger
 from .models import RunInfo
 from .overview import Backlog, RegistrationInfo
@@ -66,6 +67,10 @@ class RunBook:
             return overview.send_again(session, run_id, self._clock())
 
     def metrics(self) -> str:
-        """Everything a monitor may want to know, see :mod:`executor.metrics`."""
+        """Everything a monitor may want to know, as a page of its own."""
+        return exposition.page(self.figures())
+
+    def figures(self) -> Sequence[Family]:
+        """The same for a program with figures of its own on the page, see :mod:`.exposition`."""
         with self._ledger.read() as session:
-            return metrics.exposition(session, self._clock())
+            return metrics.families(session, self._clock())

@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 
 from portal.htmx import current_page, is_htmx, redirect_htmx
+from portal.logs import context
 from portal.models import Role, User
 from portal.runtime import current_portal
 
@@ -146,6 +147,7 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "samples.fetch": ALL,
     "samples.judge": ALL,
     "samples.source_picture": ALL,
+    "status.index": AUDITORS,
     "audit.index": AUDITORS,
     "audit.live": AUDITORS,
     "audit.verify": AUDITORS,
@@ -217,6 +219,7 @@ def _enforce() -> ResponseReturnValue | None:
         return None
     if not current_user.is_authenticated:
         return _to_login()
+    context.note(user=current_user.name)
     if current_user.role not in allowed:
         abort(403)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,14 +13,16 @@ from flask_wtf.csrf import CSRFProtect
 
 import migrations
 from executor import Executor, ExecutorSettings, LogMarkup
-from portal import access, browser, formatting, jobs, language, origin
+from portal import access, browser, formatting, jobs, language, origin, request_watch
 from portal.dispatching import PortalFlask
 from portal.ledger import Ledger, prepare_engine
 from portal.ledger_connections import engine_options
+from portal.logs.redaction import redactor
 from portal.models import Base
 from portal.runtime import Portal
 from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
+from portal.services.readiness.standard import readiness_of
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.sync.archive.local import LocalArchive
 from portal.tasks.queue import WorkQueue
@@ -46,6 +49,7 @@ from portal.views import (
     samples,
     scans,
     sources,
+    status,
     users,
 )
 from portal.views import jobs as task_runs
@@ -59,6 +63,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     :raises SettingsError: see :func:`portal.settings.read_settings`
     """
     settings = settings or read_settings()
+    redactor.learn_environment(os.environ)
+    redactor.learn(*settings.secrets())
+    redactor.learn_address(settings.database_url)
     app = PortalFlask("portal")
     app.config["SECRET_KEY"] = settings.secret_key()
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
@@ -71,14 +78,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     ledger.origin = origin.origin
     queue = WorkQueue(settings.queue_url)
     executor = _build_executor(settings, ledger, queue)
+    archive_store = LocalArchive(settings.archive_path)
     app.extensions["portal"] = Portal(
         settings=settings,
         ledger=ledger,
-        archive=LocalArchive(settings.archive_path),
+        archive=archive_store,
         box=SecretBox(settings.secret_key()),
         seal_key=SealKey(settings.secret_key()),
         queue=queue,
         executor=executor,
+        readiness=readiness_of(ledger, archive_store, probe_queue=queue.probe, home=settings.home),
     )
     CSRFProtect(app)
     executor.init_app(app, prefix=EXECUTOR_PREFIX)
@@ -113,12 +122,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         reconcile,
         samples,
         sample_documents,
+        status,
         health,
     )
     # The routes of one blueprint may stand in several modules.
     for blueprint in dict.fromkeys(view.bp for view in views):
         app.register_blueprint(blueprint)
     errors.init_app(app)
+    app.extensions["portal.requests"] = request_watch.init_app(app, settings)
     return app
 
 

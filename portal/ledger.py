@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -59,6 +59,11 @@ class Ledger:
         self._snapshots = engine.execution_options(**level)
         if self._is_served:
             ledger_commits.watch_changes(engine)
+
+    @property
+    def url(self) -> URL:
+        """Where the database is, its password included: for opening it another way."""
+        return self._reading.url
 
     def close(self) -> None:
         """Close the idle connections; the next use opens new ones."""

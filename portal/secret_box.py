@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from portal.errors import PortalError
+from portal.logs.redaction import redactor
 
 
 class SecretUnreadable(PortalError):
@@ -25,6 +26,7 @@ class SecretBox:
 
     def close(self, secret: str) -> str:
         """The secret as it may be stored."""
+        redactor.learn_text(secret)
         return self._fernet.encrypt(secret.encode()).decode()
 
     def open(self, stored: str) -> str:
@@ -33,9 +35,11 @@ class SecretBox:
         :raises SecretUnreadable: when the secret key is not the one it was closed with
         """
         try:
-            return self._fernet.decrypt(stored.encode()).decode()
+            secret = self._fernet.decrypt(stored.encode()).decode()
         except InvalidToken:
             raise SecretUnreadable(
                 "密钥已更换，请重新填写凭据",
                 "stored with another PORTAL_SECRET_KEY: enter it again",
             ) from None
+        redactor.learn_text(secret)
+        return secret

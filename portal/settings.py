@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from portal.errors import SettingsError
+from portal.logs.starting import FORMATS, LEVELS
 
 PREFIXES = ("IMGMIG_", "PORTAL_", "XXL_JOB_")
 LOCALES = ("zh_Hans_CN", "en")
@@ -48,8 +49,11 @@ class Settings:
     drain_seconds: int
     log_markup: str
     allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    log_format: str
+    log_level: str
     _secret_key: str = ""
     _access_tokens: tuple[str, ...] = ()
+    _metrics_token: str = ""
 
     def __repr__(self) -> str:
         return f"Settings(home={str(self.home)!r})"
@@ -69,6 +73,14 @@ class Settings:
         if not self.makes_token:
             return self._access_tokens
         return (_kept(self.token_file),)
+
+    def metrics_token(self) -> str:
+        """What a monitor must show; empty: none, and only this host may read the figures."""
+        return self._metrics_token
+
+    def secrets(self) -> tuple[str, ...]:
+        """All of them, for whoever keeps them out of logs."""
+        return (self.secret_key(), *self.access_tokens(), self.metrics_token())
 
     @property
     def token_file(self) -> Path:
@@ -152,8 +164,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         allowed_networks=env.parsed(
             "XXL_JOB_ALLOWED_NETWORKS", "", _networks, "10.0.0.0/8, comma-separated"
         ),
+        log_format=env.choice("PORTAL_LOG_FORMAT", FORMATS),
+        log_level=env.choice("PORTAL_LOG_LEVEL", LEVELS),
         _secret_key=_secret_key(env),
         _access_tokens=env.words("XXL_JOB_ACCESS_TOKEN"),
+        _metrics_token=_metrics_token(env),
     )
     env.refuse_unread()
     _refuse_unreachable(settings)
@@ -333,3 +348,12 @@ def _secret_key(env: _Environment) -> str:
     if (key or file) and len(key) < 32:
         raise SettingsError("PORTAL_SECRET_KEY 至少 32 个字符 needs at least 32 characters")
     return key
+
+
+def _metrics_token(env: _Environment) -> str:
+    token = env.text("PORTAL_METRICS_TOKEN", "")
+    if token and (len(token) < 16 or not token.isascii() or not token.isprintable()):
+        raise SettingsError(
+            "PORTAL_METRICS_TOKEN 至少 16 个可见的 ASCII 字符 needs 16 visible ASCII characters"
+        )
+    return token

@@ -7,17 +7,20 @@ import secrets
 import threading
 from collections.abc import Collection, Mapping
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from portal.chores.desk import Desk, Later, Stopping
 from portal.chores.kinds import KINDS, Kind
 from portal.errors import NotAllowed, NotFound, SyncError
 from portal.ledger import this_host
+from portal.logs import context
 from portal.models import utc_now
 from portal.runtime import Portal
 from portal.secret_box import SecretUnreadable
-from portal.services import chores
+from portal.services import beats, chores
 from portal.services.chores import ChoreLost, Held
 
 logger = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ class Clerk:
             self._beat()
         for hand in hands:
             hand.join()
-        self._portal.ledger.transact(lambda session: chores.leave(session, self.name))
+        self._portal.ledger.transact(self._leave)
 
     def do_one(self, kinds: Collection[str]) -> bool:
         """Do the oldest chore of these kinds that waits; False when there is none."""
@@ -78,7 +81,8 @@ class Clerk:
             return False
         self._in_hands.add((held.chore_id, held.attempt))
         try:
-            self._do(held)
+            with context.working_on(chore=held.chore_id):
+                self._do(held)
         finally:
             # Whatever could not be written of its end: its lease runs out, and it is done anew.
             self._in_hands.discard((held.chore_id, held.attempt))
@@ -137,8 +141,15 @@ class Clerk:
         """Say that it lives; a ledger that is away for a while costs some beats, not the clerk."""
         held = [chore_id for chore_id, _ in tuple(self._in_hands)]
         try:
-            self._portal.ledger.transact(
-                lambda session: chores.beat(session, self.name, held, host=self.host, now=utc_now())
-            )
+            self._portal.ledger.transact(partial(self._note_beat, held))
         except SQLAlchemyError:
             logger.exception("the clerk could not say that it is alive")
+
+    def _note_beat(self, held: Collection[int], session: Session) -> None:
+        now = utc_now()
+        chores.beat(session, self.name, held, host=self.host, now=now)
+        beats.beat(session, "clerk", now=now)
+
+    def _leave(self, session: Session) -> None:
+        chores.leave(session, self.name)
+        beats.leave(session, "clerk")

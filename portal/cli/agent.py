@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal import ledger_commits
 from portal.cli.opening import log_to, opened
@@ -19,9 +20,10 @@ from portal.jobs import Following
 from portal.ledger import Ledger, this_host
 from portal.models import utc_now
 from portal.runtime import Portal
-from portal.services import chores, notices
+from portal.services import beats, chores, notices
 from portal.services.clock_steps import draw_back
 from portal.services.throughput import EVERY_SECONDS, take_samples
+from portal.settings import read_settings
 from portal.supervisor import StopSignals
 from portal.tasks.audit_keeping import AuditKeeping
 from portal.tasks.cleaning import Cleaner
@@ -33,19 +35,22 @@ CLEAN_SECONDS = 3.0
 CLOCK_SECONDS = 10.0
 NOTICE_SECONDS = 2.0
 FORGET_SECONDS = 600.0
+BEAT_SECONDS = 2.0
 
 
 @click.command("agent")
 @parent_option
 def command() -> None:
     """启动代理进程 Executor heartbeat, callbacks, timeouts, and offering due work again."""
-    log_to()
-    with opened() as portal, StopSignals() as stop, portal.executor.talking():
+    settings = read_settings()
+    log_to("agent", settings)
+    with opened(settings) as portal, StopSignals() as stop, portal.executor.talking():
         portal.ledger.origin = lambda: f"agent {this_host()}"
         following = Following(portal.ledger, portal.executor, portal.settings.timezone)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
         step = partial(_Step, portal.ledger)
         steps = (
+            step(lambda now: _beat(portal, now), every=BEAT_SECONDS),
             step(lambda _now: portal.offer()),
             step(following.step),
             step(lambda now: _forget(portal, now), every=FORGET_SECONDS),
@@ -63,6 +68,7 @@ def command() -> None:
             with StopSignals() as at_once:
                 while time.monotonic() < until and not at_once.received:
                     _round(steps, at_once)
+        _leave(portal)
 
 
 def _round(steps: Sequence[_Step], stop: StopSignals) -> None:
@@ -126,8 +132,20 @@ def _attempt(ledger: Ledger, step: Callable[[datetime], object]) -> None:
 def _forget(portal: Portal, now: datetime) -> None:
     with portal.ledger.write() as session:
         chores.forget_old(session, now=now)
+        beats.forget_gone(session, now=now)
     with portal.ledger.write() as session:
         ledger_commits.forget_old(session, now=now)
+
+
+def _beat(portal: Portal, now: datetime) -> None:
+    """From the very loop that does the work: an agent that is stuck does not look alive."""
+    with portal.ledger.write() as session:
+        beats.beat(session, "agent", now=now)
+
+
+def _leave(portal: Portal) -> None:
+    with suppress(SQLAlchemyError), portal.ledger.write() as session:
+        beats.leave(session, "agent")
 
 
 def _ask_delivery(portal: Portal, now: datetime) -> None:

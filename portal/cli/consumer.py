@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
+from portal.logs import context
 from portal.models import utc_now
 from portal.processes import WorkerSlot
 from portal.runtime import Portal
-from portal.services import leases
+from portal.services import beats, leases
 from portal.tasks.audit_checking import AuditChecking
 from portal.tasks.cleaning import clean_slot
 from portal.tasks.mover import Mover
@@ -52,6 +55,9 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
 
     def perform(run_id: int) -> None:
         """In the consumer's thread, where handlers expect the application."""
+        run = portal.executor.find_run(run_id)
+        context.begin(**({} if run is None else {"job_log_id": run.log_id}))
+        logger.info("looking at job run %d", run_id)
         with app.app_context():
             portal.executor.perform(run_id, worker=slot.name, abandon=_end_at_once)
 
@@ -90,6 +96,8 @@ class _Heart(threading.Thread):
         self._stopped = True
         self._wake.set()
         self.join()
+        with suppress(SQLAlchemyError), self._portal.ledger.write() as session:
+            beats.leave(session, "worker")
 
     def run(self) -> None:
         """Beat until stopped."""
@@ -100,10 +108,11 @@ class _Heart(threading.Thread):
     def _beat(self) -> None:
         """One beat; a ledger that is away for a while costs some, not the heart."""
         try:
-            self._portal.ledger.transact(
-                lambda session: leases.beat(
-                    session, self._owner, pid=os.getpid(), batch_id=self._batch_id, now=utc_now()
-                )
-            )
+            self._portal.ledger.transact(self._note_beat)
         except SQLAlchemyError:
             logger.exception("the worker could not say that it is alive")
+
+    def _note_beat(self, session: Session) -> None:
+        now = utc_now()
+        leases.beat(session, self._owner, pid=os.getpid(), batch_id=self._batch_id, now=now)
+        beats.beat(session, "worker", now=now)

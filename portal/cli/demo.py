@@ -71,7 +71,7 @@ def command(keep: bool, source_bind: str | None, **tenant: Any) -> None:
         if password is not None:
             tell_login(settings, password)  # now: it cannot be asked for again if we are stopped
         logs = settings.home / "logs"
-        log_to(logs / "demo.log")
+        log_to("demo", settings, logs / "demo.log")
         demo_source = Program(
             "demo-source",
             ("demo-source", "--bind", source_bind, *tenant_arguments(tenant)),

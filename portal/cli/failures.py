@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import traceback
 from datetime import UTC, datetime
@@ -11,12 +12,17 @@ import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from portal.errors import PortalError, SyncError, action, reason
+from portal.logs.starting import is_json
+
+logger = logging.getLogger(__name__)
 
 USER_ERROR, PROGRAM_ERROR = 2, 3
 
 
 def report(error: Exception) -> int:
     """Say it in a sentence; the exit code: 2 what the user can mend, 3 a program error."""
+    if is_json():
+        return _record(error)
     if isinstance(error, SyncError):
         for language in ("zh", "en"):
             text = reason(error.code, error.params, language)
@@ -37,6 +43,16 @@ def report(error: Exception) -> int:
     file = _keep(error)
     click.echo(f"内部错误 internal error: {type(error).__name__}；详情 details: {file}", err=True)
     return PROGRAM_ERROR
+
+
+def _record(error: Exception) -> int:
+    """The same for a process whose last words are collected: one record."""
+    if isinstance(error, PortalError):
+        logger.error("%s", error)
+        return USER_ERROR
+    logger.critical("ended by %s", type(error).__name__, exc_info=error)
+    expected = isinstance(error, OperationalError | ProgrammingError | OSError)
+    return USER_ERROR if expected else PROGRAM_ERROR
 
 
 def _keep(error: Exception) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
-import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from portal.errors import PortalError, SettingsError
+from portal.logs.redaction import redactor
+from portal.logs.starting import start
 from portal.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,15 +74,16 @@ def say_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def log_to(path: Path | None = None) -> None:
-    """Logging of a long-running process, to standard error or a file."""
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        level=logging.INFO,
-        filename=path,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        force=True,
+def log_to(process: str, settings: Settings, path: Path | None = None) -> None:
+    """Logging of a long-running process, to standard error or a file, as the settings want it.
+
+    :param process: which kind it is, as every record says
+    """
+    redactor.learn(*settings.secrets())
+    start(
+        process,
+        host=socket.gethostname()[:60],
+        form=settings.log_format,
+        level=settings.log_level,
+        path=path,
     )
-    for chatty in ("huey", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)

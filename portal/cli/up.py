@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from portal.services import users
 from portal.settings import Settings, read_settings
 from portal.supervisor import Program, Supervisor
 
+logger = logging.getLogger(__name__)
+
 
 @click.command("up")
 @parent_option
@@ -22,11 +25,24 @@ def command() -> None:
     """启动全部进程，Ctrl-C 停止 Start web, workers and agent; Ctrl-C stops them all."""
     settings = read_settings()
     require_free(settings.bind_host, settings.bind_port, "PORTAL_BIND")
+    log_to("supervisor", settings)
     password = prepare(settings)
-    log_to()
     with Supervisor(programs(settings)) as supervisor:
-        tell_login(settings, password)
+        _tell(settings, password)
         supervisor.run_until_stopped()
+
+
+def _tell(settings: Settings, password: str | None) -> None:
+    """Where to log in; what is collected as a log gets no password, so that goes into a file."""
+    if settings.log_format != "json":
+        tell_login(settings, password)
+        return
+    logger.info("the portal is at %s", settings.address)
+    if password is not None:
+        file = settings.home / "first-admin.password"
+        file.touch(0o600)
+        file.write_text(f"{password}\n")
+        logger.info("the first admin is %s, its password is in %s", users.FIRST_ADMIN, file)
 
 
 def prepare(settings: Settings) -> str | None:

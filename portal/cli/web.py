@@ -10,7 +10,9 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from portal.app import create_app
+from portal.cli.gunicorn_log import PlainLogger
 from portal.cli.opening import log_to, opened
+from portal.cli.pulse import Pulse
 from portal.cli.running import parent_option, require_free
 from portal.cli.slow_requests import Worker
 from portal.processes import die_with_parent
@@ -26,9 +28,9 @@ def command() -> None:
     """启动网页与执行器接口 Serve the portal and the executor's endpoints."""
     settings = read_settings()
     require_free(settings.bind_host, settings.bind_port, "PORTAL_BIND")
+    log_to("web", settings)
     with opened(settings):
         pass  # says what is missing before any process is forked
-    log_to()
     _Server(settings).run()
 
 
@@ -37,6 +39,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._pulse: Pulse | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -50,15 +53,28 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "graceful_timeout": 10,
             "proc_name": "imgmig web",
             "loglevel": "warning",
+            "logger_class": PlainLogger,
             "control_socket_disable": True,
             "post_fork": lambda _server, worker: die_with_parent(worker.ppid),
-            "post_worker_init": lambda _worker: _keep_what_stays(),
+            "post_worker_init": lambda _worker: self._begin(),
+            "worker_exit": lambda _server, _worker: self._end(),
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return create_app(self._settings)
+        self._app = create_app(self._settings)
+        return self._app
+
+    def _begin(self) -> None:
+        _keep_what_stays()
+        self._pulse = Pulse(self._app.extensions["portal"].ledger)
+        self._pulse.start()
+
+    def _end(self) -> None:
+        """Also for a process that never came so far as to begin."""
+        if self._pulse is not None:
+            self._pulse.stop()
 
 
 def _keep_what_stays() -> None:

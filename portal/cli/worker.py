@@ -28,7 +28,7 @@ _SIGNAL_SECONDS = 0.2
 def command(one: bool, clerk: bool) -> None:
     """启动工作进程 Run PORTAL_WORKERS workers under one supervisor."""
     settings = read_settings()
-    log_to()
+    log_to("worker" if one else "clerk" if clerk else "supervisor", settings)
     if one:
         _be_one(settings)
         return

@@ -19,6 +19,7 @@ from executor.claims import hold
 from portal.errors import reason
 from portal.jobs.data_sync import ACTOR
 from portal.ledger import Ledger
+from portal.logs import context
 from portal.models import Batch, BatchItem, JobBatch, Slice
 from portal.services import batches
 from portal.services.runs import JobOrigin
@@ -101,11 +102,12 @@ class Following:
             run.run_id: self._said[run.run_id] for run in runs if run.run_id in self._said
         }
         for run in runs:
-            try:
-                self._follow(run, now)
-            except Exception:
-                # The next step tries it again; the other runs must not wait for that.
-                logger.exception("run %s could not be followed", run.run_id)
+            with context.working_on(job_log_id=run.log_id):
+                try:
+                    self._follow(run, now)
+                except Exception:
+                    # The next step tries it again; the other runs must not wait for that.
+                    logger.exception("run %s could not be followed", run.run_id)
 
     def _follow(self, run: RunInfo, now: datetime) -> None:
         with self._ledger.read() as session:

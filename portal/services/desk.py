@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -13,12 +14,15 @@ from sqlalchemy.orm import Session
 
 from portal.errors import LedgerAway, SyncError
 from portal.ledger import Ledger
+from portal.logs import context
 from portal.models import Batch, DataSource, utc_now
 from portal.services import claims, gates, holds, levels, outcomes
 from portal.sync.throttle.level import Report, Share
 from portal.sync.transfer.work import Claim, Control, Result
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
 # How long a turn at the ledger is waited for, seconds: shortly by the loop, whose downloads stand
 # still meanwhile, and long by who records results beside it.
 LOOP_PATIENCE, PATIENCE = 2.0, 30.0
@@ -108,11 +112,16 @@ class LedgerDesk:
 
     def settle(self, results: Sequence[Result]) -> list[Result]:
         """Record results; what was refused comes back."""
-        return self._write(
+        refused = self._write(
             lambda session: outcomes.settle(
                 session, self._batch_id, results, by=self._owner, now=self._clock()
             )
         )
+        for result in results:
+            if result.error is not None:
+                with context.working_on(document=result.claim.document_id):
+                    logger.info("a try at the document failed: %s", result.error)
+        return refused
 
     def release(self, held: Sequence[Claim]) -> None:
         """Give claims back untried."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +33,8 @@ class Tally:
     total: int = 0
     skipped: int = 0
     failed: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    """Of those, what failed with which code just now."""
 
 
 def record_items(
@@ -65,7 +68,9 @@ def record_items(
             new.append(values | {"description": apart.get(row.id)})
             tally.total += 1
             tally.skipped += values["status"] is ItemStatus.SKIPPED
-            tally.failed += values["status"] is ItemStatus.FAILED
+            if values["status"] is ItemStatus.FAILED:
+                tally.failed += 1
+                tally.failures[values["error_code"]] += 1
             changes.append((row.id, ItemStatus.PENDING, values["status"], why))
             continue
         if problem is None and overlap is Overlap.ALL:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.models import Batch, BatchItem, Document, File, Overlap, Slice, table_of
-from portal.services import checked_months
+from portal.services import checked_months, failure_counts
 from portal.services.descriptions import (
     document_values,
     file_values,
@@ -63,6 +63,7 @@ def record_documents(
             )
             .execution_options(synchronize_session=False)
         )
+    failure_counts.add(session, batch.id, tally.failures)
 
 
 def _key(document: SourceDocument) -> Key:

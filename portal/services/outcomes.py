@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from portal import statuses
 from portal.errors import SyncError
 from portal.models import Batch, BatchItem, Document, File, Slice, table_of
-from portal.services import audit, checked_months, holds, streaks
+from portal.services import audit, checked_months, failure_counts, holds, streaks
 from portal.services.named_folders import named_folders
 from portal.services.rechecks import Verdict, description_of, judge
 from portal.services.replacing import Replacement, make_way
@@ -155,6 +155,7 @@ class _Changes:
         self._damaged_in: set[int] = set()
         self._events: list[dict[str, Any]] = []
         self._counts: dict[int, Counter[str]] = defaultdict(Counter)
+        self._failures: Counter[str] = Counter()
 
     def sync(self, item: AnyRow, result: Result) -> None:
         self._end(item, ItemStatus.SYNCED)
@@ -246,6 +247,7 @@ class _Changes:
         self, item: AnyRow, code: str, params: Mapping[str, Any], file_id: str | None
     ) -> None:
         self._end(item, ItemStatus.FAILED, code, params, file_id)
+        self._failures[code] += 1
         self._items[-1]["attempts"] += 1
 
     def write(self, session: Session, batch_id: int) -> None:
@@ -265,6 +267,7 @@ class _Changes:
         audit.record_items(session, self._events)
         audit.record_items(session, self._damaged)
         self._count(session, batch_id)
+        failure_counts.add(session, batch_id, self._failures)
         # Behind the months' counts: who ticks a month locks these, so that one sees the other.
         for slices, why in ((self._archived_in, "archived"), (self._damaged_in, "damage")):
             checked_months.withdraw_of(session, slices, why, by=self._by, now=self._now)

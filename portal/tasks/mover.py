@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal.errors import LedgerAway, SyncError
 from portal.ledger import Ledger
+from portal.logs import context
 from portal.models import Batch, DataSource, Hold, utc_now
 from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import gates, holds, leases, wanting
@@ -95,6 +96,7 @@ class Mover:
         if self._stopping():
             return
         self._on_busy(batch_id)
+        context.begin()
         worked = False
         try:
             worked = self._work(batch_id)
@@ -108,6 +110,7 @@ class Mover:
             self._hold(batch_id, SyncError("WORKER_FAILED", detail=type(error).__name__))
         finally:
             self._on_busy(None)
+            context.begin()
         if worked and not self._stopping():
             offer(self._ledger, self._queue, now=self._clock(), zone=self._zone)
 
@@ -139,6 +142,7 @@ class Mover:
             batch = session.get(Batch, batch_id)
             if batch is None or batch.run_status is RunStatus.ENDED:
                 return False
+            context.note(batch_no=batch.batch_no)
             waits = batch.run_status is RunStatus.WAITING
             if waits and not wanting.is_due(session, batch_id, self._clock()):
                 return False

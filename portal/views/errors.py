@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 
 from flask import Flask, render_template
 from flask.typing import ResponseReturnValue
@@ -15,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from portal.errors import NotFound, action, reason
 from portal.language import language
 from portal.ledger_failures import passes
+from portal.request_watch import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +28,9 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _page(code: int, heading: str, text: str, trace_id: str = "") -> ResponseReturnValue:
+def _page(code: int, heading: str, text: str) -> ResponseReturnValue:
     page = render_template(
-        "errors/error.html", code=code, heading=heading, text=text, trace_id=trace_id
+        "errors/error.html", code=code, heading=heading, text=text, request_id=request_id()
     )
     return page, code
 
@@ -67,7 +67,6 @@ def _ledger(error: DBAPIError) -> ResponseReturnValue:
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
-    trace_id = secrets.token_hex(4)
-    logger.error("unexpected error %s", trace_id, exc_info=error)
+    logger.error("unexpected error, request %s", request_id(), exc_info=error)
     text = _("错误已记入日志。请稍后再试；若一直出现，请把编号交给技术支持。")
-    return _page(500, _("系统错误"), text, trace_id)
+    return _page(500, _("系统错误"), text)

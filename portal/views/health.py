@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from executor.metrics import CONTENT_TYPE
-from portal.models import utc_now
+from executor.exposition import CONTENT_TYPE, page
 from portal.runtime import current_portal
-from portal.services.leases import alive_workers
+from portal.views.metrics import families, may_read
 
 bp = Blueprint("health", __name__)
-logger = logging.getLogger(__name__)
 
 
 @bp.get("/healthz")
 def healthz() -> Response:
-    """Alive."""
+    """Alive: answers whatever is broken behind, and touches nothing."""
     return jsonify(status="ok")
 
 
 @bp.get("/metrics")
 def metrics() -> Response:
     """Figures for a monitor; they name no document, person or parameter."""
-    return Response(current_portal().executor.metrics(), content_type=CONTENT_TYPE)
+    portal = current_portal()
+    if not may_read(portal):
+        text = "PORTAL_METRICS_TOKEN: Authorization: Bearer …\n"
+        refused = Response(text, HTTPStatus.UNAUTHORIZED, content_type="text/plain; charset=utf-8")
+        refused.headers["WWW-Authenticate"] = "Bearer"
+        return refused
+    return Response(page(families(portal)), content_type=CONTENT_TYPE)
 
 
 @bp.get("/readyz")
 def readyz() -> tuple[Response, HTTPStatus]:
-    """Able to work: ledger and queue answer, and a worker is alive."""
-    reasons: list[str] = []
-    portal = current_portal()
-    try:
-        with portal.ledger.read() as session:
-            session.execute(text("SELECT 1"))
-            if not alive_workers(session, now=utc_now()):
-                reasons.append("no worker alive")
-    except SQLAlchemyError:
-        logger.exception("the ledger does not answer")
-        reasons.append("the ledger does not answer")
-    if portal.queue.waiting() is None:
-        reasons.append("the queue does not answer")
-    status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
-    return jsonify(ready=not reasons, reasons=reasons), status
+    """Able to work: each check with its code and general words, which anybody may know."""
+    checks = current_portal().readiness.look()
+    ready = all(check.ok for check in checks)
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return jsonify(ready=ready, checks=[check.as_public() for check in checks]), status

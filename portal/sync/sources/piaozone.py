@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode, urljoin
 import requests
 
 from portal.errors import SyncError
+from portal.logs.redaction import redactor
 from portal.sync.lookup import at
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.control import Call, perform
@@ -213,6 +214,7 @@ class PiaozoneSource:
         token = at(data, names.token)
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise SyncError("SRC_BAD_ANSWER", detail=names.token)
+        redactor.learn(token)
         return token
 
     def _credentials_error(self, error: SyncError) -> SyncError | None:

@@ -11,10 +11,12 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
 from portal.errors import LedgerAway, SyncError
+from portal.logs import context
 from portal.sync.archive.base import Archive
 from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.work import Desk, Result
@@ -35,7 +37,9 @@ class Committer:
         self._archive = archive
         self._blame = blame
         self._stopping = stopping
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
+        self._thread = ThreadPoolExecutor(
+            1, "committer", initializer=partial(context.begin, **context.current())
+        )
         self._groups: list[tuple[Future[None], Sequence[Result]]] = []
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 

@@ -112,7 +112,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
     return [
         *("/", "/login", "/batches/", "/batches/?after=1", "/batches/new"),
         *("/packages/", "/exports/", *kinds, *mine),
-        *("/jobs/", "/jobs/?status=killed"),
+        *("/jobs/", "/jobs/?status=killed", "/status/"),
         *("/notices/", "/notices/new", f"/notices/{scene.notice_channel()}"),
         *("/batches/?org=none", "/months/", "/months/?first=2999-01", "/months/?after=1~1999-01"),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
