@@ -776,6 +776,137 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "BACKUP_FULL",
+        "备份目录空间不足（{path}）",
+        "there is no room left for the backup ({path})",
+        "腾出空间或换一个更大的磁盘，再执行一次；已复制的影像文件不会重复复制。",
+        "Make room or use a larger disk, then run it again; files copied so far are kept.",
+        permanent=False,
+        where="archive",
+    ),
+    Problem(
+        "BACKUP_UNWRITABLE",
+        "备份目录无法写入（{path}：{detail}）",
+        "the backup cannot be written ({path}: {detail})",
+        "检查目录的权限、挂载和磁盘，再执行一次。",
+        "Check the folder's permissions, mount and disk, then run it again.",
+        permanent=False,
+        where="archive",
+    ),
+    Problem(
+        "BACKUP_ROW",
+        "账本表 {table} 中有读不懂的值（{detail}）",
+        "table {table} of the ledger holds a value that cannot be read ({detail})",
+        "不是本系统写入的值：用数据库自己的工具原样保存一份，"
+        "执行 imgmig audit verify，并交给技术支持。",
+        "No program of ours wrote it: keep a copy made with the database's own tools, run "
+        "imgmig audit verify, and give it to support.",
+        permanent=True,
+        where="archive",
+    ),
+    Problem(
+        "BACKUP_UNREADABLE",
+        "备份无法读取（{path}：{detail}）",
+        "the backup cannot be read ({path}: {detail})",
+        "确认给出的是备份目录，且本程序不比做备份的版本旧。",
+        "Make sure that the folder is a backup's, made by a release no later than this one.",
+        permanent=True,
+        where="archive",
+    ),
+    Problem(
+        "BACKUP_DAMAGED",
+        "备份已损坏：{path} 缺失或与清单不符",
+        "the backup is damaged: {path} is missing or not what its manifest says",
+        "没有写入任何账本内容。换用另一份备份（较早的一次，或另一处的副本），并检查备份所在的磁盘。",
+        "Nothing was written to the ledger. Use another backup, an earlier one or a copy kept "
+        "elsewhere, and check the disk this one lies on.",
+        permanent=True,
+        where="archive",
+    ),
+    Problem(
+        "BACKUP_KEY",
+        "密钥不是做备份的那个系统的，或没有给出；也可能清单被改动过",
+        "the secret key is missing or not that of the installation the backup was made of, or the "
+        "manifest was changed",
+        "用 PORTAL_SECRET_KEY_FILE 给出原来的密钥，"
+        "或把原来的 secret.key 放进 IMGMIG_HOME，再执行一次。",
+        "Give the original key by PORTAL_SECRET_KEY_FILE, or put the original secret.key into "
+        "IMGMIG_HOME, then run it again.",
+        permanent=True,
+        where="archive",
+    ),
+    Problem(
+        "BACKUP_NEWER",
+        "备份的账本结构是 {revision}，本程序不认识",
+        "the backup's schema is {revision}, which this program does not know",
+        "用做备份的版本或更新的版本来恢复。",
+        "Restore it with the release it was made with, or a later one.",
+        permanent=True,
+        where="archive",
+    ),
+    Problem(
+        "RESTORE_NOT_EMPTY",
+        "不是空的系统，不能恢复：已有 {what}",
+        "this is no empty installation: there is {what}",
+        "恢复只写入空的系统。指定新的 IMGMIG_HOME、空的数据库和空的归档；"
+        "确认不再需要旧的，先把它移走。",
+        "A backup is restored into nothing only: name a new IMGMIG_HOME, an empty database and an "
+        "empty archive, or move the old ones away once they are not needed.",
+        permanent=True,
+        where="archive",
+    ),
+    Problem(
+        "RESTORE_DIFFERS",
+        "恢复后的表 {table} 与备份不符，已全部撤回",
+        "table {table} was not the backup's once it was restored; all of it was taken back",
+        "账本仍是空的。多半是目标数据库保存不了原来的精度或字符；换与备份相同种类的数据库恢复，并交给技术支持。",
+        "The ledger is still empty. The database may not keep numbers or texts as exactly: restore "
+        "into the kind the backup was made of, and tell support.",
+        permanent=True,
+        where="archive",
+    ),
+    Problem(
+        "AUDIT_TAIL_RESTORED",
+        "锚点记有第 {no} 个封存，但账本在 {at} 由 {by} 用备份 {backup} 恢复过，"
+        "备份只到第 {seal} 个封存",
+        "an anchor tells of seal {no}, but the ledger was restored at {at} by {by} from the backup "
+        "{backup}, whose last seal is {seal}",
+        "看锚点是何时记下的：早于恢复时间，它属于恢复时丢失的那一段，与恢复记录一并存档即可；晚于恢复时间，"
+        "则日志在恢复之后被改动过，按 AUDIT_ANCHOR_MISMATCH 处理。",
+        "See when the anchor was taken down: before the restore, it belongs to the part that was "
+        "lost then, which is to be put on record; after it, the trail was changed since: act as "
+        "for AUDIT_ANCHOR_MISMATCH.",
+        permanent=True,
+    ),
+    Problem(
+        "SCHEMA_TOO_NEW",
+        "账本结构属于更新的版本，本程序不能再使用它",
+        "the schema is a later release's, and this program can no longer work on it",
+        "在本机安装新版本，再启动各进程。",
+        "Install the new release on this host, then start its processes.",
+        permanent=True,
+        where="archive",
+    ),
+    Problem(
+        "SCHEMA_BUSY",
+        "账本一直被占用，结构没有升级（{detail}）",
+        "the ledger was in use all the time, its schema was not upgraded ({detail})",
+        "没有改动任何内容，进程照常工作。稍后再执行；若反复如此，先停止各进程。",
+        "Nothing was changed and everything goes on. Try again later, or stop the processes first.",
+        permanent=False,
+        where="archive",
+    ),
+    Problem(
+        "SCHEMA_IN_USE",
+        "这次升级后旧版本的进程不能继续工作，而现在还有进程在运行：{who}",
+        "programs of the release before cannot work on after this upgrade, and some are "
+        "running: {who}",
+        "停止所有主机上的 web、worker、agent，再执行 imgmig db upgrade。",
+        "Stop web, worker and agent on every host, then run imgmig db upgrade.",
+        permanent=True,
+        where="archive",
+    ),
+    Problem(
         "INTERNAL",
         "系统内部错误（{detail}）",
         "internal error ({detail})",
