@@ -18,6 +18,7 @@ from portal.models import Base
 from portal.runtime import Portal
 from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
+from portal.services.readiness.standard import readiness_of
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
 from portal.sync.archive.local import LocalArchive
 from portal.tasks.queue import WorkQueue
@@ -68,14 +69,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     ledger.origin = origin.origin
     queue = WorkQueue(settings.queue_path)
     executor = _build_executor(settings, ledger, queue)
+    archive_store = LocalArchive(settings.archive_path)
     app.extensions["portal"] = Portal(
         settings=settings,
         ledger=ledger,
-        archive=LocalArchive(settings.archive_path),
+        archive=archive_store,
         box=SecretBox(settings.secret_key()),
         seal_key=SealKey(settings.secret_key()),
         queue=queue,
         executor=executor,
+        readiness=readiness_of(ledger, archive_store, probe_queue=queue.probe, home=settings.home),
     )
     CSRFProtect(app)
     executor.init_app(app, prefix=EXECUTOR_PREFIX)

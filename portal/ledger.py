@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.orm import Session
 
 _BUSY_SECONDS = 30
@@ -67,6 +67,11 @@ class Ledger:
         sqlite = engine.dialect.name == "sqlite"
         level = {} if sqlite else {"isolation_level": "REPEATABLE READ"}
         self._snapshots = engine.execution_options(**level)
+
+    @property
+    def url(self) -> URL:
+        """Where the database is, its password included: for opening it another way."""
+        return self._reading.url
 
     def close(self) -> None:
         """Close the idle connections; the next use opens new ones."""

@@ -11,6 +11,7 @@ from portal.ledger import Ledger
 from portal.models import utc_now
 from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
+from portal.services.readiness.watching import Readiness
 from portal.settings import Settings
 from portal.sync.archive.base import Archive
 from portal.tasks.offering import offer
@@ -28,6 +29,7 @@ class Portal:
     seal_key: SealKey
     queue: WorkQueue
     executor: Executor
+    readiness: Readiness
 
     def offer(self) -> None:
         """Tell the queue what is due now."""

@@ -17,7 +17,7 @@ from portal.ledger import this_host
 from portal.models import utc_now
 from portal.runtime import Portal
 from portal.secret_box import SecretUnreadable
-from portal.services import chores
+from portal.services import beats, chores
 from portal.services.chores import ChoreLost, Held
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Clerk:
             hand.join()
         with self._portal.ledger.write() as session:
             chores.leave(session, self.name)
+            beats.leave(session, "clerk")
 
     def do_one(self, kinds: Collection[str]) -> bool:
         """Do the oldest chore of these kinds that waits; False when there is none."""
@@ -138,5 +139,6 @@ class Clerk:
             with self._portal.ledger.write() as session:
                 held = [chore_id for chore_id, _ in tuple(self._in_hands)]
                 chores.beat(session, self.name, held, host=self.host, now=utc_now())
+                beats.beat(session, "clerk", now=utc_now())
         except SQLAlchemyError:
             logger.exception("the clerk could not say that it is alive")

@@ -6,10 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.cli.opening import log_to, opened
 from portal.cli.running import parent_option
@@ -17,7 +18,7 @@ from portal.jobs import Following
 from portal.ledger import this_host
 from portal.models import utc_now
 from portal.runtime import Portal
-from portal.services import chores, notices
+from portal.services import beats, chores, notices
 from portal.services.clock_steps import draw_back
 from portal.services.throughput import EVERY_SECONDS, take_samples
 from portal.supervisor import StopSignals
@@ -31,6 +32,7 @@ CLEAN_SECONDS = 3.0
 CLOCK_SECONDS = 10.0
 NOTICE_SECONDS = 2.0
 FORGET_SECONDS = 600.0
+BEAT_SECONDS = 2.0
 
 
 @click.command("agent")
@@ -43,9 +45,10 @@ def command() -> None:
         following = Following(portal.ledger, portal.executor, portal.settings.timezone)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
         steps = (
+            _Step(lambda now: _beat(portal, now), every=BEAT_SECONDS),
             _Step(lambda _now: portal.offer()),
             _Step(following.step),
-            _Step(lambda now: _forget_chores(portal, now), every=FORGET_SECONDS),
+            _Step(lambda now: _forget_old(portal, now), every=FORGET_SECONDS),
             _Step(lambda now: _ask_delivery(portal, now), every=NOTICE_SECONDS),
             _Step(portal.executor.tick),
             _Step(cleaner.step, every=CLEAN_SECONDS),
@@ -60,6 +63,7 @@ def command() -> None:
             with StopSignals() as at_once:
                 while time.monotonic() < until and not at_once.received:
                     _round(steps, at_once)
+        _leave(portal)
 
 
 def _round(steps: Sequence[_Step], stop: StopSignals) -> None:
@@ -117,9 +121,21 @@ def _attempt(step: Callable[[datetime], object]) -> None:
         logger.exception("a step of the agent failed")
 
 
-def _forget_chores(portal: Portal, now: datetime) -> None:
+def _beat(portal: Portal, now: datetime) -> None:
+    """From the very loop that does the work: an agent that is stuck does not look alive."""
+    with portal.ledger.write() as session:
+        beats.beat(session, "agent", now=now)
+
+
+def _leave(portal: Portal) -> None:
+    with suppress(SQLAlchemyError), portal.ledger.write() as session:
+        beats.leave(session, "agent")
+
+
+def _forget_old(portal: Portal, now: datetime) -> None:
     with portal.ledger.write() as session:
         chores.forget_old(session, now=now)
+        beats.forget_gone(session, now=now)
 
 
 def _ask_delivery(portal: Portal, now: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.models import utc_now
 from portal.processes import WorkerSlot
 from portal.runtime import Portal
-from portal.services import leases
+from portal.services import beats, leases
 from portal.tasks.audit_checking import AuditChecking
 from portal.tasks.cleaning import clean_slot
 from portal.tasks.mover import Mover
@@ -90,6 +91,8 @@ class _Heart(threading.Thread):
         self._stopped = True
         self._wake.set()
         self.join()
+        with suppress(SQLAlchemyError), self._portal.ledger.write() as session:
+            beats.leave(session, "worker")
 
     def run(self) -> None:
         """Beat until stopped."""
@@ -101,8 +104,8 @@ class _Heart(threading.Thread):
         """One beat; a ledger that is away for a while costs some, not the heart."""
         try:
             with self._portal.ledger.write() as session:
-                leases.beat(
-                    session, self._owner, pid=os.getpid(), batch_id=self._batch_id, now=utc_now()
-                )
+                now = utc_now()
+                leases.beat(session, self._owner, pid=os.getpid(), batch_id=self._batch_id, now=now)
+                beats.beat(session, "worker", now=now)
         except SQLAlchemyError:
             logger.exception("the worker could not say that it is alive")

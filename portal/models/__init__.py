@@ -9,6 +9,7 @@ from portal.models.chore import Chore, Clerk
 from portal.models.counts import Counts
 from portal.models.document import Document, File
 from portal.models.export import Export
+from portal.models.failure import FailureCount
 from portal.models.hold import FailureStreak, Hold
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
@@ -17,6 +18,7 @@ from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
 from portal.models.preflight import Preflight, PreflightReport, PreflightTick
 from portal.models.priority import Priority
+from portal.models.process import ProcessBeat
 from portal.models.reconciliation import (
     Balance,
     CheckedMonth,
@@ -65,6 +67,7 @@ __all__ = [
     "Document",
     "DocumentVersion",
     "Export",
+    "FailureCount",
     "FailureStreak",
     "File",
     "Hold",
@@ -77,6 +80,7 @@ __all__ = [
     "PreflightReport",
     "PreflightTick",
     "Priority",
+    "ProcessBeat",
     "Reconciliation",
     "ReconciliationCell",
     "ReconciliationFinding",
