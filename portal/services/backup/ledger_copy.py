@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from executor.models import Base as ExecutorBase
@@ -24,10 +25,14 @@ FOLDER = "ledger"
 #: What the schema itself keeps, not anybody's work.
 OF_THE_SCHEMA = frozenset({"alembic_version", "schema_floors"})
 # Who lives now: of no use to an installation in which nobody lives yet.
-_OF_PROCESSES = frozenset({"workers", "clerks", "executor_agents", "executor_locks"})
+_OF_PROCESSES = frozenset(
+    {"workers", "clerks", "process_beats", "executor_agents", "executor_locks"}
+)
 _MANY = 1000
 # Little is gained by more, and it would take several times as long.
 _LEVEL = 1
+# What a file that is not whole, or not ours, makes of reading it.
+_TORN = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError)
 
 OnRows = Callable[[str, int], None]
 
@@ -64,7 +69,7 @@ def digest(session: Session, table: DumpedTable, on_rows: OnRows) -> KeptTable:
 def load(session: Session, kept: KeptTable, folder: Path, on_rows: OnRows) -> None:
     """Insert a table's rows into an empty one.
 
-    :raises SyncError: BACKUP_DAMAGED
+    :raises SyncError: BACKUP_DAMAGED; RESTORE_DIFFERS for what the database does not take
     """
     table = kept.table
     insert = table.table().insert()
@@ -75,8 +80,10 @@ def load(session: Session, kept: KeptTable, folder: Path, on_rows: OnRows) -> No
             while some := list(islice(inside, _MANY)):
                 connection.execute(insert, some)
                 on_rows(table.name, len(some))
-    except (OSError, EOFError, ValueError) as error:
+    except _TORN as error:
         raise SyncError("BACKUP_DAMAGED", path=path_of(table)) from error
+    except (DataError, IntegrityError) as error:
+        raise SyncError("RESTORE_DIFFERS", table=table.name) from error
 
 
 def number_on(session: Session, table: DumpedTable) -> None:
