@@ -55,6 +55,11 @@ class LocalArchive:
         self._root = root
         self._known_parents: set[Path] = set()
 
+    @property
+    def root(self) -> Path:
+        """The folder of it all."""
+        return self._root
+
     def stage(self, folder: str, *, owner: str) -> LocalStage:
         """Begin a document in a new folder of the owner's."""
         path = self._root / INCOMING / owner / f"{os.getpid()}-{next(_numbers)}"
