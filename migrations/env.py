@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, cast
 
 from alembic import context
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine, String, text
 
 from executor.models import Base as ExecutorBase
 from executor.models import Instant
+from migrations.floors import note_floor
 from portal.ledger_connections import exact_collation
 from portal.models import Base
 from portal.models.base import StatusType, UtcDateTime
@@ -45,7 +47,23 @@ def _compare_exactly(connection: Connection) -> None:
     connection.commit()
 
 
+def _after_each(ctx: Any, step: object, heads: Collection[Any], run_args: object) -> None:
+    """In the transaction of the step."""
+    note_floor(ctx.connection, context.script, next(iter(heads), None))
+
+
 _engine: Engine = current_app.extensions["sqlalchemy"].engine
+# Changing a table waits for whoever reads it, and everybody else waits behind: better give up
+# soon and try again (portal.schema) than hold up all the workers. Two who bring the schema
+# forward at once take turns first.
+_TURNS = {
+    "postgresql": (
+        "SELECT pg_advisory_xact_lock(hashtext('imgmig schema'))",
+        "SET LOCAL lock_timeout = '3s'",
+    ),
+    "mysql": ("SELECT GET_LOCK('imgmig schema', 60)", "SET SESSION lock_wait_timeout = 3"),
+    "mariadb": ("SELECT GET_LOCK('imgmig schema', 60)", "SET SESSION lock_wait_timeout = 3"),
+}
 
 with _engine.execution_options(ledger_patience=30.0).connect() as connection:
     _compare_exactly(connection)
@@ -56,6 +74,9 @@ with _engine.execution_options(ledger_patience=30.0).connect() as connection:
         render_item=_render,
         # SQLite cannot alter most things in place: tables are copied there.
         render_as_batch=True,
+        on_version_apply=_after_each,
     )
     with context.begin_transaction():
+        for statement in _TURNS.get(connection.dialect.name, ()):
+            connection.exec_driver_sql(statement)
         context.run_migrations()

@@ -161,6 +161,8 @@ AUDIT_ACTIONS = {
     "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),
     "audit.verify": ("核对操作日志", "trail verified"),
+    "ledger.backup": ("备份", "backup made"),
+    "ledger.restore": ("恢复备份", "backup restored"),
     "reconcile.ask": ("要求对账", "reconciliation asked for"),
     "reconcile.end": ("对账结束", "reconciliation ended"),
     "month.check": ("月份已核对", "month checked"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,8 @@ from portal.logs.starting import FORMATS, LEVELS
 PREFIXES = ("IMGMIG_", "PORTAL_", "XXL_JOB_")
 LOCALES = ("zh_Hans_CN", "en")
 EXECUTOR_PREFIX = "/xxl-job"
+SECRET_KEY_FILE = "secret.key"  # noqa: S105 - its name
+TOKEN_FILE = "executor.token"  # noqa: S105 - its name
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 T = TypeVar("T")
@@ -66,7 +68,23 @@ class Settings:
 
     def secret_key(self) -> str:
         """The key of sessions and stored secrets; made and kept under the home when not set."""
-        return self._secret_key or _kept(self.home / "secret.key")
+        return self._secret_key or _kept(self.home / SECRET_KEY_FILE)
+
+    @property
+    def given_secret_key(self) -> str:
+        """The secret key that the environment gave, or else the home holds; empty for none."""
+        file = self.home / SECRET_KEY_FILE
+        return self._secret_key or (file.read_text().strip() if file.exists() else "")
+
+    @property
+    def keeps_secret_key(self) -> bool:
+        """Whether the secret key lies in the home, as the environment gives none."""
+        return not self._secret_key
+
+    def with_secret_key(self, key: str) -> Settings:
+        """The same with this secret key; nothing that opens them writes a secret to the home."""
+        tokens = self._access_tokens or (secrets.token_urlsafe(32),)
+        return replace(self, _secret_key=key, _access_tokens=tokens)
 
     def access_tokens(self) -> tuple[str, ...]:
         """Tokens an admin may show; a random one is made and kept when none is set."""
@@ -85,7 +103,7 @@ class Settings:
     @property
     def token_file(self) -> Path:
         """Where the executor's token is kept when none is set."""
-        return self.home / "executor.token"
+        return self.home / TOKEN_FILE
 
     @property
     def makes_token(self) -> bool:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+from sqlalchemy import inspect
 
 from portal.cli.opening import opened, say
+from portal.errors import SyncError
+from portal.models import utc_now
+from portal.services.chores import alive_hosts
+from portal.services.leases import alive_workers
+
+if TYPE_CHECKING:
+    from portal.runtime import Portal
 
 
 @click.group("db")
@@ -14,9 +24,26 @@ def command() -> None:
 
 @command.command()
 def upgrade() -> None:
-    """升级到最新结构 Bring the schema up to date; safe to repeat."""
+    """升级到最新结构 Bring the schema up to date; safe to repeat, and while processes run.
+
+    旧版本的进程在新结构上继续工作，再逐个重启；做不到时拒绝，并说明要停什么。
+
+    Processes of the release before go on working; when they could not, it refuses and says so.
+    """
     from portal import schema  # noqa: PLC0415
 
-    with opened(current=False):
+    with opened(current=False) as portal:
+        if schema.stops_programs(portal.ledger) and (living := _living(portal)):
+            raise SyncError("SCHEMA_IN_USE", who=", ".join(living))
         schema.upgrade()
     say("账本结构已是最新 the schema is up to date")
+
+
+def _living(portal: Portal) -> list[str]:
+    """Workers, and hosts with a clerk, that were seen lately."""
+    with portal.ledger.read() as session:
+        tables = inspect(session.connection())
+        if not (tables.has_table("workers") and tables.has_table("clerks")):
+            return []  # a ledger so old that nothing of today has ever worked on it
+        workers = [worker.name for worker in alive_workers(session, now=utc_now())]
+        return sorted({*workers, *alive_hosts(session, now=utc_now())})

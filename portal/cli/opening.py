@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portal.errors import PortalError, SettingsError
+from portal.errors import PortalError, SettingsError, SyncError
 from portal.logs.redaction import redactor
 from portal.logs.starting import start
 from portal.settings import Settings
@@ -20,24 +21,32 @@ from portal.settings import Settings
 if TYPE_CHECKING:
     from portal.runtime import Portal
 
+logger = logging.getLogger(__name__)
+
 as_json = click.option("--json", "as_json", is_flag=True, help="输出 JSON Print JSON.")
 
 
 class SchemaOutdated(PortalError):
-    """The ledger's schema is not the one this program needs."""
+    """The ledger's schema is older than this program needs."""
+
+
+class RestoreUnfinished(PortalError):
+    """What is in the home was being restored, and is not whole."""
 
 
 @contextmanager
 def opened(settings: Settings | None = None, *, current: bool = True) -> Iterator[Portal]:
     """The portal, inside its application context.
 
-    :param current: refuse a ledger whose schema is not up to date
+    :param current: refuse a ledger on whose schema this program does not work, and a home whose
+        restore is not finished
     :raises SchemaOutdated: then
+    :raises SyncError: SCHEMA_TOO_NEW
+    :raises RestoreUnfinished: then
     :raises SettingsError: when a setting names what is not installed
     """
     from portal.app import create_app  # noqa: PLC0415 - heavy; not for --help
     from portal.runtime import current_portal  # noqa: PLC0415
-    from portal.schema import is_current  # noqa: PLC0415
 
     try:
         app = create_app(settings)
@@ -48,15 +57,33 @@ def opened(settings: Settings | None = None, *, current: bool = True) -> Iterato
         ) from error
     with app.app_context():
         portal = current_portal()
-        if current and not is_current(portal.ledger):
-            raise SchemaOutdated(
-                "账本结构不是最新 the schema is not current；先运行 run: imgmig db upgrade"
-            )
+        if current:
+            _require_fit(portal)
         try:
             yield portal
         finally:
             portal.queue.close()
             portal.ledger.close()
+
+
+def _require_fit(portal: Portal) -> None:
+    from portal import schema  # noqa: PLC0415
+    from portal.services.backup.restoring import UNFINISHED  # noqa: PLC0415
+    from portal.services.schema_fit import Fit  # noqa: PLC0415
+
+    if (portal.settings.home / UNFINISHED).exists():
+        raise RestoreUnfinished(
+            "恢复尚未完成，再执行一次 the restore is not finished; run again: imgmig restore"
+        )
+    match schema.fit(portal.ledger):
+        case Fit.OUTDATED:
+            raise SchemaOutdated(
+                "账本结构不是最新 the schema is not current；先运行 run: imgmig db upgrade"
+            )
+        case Fit.TOO_NEW:
+            raise SyncError("SCHEMA_TOO_NEW")
+        case Fit.NEWER:
+            logger.warning("the schema is newer than this program, which still works on it")
 
 
 def actor() -> str:

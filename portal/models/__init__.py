@@ -1,6 +1,7 @@
 """The ledger's tables, one module per thing."""
 
 from portal.models.audit import AuditCheck, AuditEvent, AuditSeal
+from portal.models.backup import Backup
 from portal.models.base import Base, table_of, utc_now
 from portal.models.batch import Batch, BatchNumber
 from portal.models.catalogue import SourceCatalogue
@@ -33,6 +34,7 @@ from portal.models.reconciliation import (
 from portal.models.run import BatchRun, RunOutcome
 from portal.models.sample import Sample, SampleDocument, SampleState, Verdict
 from portal.models.scan import Scan, ScanCause
+from portal.models.schema import SchemaFloor
 from portal.models.slice import Slice
 from portal.models.source import DataSource
 from portal.models.throughput import Throughput
@@ -51,6 +53,7 @@ __all__ = [
     "AuditCheck",
     "AuditEvent",
     "AuditSeal",
+    "Backup",
     "Balance",
     "Base",
     "Batch",
@@ -92,6 +95,7 @@ __all__ = [
     "SampleState",
     "Scan",
     "ScanCause",
+    "SchemaFloor",
     "Slice",
     "SourceCatalogue",
     "SourceLevel",

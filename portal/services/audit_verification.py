@@ -20,6 +20,7 @@ from portal.seal_key import SealKey
 from portal.services import open_gaps, trail_rows
 from portal.services.audit_findings import MOST_KEPT, Faults, TrailReport
 from portal.services.id_ranges import Range, count_of, ids_of, ranges_in, without
+from portal.services.restores import Restore, signed_restores
 from portal.services.seal_form import (
     DIGEST_BYTES,
     EVENTS,
@@ -50,6 +51,11 @@ def verify_trail(
     check.walk(progress)
     check.compare(anchors)
     return check.result()
+
+
+def _cut_by(restores: Sequence[Restore], anchor: Anchor) -> Restore | None:
+    """The restore that may have cost the seal which the anchor is of."""
+    return next((one for one in restores if one.seal < anchor.no), None)
 
 
 class _Link(NamedTuple):
@@ -83,6 +89,8 @@ class _Check:
         waiting = iter(anchors)
         fitting = array("q")
         wrong = beyond = 0
+        lost: dict[Restore, int] = {}
+        restores: list[Restore] | None = None
         while some := list(islice(waiting, _ANCHORS_AT_ONCE)):
             hashes = self._hashes({anchor.no for anchor in some})
             for anchor in some:
@@ -90,6 +98,11 @@ class _Check:
                 known = hashes.get(anchor.no)
                 if known is not None and known.startswith(anchor.digest):
                     fitting.append(anchor.no)
+                    continue
+                if restores is None:
+                    restores = self._restores()
+                if (cut := _cut_by(restores, anchor)) is not None:
+                    lost[cut] = max(lost.get(cut, 0), anchor.no)
                 elif known is not None:
                     wrong = min(wrong, anchor.no) if wrong else anchor.no
                 elif anchor.no > self._last.no:
@@ -100,6 +113,16 @@ class _Check:
         if beyond:
             first = self._last.reached_id + 1
             self._faults.add("AUDIT_TAIL_CUT", first, no=beyond, last=self._last.no)
+        for restore, no in lost.items():
+            self._faults.add(
+                "AUDIT_TAIL_RESTORED",
+                restore.event_id,
+                no=no,
+                at=f"{restore.at:%Y-%m-%d %H:%M:%S} UTC",
+                by=restore.by,
+                backup=restore.backup,
+                seal=restore.seal,
+            )
 
     def result(self) -> TrailReport:
         with self._ledger.read() as session:
@@ -122,6 +145,10 @@ class _Check:
         with self._ledger.read() as session:
             query = select(AuditSeal.reached_id).where(AuditSeal.no == no)
             return session.scalar(query) or 0
+
+    def _restores(self) -> list[Restore]:
+        with self._ledger.read() as session:
+            return signed_restores(session, self._key)
 
     def _step(self, session: Session) -> bool:
         """Look at the next seal; False when there is none."""

@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 from portal.ledger import Ledger
 from portal.models import Batch, BatchItem, Hold, Slice, table_of
 from portal.services.discovery import LISTING_LEASE
-from portal.services.holds import DEFERRED
-from portal.services.leases import LEASE
+from portal.services.leases import DEFERRED, LEASE
 from portal.statuses import ItemStatus, ListingStatus, RunStatus
 from portal.sync.answers import MAX_RETRY_AFTER
 

@@ -59,19 +59,22 @@ def _is_in(key: str, part: tuple[int, int]) -> bool:
 
 def _unknown(ledger: Ledger, archive: Archive, keys: list[str], now: datetime) -> list[str]:
     with ledger.read() as session:
-        if not _unnamed(session, keys):
+        if not unnamed(session, keys):
             return []
         writing = set(_folders_being_written(session, now))
-        unnamed = _unnamed(session, keys)
+        found = unnamed(session, keys)
     return [
         key
-        for key in unnamed
+        for key in found
         if _CLAIM_NUMBER.sub("", key.rpartition("/")[0]) not in writing and _is_there(archive, key)
     ]
 
 
-def _unnamed(session: Session, keys: Iterable[str]) -> list[str]:
-    """One statement, so that a file on its way from a document to its version is seen once."""
+def unnamed(session: Session, keys: Iterable[str]) -> list[str]:
+    """Those of the keys that no document and no version names.
+
+    One statement, so that a file on its way from a document to its version is seen once.
+    """
     keys = list(keys)
     files, kept = File.storage_key, VersionFile.storage_key
     query = union_all(select(files).where(files.in_(keys)), select(kept).where(kept.in_(keys)))

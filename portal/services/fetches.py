@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from portal.errors import PROBLEMS, NotAllowed
 from portal.models import Batch, BatchItem, Chore, Document, Slice
 from portal.services import audit, chores, paging
-from portal.services.holds import DEFERRED
+from portal.services.leases import DEFERRED
 from portal.services.paging import Leaf, Place
 from portal.services.retrying import send_again
 from portal.services.selection import Selection, batch_ids

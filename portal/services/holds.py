@@ -8,7 +8,7 @@ them, for a batch or one of its organisations by trying one document.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, or_, select, update
@@ -18,14 +18,12 @@ from sqlalchemy.orm import Session
 from portal.errors import NotFound, SyncError
 from portal.models import Batch, BatchItem, DataSource, FailureStreak, Hold, table_of
 from portal.services import audit, notices
-from portal.services.leases import LEASE
+from portal.services.leases import DEFERRED, LEASE
 from portal.statuses import ItemStatus
 
 _FIRST_PROBE_SECONDS, _LONGEST_PROBE_SECONDS = 5.0, 30.0
 # The same cause so soon after it seemed healed is the same hold: no second notice.
 _FLAPPING = timedelta(minutes=2)
-# When held documents of an organisation are due: not before their hold is lifted.
-DEFERRED = datetime(9999, 1, 1, tzinfo=UTC)
 _ITEMS = table_of(BatchItem)
 
 

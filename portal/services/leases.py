@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
@@ -12,6 +12,8 @@ from portal.models import BatchItem, Slice, Worker
 
 LEASE_SECONDS = 30
 LEASE = timedelta(seconds=LEASE_SECONDS)
+#: When held documents of an organisation are due: not before their hold is lifted.
+DEFERRED = datetime(9999, 1, 1, tzinfo=UTC)
 # A worker beats every two seconds; one not seen for this long counts as gone.
 _ALIVE = timedelta(seconds=10)
 _MANY = 500

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from portal.models import Batch, BatchItem, Chore, Document, Hold
-from portal.services.holds import DEFERRED
+from portal.services.leases import DEFERRED
 from portal.statuses import ChoreStatus, ItemStatus, RunStatus
 
 KIND = "fetch"

@@ -10,24 +10,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-import migrations
 from portal.errors import SyncError
 from portal.ledger import Ledger, prepare_engine, this_host
 from portal.models import utc_now
 from portal.services import beats
 from portal.services.leases import alive_workers
 from portal.services.readiness.checks import Check, failed, fine
+from portal.services.schema_fit import Fit, fit_of, known_revisions, revision_of
 
 logger = logging.getLogger(__name__)
 
@@ -102,21 +97,15 @@ def _all(connection: Connection) -> Sequence[Check]:
     return [*first, *processes, _clock(connection)]
 
 
-@cache
-def newest_revision() -> str:
-    """The newest schema revision that this program brings along."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    return ScriptDirectory.from_config(config).get_current_head() or ""
-
-
 def _schema(connection: Connection) -> Check:
-    newest = newest_revision()
-    found = MigrationContext.configure(connection).get_current_revision() or "-"
-    if found != newest:
-        said = (f"账本 {found}，程序 {newest}", f"ledger {found}, program {newest}")
-        return failed("schema", SyncError("SCHEMA_NOT_CURRENT"), *said)
-    return fine("schema", newest, newest)
+    newest, found = known_revisions()[-1], revision_of(connection) or "-"
+    said = (f"账本 {found}，程序 {newest}", f"ledger {found}, program {newest}")
+    match fit_of(connection):
+        case Fit.OUTDATED:
+            return failed("schema", SyncError("SCHEMA_NOT_CURRENT"), *said)
+        case Fit.TOO_NEW:
+            return failed("schema", SyncError("SCHEMA_TOO_NEW"), *said)
+    return fine("schema", *said)
 
 
 def _agent(session: Session, now: datetime) -> Check:

@@ -21,6 +21,8 @@ from portal.errors import SyncError
 from portal.sync.archive.base import Stage
 
 INCOMING = ".incoming"
+# No worker's slot has this name, so nobody ever sweeps it.
+ASIDE = "aside"
 # From about here on one flush of the file system before those of the files is cheaper.
 _SYNC_ONE_BY_ONE = 12
 _PROBE_BYTES = 1 << 20
@@ -53,6 +55,11 @@ class LocalArchive:
         self._root = root
         self._known_parents: set[Path] = set()
 
+    @property
+    def root(self) -> Path:
+        """The folder of it all."""
+        return self._root
+
     def stage(self, folder: str, *, owner: str) -> LocalStage:
         """Begin a document in a new folder of the owner's."""
         path = self._root / INCOMING / owner / f"{os.getpid()}-{next(_numbers)}"
@@ -78,6 +85,15 @@ class LocalArchive:
     def remove(self, folder: str) -> None:
         """Remove a folder; its absence is fine."""
         shutil.rmtree(self._inside(folder), ignore_errors=True)
+
+    def put_aside(self, folder: str) -> None:
+        """Take a folder out of every reader's sight without removing it, to ``.incoming/aside``."""
+        place = self._root / INCOMING / ASIDE / folder
+        with _translated():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            while place.exists():
+                place = place.with_name(f"{place.name}+")
+            self._inside(folder).rename(place)
 
     def has(self, folder: str) -> bool:
         """Whether the folder is there."""
@@ -143,7 +159,7 @@ class LocalArchive:
             # It writes everything in one go, so that little is left to do for each file. But an
             # error of writing back it tells to one process only, and there are several of us:
             # a file's own flush tells it to whoever asks first about that file.
-            _syncfs(self._root)
+            sync_file_system(self._root)
         else:
             paths += folders
         for path in paths:
@@ -185,7 +201,7 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _syncfs(path: Path) -> None:
+def sync_file_system(path: Path) -> None:
     """Flush the whole file system: Python 3.11 has no ``os.syncfs``."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -196,12 +212,12 @@ def _syncfs(path: Path) -> None:
         os.close(descriptor)
 
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def archive_error(error: OSError) -> SyncError:
     """The catalogue's word for what the file system refused."""
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return SyncError("ARCHIVE_FULL")
     return SyncError("ARCHIVE_UNWRITABLE", detail=error.strerror or type(error).__name__)
 

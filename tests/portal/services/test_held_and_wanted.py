@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portal.models import Chore
 from portal.services import batches, chores, claims, fetches, holds
-from portal.services.holds import DEFERRED
+from portal.services.leases import DEFERRED
 from portal.services.offers import batches_with_due_work
 from portal.services.selection import Selection
 from portal.statuses import RunStatus

@@ -1,0 +1,153 @@
+"""The drill: a backup while a migration runs, everything destroyed, all of it back elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.functional.installation import DemoSource, Installation, wait_for
+
+pytestmark = pytest.mark.processes
+TENANT = ("--documents", "240", "--mean-size", "40000")
+SLOW = "--fault=latency=0.2"
+
+StartSource = Callable[..., DemoSource]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Installation]:
+    """Another, empty installation."""
+    installation = Installation(tmp_path / "elsewhere")
+    yield installation
+    installation.kill_all()
+
+
+def newer_anchor(site: Installation, anchor: str) -> str | None:
+    newest = str(site.json("audit", "anchor")["anchor"])
+    return newest if newest != anchor else None
+
+
+def test_half_a_migration_is_backed_up_destroyed_restored_and_finished(
+    site: Installation, elsewhere: Installation, start_source: StartSource, tmp_path: Path
+) -> None:
+    source = start_source(*TENANT, SLOW)
+    site.add_source(source)
+    up = site.start_up()
+    number = site.create_batch()
+    site.trigger({"batch": number})
+    site.wait_until_some_are_done(number)
+    wait_for("an anchor", (site.home / "audit-anchors.log").exists)
+
+    made = site.json("backup", str(tmp_path / "backups"))
+    assert made["damaged"] == []
+    assert made["has_key"]
+    seen = len(site.archived_folders())
+    wait_for("more after the backup", lambda: len(site.archived_folders()) > seen)
+    later = wait_for("more of the trail", lambda: newer_anchor(site, made["anchor"]))
+    up.stop(signal.SIGKILL)
+    site.wait_until_gone()
+    shutil.rmtree(site.home)
+
+    restored = elsewhere.json("restore", str(tmp_path / "backups"))
+    assert restored["findings"] == 0
+    assert restored["trail"]["sound"]
+    assert restored["files"] == made["files"]
+    assert restored["documents"] == len(elsewhere.archived_folders())
+    assert 0 < restored["documents"] < 240
+
+    elsewhere.start_up()
+    report = elsewhere.wait_until_ended(number)
+    assert report["total"] == 240
+    assert (report["done"], report["failed"]) == (source.healthy(), 240 - source.healthy())
+    verified = elsewhere.json("verify")
+    assert verified["findings"] == []
+    assert verified["documents"] == report["done"] == len(elsewhere.archived_folders())
+    assert elsewhere.json("audit", "verify")["sound"]
+    # The trail went on from the backup's end: what came behind it is gone, and that is said.
+    lost = elsewhere.run("audit", "verify", "--anchor", later, "--json")
+    assert [fault["code"] for fault in lost.json["faults"]] == ["AUDIT_TAIL_RESTORED"]
+
+
+def test_a_backup_is_restored_into_nothing_only(
+    site: Installation, elsewhere: Installation, tmp_path: Path
+) -> None:
+    site.run("db", "upgrade")
+    site.run("user", "add", "zhang", "--role", "auditor")
+    place = str(tmp_path / "backups")
+    site.json("backup", place)
+    refused = site.run("restore", place)
+    assert refused.code == 2
+    assert "RESTORE_NOT_EMPTY" in refused.err
+    elsewhere.json("restore", place)
+    again = elsewhere.run("restore", place)
+    assert "RESTORE_NOT_EMPTY" in again.err
+
+
+def test_a_damaged_backup_is_told_before_anything_is_written(
+    site: Installation, elsewhere: Installation, tmp_path: Path
+) -> None:
+    site.run("db", "upgrade")
+    site.run("user", "add", "zhang", "--role", "auditor")
+    made = Path(site.json("backup", str(tmp_path / "backups"))["folder"])
+    victim = made / "ledger" / "users.jsonl.gz"
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    refused = elsewhere.run("restore", str(made))
+    assert refused.code == 2
+    assert "BACKUP_DAMAGED" in refused.err
+    assert "users.jsonl.gz" in refused.err
+    assert not (elsewhere.home / "ledger.db").exists()
+    victim.write_bytes(whole)
+    manifest = made / "manifest.json"
+    changed = json.loads(manifest.read_text())
+    changed["made_by"] = "somebody else"
+    manifest.write_text(json.dumps(changed))
+    assert "BACKUP_KEY" in elsewhere.run("restore", str(made)).err
+
+
+def test_without_its_keys_a_backup_needs_them_from_elsewhere(
+    site: Installation, elsewhere: Installation, tmp_path: Path
+) -> None:
+    site.run("db", "upgrade")
+    made = site.json("backup", str(tmp_path / "backups"), "--without-keys")
+    assert not made["has_key"]
+    assert not list(Path(made["folder"]).rglob("*secret*"))
+    assert "BACKUP_KEY" in elsewhere.run("restore", made["folder"]).err
+    shutil.copy(site.home / "secret.key", elsewhere.home / "secret.key")
+    assert elsewhere.json("restore", made["folder"])["trail"]["sound"]
+
+
+def test_nobody_else_can_read_what_a_backup_holds(site: Installation, tmp_path: Path) -> None:
+    site.run("db", "upgrade")
+    made = Path(site.json("backup", str(tmp_path / "backups"))["folder"])
+    open_to_others = [path for path in [made, *made.rglob("*")] if path.stat().st_mode & 0o077]
+    assert open_to_others == []
+
+
+def test_an_archive_that_is_ahead_of_its_ledger_does_not_stop_the_migration(
+    site: Installation, elsewhere: Installation, start_source: StartSource, tmp_path: Path
+) -> None:
+    """The archive is kept by other means and is as it was at the end, the ledger is not."""
+    source = start_source(*TENANT, SLOW)
+    site.add_source(source)
+    site.start_up()
+    number = site.create_batch()
+    site.trigger({"batch": number})
+    site.wait_until_some_are_done(number)
+    made = site.json("backup", str(tmp_path / "backups"), "--without-archive")
+    assert made["files"] is None
+    site.wait_until_ended(number)
+    site.kill_all()
+    shutil.copytree(site.archive, elsewhere.archive)
+    restored = elsewhere.json("restore", made["folder"])
+    assert restored["findings"] == 0
+    assert restored["put_aside"] > 0
+    elsewhere.start_up()
+    report = elsewhere.wait_until_ended(number)
+    assert report["done"] == source.healthy()
+    assert elsewhere.json("verify")["findings"] == []
