@@ -27,7 +27,7 @@ class _Quiet(WSGIRequestHandler):
 @pytest.fixture
 def port(rig: Rig) -> Iterator[int]:
     server = make_server("127.0.0.1", 0, rig.app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server.server_port
     server.shutdown()

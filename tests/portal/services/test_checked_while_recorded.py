@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import text
-
 from portal.services import checked_months, outcomes
 from portal.services.verification_scope import month_range
+from tests.portal.blocking import wait_until_blocked
 from tests.portal.fake_source import make_document
 from tests.portal.ledger_scene import SHANGHAI, Scene, stored
 
@@ -26,8 +25,5 @@ def test_what_is_just_being_recorded_is_waited_for(scene: Scene) -> None:
     with ThreadPoolExecutor(1) as other, scene.ledger.write() as session:
         outcomes.settle(session, batch_id, [stored(first)], by="w1", now=scene.now)
         reconciling = other.submit(changed)
-        if session.get_bind().dialect.name == "postgresql":
-            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            while not session.scalar(waiting) and not reconciling.done():
-                session.execute(text("SELECT pg_sleep(0.01)"))
+        wait_until_blocked(session, reconciling.done)
     assert reconciling.result()

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from portal.services import batches, leases
+from portal.services import batches, claims, leases, outcomes
 from portal.services.claims import MOST_LOSSES, MOST_LOSSES_TOGETHER
 from portal.services.leases import LEASE_SECONDS
 from portal.services.offers import batches_with_due_work
@@ -68,6 +68,26 @@ def test_no_document_is_claimed_twice_by_workers_at_the_same_time(scene: Scene) 
     assert set(claimed.values()) == {1}
     rest = scene.claim(batch_id, owner="last")
     assert len(claimed) + len(rest) == 120
+
+
+def test_what_another_one_is_claiming_is_passed_over_and_not_waited_for(scene: Scene) -> None:
+    batch_id = scene.listed_batch([make_document(number) for number in range(20)])
+    with scene.ledger.write() as session:
+        if session.get_bind().dialect.name == "sqlite":
+            pytest.skip("here one writes at a time")
+        first = claims.claim(session, batch_id, owner="w1", limit=5, now=scene.now)
+        second = scene.claim(batch_id, owner="w2", limit=5)
+    assert len({one.item_id for one in [*first, *second]}) == 10
+
+
+def test_who_records_results_hides_no_other_document_of_the_month(scene: Scene) -> None:
+    batch_id = scene.listed_batch([make_document(number) for number in range(3)])
+    (done,) = scene.claim(batch_id, limit=1)
+    with scene.ledger.write() as session:
+        if session.get_bind().dialect.name == "sqlite":
+            pytest.skip("here one writes at a time")
+        outcomes.settle(session, batch_id, [stored(done)], by="w1", now=scene.now)
+        assert len(scene.claim(batch_id, owner="w2")) == 2
 
 
 def test_an_expired_lease_is_taken_over_under_a_higher_fence(scene: Scene) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import update
 
 from portal.errors import NotAllowed
 from portal.models import Batch, BatchItem, Chore, Slice
@@ -17,6 +16,7 @@ from portal.services.paging import Place
 from portal.services.selection import Selection
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.transfer.work import Claim
+from tests.portal.blocking import wait_until_blocked
 from tests.portal.fake_source import make_document
 from tests.portal.ledger_scene import BY, SHANGHAI, Scene, failed, stored
 
@@ -179,15 +179,6 @@ def test_a_fetch_and_a_worker_that_records_results_wait_for_each_other(scene: Sc
         session.execute(update(Batch).values(synced=Batch.synced))
         item.attempts = 0
     assert counts(scene, wanting.result()) == fetches.Counts(pending=6)
-
-
-def wait_until_blocked(session: Session) -> None:
-    """Until another transaction waits for this one; on SQLite it does from the beginning."""
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    while not session.scalar(waiting):
-        session.execute(text("SELECT pg_sleep(0.01)"))
 
 
 def test_what_is_archived_is_not_wanted(scene: Scene) -> None:
