@@ -74,9 +74,10 @@ messages: $(VENV)/.ready ## 收集并编译界面文字 Collect and compile the 
 	@$(BIN)/pybabel -q compile -d portal/translations
 
 # What a host without internet installs from; made where Python and processor are the same.
+# async-timeout: redis wants it with Python up to 3.11.2, such as Debian 12 has.
 wheelhouse: $(VENV)/.venv-made ## 生成离线安装目录 dist/wheelhouse All wheels for a host without internet
 	@rm -rf build dist/wheelhouse && mkdir -p dist/wheelhouse
-	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir dist/wheelhouse .
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir dist/wheelhouse . 'async-timeout>=4.0.3'
 	@cp -r deploy docs/zh CHANGELOG.md dist/wheelhouse/
 	@cd dist/wheelhouse && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs -d '\n' sha256sum >SHA256SUMS
 	@echo "dist/wheelhouse: $$(ls dist/wheelhouse/*.whl | wc -l) wheels, $$(du -sh dist/wheelhouse | cut -f1)"
