@@ -29,11 +29,13 @@ def test_the_manual_explains_every_setting_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", sorted(example_lines()))
 def test_what_it_shows_can_be_used_as_it_stands(name: str, tmp_path: Path) -> None:
-    value = example_lines()[name]
+    """With all the others, but for secrets that are given in a file or directly."""
+    given = {one: value for one, value in example_lines().items() if not one.endswith("_FILE")}
     if name.endswith("_FILE"):
-        (tmp_path / "key").write_text("k" * 40)
-        value = str(tmp_path / "key")
-    read_settings({name: value})
+        (tmp_path / "secret").write_text("k" * 40)
+        del given[name.removesuffix("_FILE")]
+        given[name] = str(tmp_path / "secret")
+    read_settings(given)
 
 
 def test_each_line_is_quoted_as_shell_systemd_and_compose_agree_on() -> None:
