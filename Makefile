@@ -13,7 +13,7 @@ QUICK := not browser and not faults and not processes
 SOURCES := portal executor migrations tests benchmarks docs wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-slow test-services chaos check fix bench messages screenshots
+.PHONY: help setup run demo test test-slow test-services chaos check fix bench messages screenshots wheelhouse
 
 help: ## 显示本帮助 Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,6 +72,15 @@ messages: $(VENV)/.ready ## 收集并编译界面文字 Collect and compile the 
 		--omit-header --sort-by-file --no-location -o portal/translations/messages.pot portal
 	@$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete -N -i portal/translations/messages.pot -d portal/translations -l en
 	@$(BIN)/pybabel -q compile -d portal/translations
+
+# What a host without internet installs from; made where Python and processor are the same.
+# async-timeout: redis wants it with Python up to 3.11.2, such as Debian 12 has.
+wheelhouse: $(VENV)/.venv-made ## 生成离线安装目录 dist/wheelhouse All wheels for a host without internet
+	@rm -rf build dist/wheelhouse && mkdir -p dist/wheelhouse
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir dist/wheelhouse . 'async-timeout>=4.0.3'
+	@cp -r deploy docs/zh CHANGELOG.md dist/wheelhouse/
+	@cd dist/wheelhouse && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs -d '\n' sha256sum >SHA256SUMS
+	@echo "dist/wheelhouse: $$(ls dist/wheelhouse/*.whl | wc -l) wheels, $$(du -sh dist/wheelhouse | cut -f1)"
 
 screenshots: $(VENV)/.browser ## 重拍文档中的截图 Take the pictures of the documents again (Chromium)
 	@$(BIN)/python docs/take_screenshots.py

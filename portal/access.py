@@ -16,6 +16,7 @@ from portal.htmx import current_page, is_htmx, redirect_htmx
 from portal.logs import context
 from portal.models import Role, User
 from portal.runtime import current_portal
+from portal.sub_path import is_ours, this_page
 
 ALL = frozenset(Role)
 ADMINS = frozenset({Role.ADMIN})
@@ -187,7 +188,7 @@ def safe_next(target: str | None) -> str:
     """Where to go after login: a path of ours, or the overview."""
     target = target or ""
     parts = _parts_of(target)
-    elsewhere = parts.scheme or parts.netloc or not parts.path.startswith("/")
+    elsewhere = parts.scheme or parts.netloc or not is_ours(parts.path)
     if elsewhere or "\\" in target or target.startswith("//"):
         return url_for("home.overview")
     return target
@@ -229,5 +230,5 @@ def _to_login() -> ResponseReturnValue:
     """To the login page and back; for a live region the whole page goes there."""
     if is_htmx():
         return redirect_htmx(url_for("auth.login", next=current_page() or None))
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    wanted = this_page() if request.method == "GET" else None
     return redirect(url_for("auth.login", next=wanted))

@@ -13,7 +13,7 @@ from flask_wtf.csrf import CSRFProtect
 
 import migrations
 from executor import Executor, ExecutorSettings, LogMarkup
-from portal import access, browser, formatting, jobs, language, origin, request_watch
+from portal import access, browser, formatting, jobs, language, origin, request_watch, sub_path
 from portal.dispatching import PortalFlask
 from portal.ledger import Ledger, prepare_engine
 from portal.ledger_connections import engine_options
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     CSRFProtect(app)
     executor.init_app(app, prefix=EXECUTOR_PREFIX)
-    origin.init_app(app, trusted_proxies=settings.trusted_proxies)
+    sub_path.init_app(app, base_path=settings.base_path, trusted_proxies=settings.trusted_proxies)
     executor.on_kill(jobs.release_batches)
     executor.observe(jobs.record_run)
     executor.on_forget(jobs.forget_run)

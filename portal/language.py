@@ -10,6 +10,7 @@ from flask_babel import Babel, get_locale
 from portal.htmx import current_page, is_htmx
 from portal.runtime import current_portal
 from portal.settings import LOCALES
+from portal.sub_path import this_page
 
 TRANSLATIONS = Path(__file__).parent / "translations"
 
@@ -49,7 +50,7 @@ def page_to_stay_on() -> str:
         return current_page()
     adapter = current_app.create_url_adapter(request)
     can_be_shown = adapter is not None and adapter.test(method="GET")
-    return request.full_path.rstrip("?") if can_be_shown else ""
+    return this_page() if can_be_shown else ""
 
 
 def _select() -> str:

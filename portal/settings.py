@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ LOCALES = ("zh_Hans_CN", "en")
 EXECUTOR_PREFIX = "/xxl-job"
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - its name
 TOKEN_FILE = "executor.token"  # noqa: S105 - its name
+# What machines call at the portal's own port, whatever path its pages stand under.
+MACHINE_PATHS = (EXECUTOR_PREFIX, "/healthz", "/readyz", "/metrics")
+_SUB_PATH = re.compile(r"(/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 T = TypeVar("T")
@@ -64,7 +68,7 @@ class Settings:
     def address(self) -> str:
         """Where people open the portal on this host."""
         host = "127.0.0.1" if self.bind_host in _EVERYWHERE else self.bind_host
-        return f"http://{_in_url(host)}:{self.bind_port}"
+        return f"http://{_in_url(host)}:{self.bind_port}{self.base_path}"
 
     def secret_key(self) -> str:
         """The key of sessions and stored secrets; made and kept under the home when not set."""
@@ -324,8 +328,13 @@ def _timezone(value: str) -> ZoneInfo:
         raise ValueError(value) from error
 
 
+def is_sub_path(path: str) -> bool:
+    """Whether a path may stand before all of the portal's: plain segments, no slash at the end."""
+    return _SUB_PATH.fullmatch(path) is not None
+
+
 def _base_path(value: str) -> str:
-    if value and (not value.startswith("/") or value.endswith("/")):
+    if value and (not is_sub_path(value) or f"/{value.split('/')[1]}" in MACHINE_PATHS):
         raise ValueError(value)
     return value
 

@@ -40,6 +40,12 @@ class Authority:
 
     def server(self, *hosts: str, days: int = 30) -> ssl.SSLContext:
         """A server's context with a certificate for these hosts, names or addresses."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server_file(*hosts, days=days))
+        return context
+
+    def server_file(self, *hosts: str, days: int = 30) -> Path:
+        """The certificate and its key in one file, for a server that is another program."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
         names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
@@ -57,9 +63,7 @@ class Authority:
                 serialization.NoEncryption(),
             )
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
 
 def _builder(

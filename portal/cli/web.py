@@ -55,6 +55,8 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "loglevel": "warning",
             "logger_class": PlainLogger,
             "control_socket_disable": True,
+            # PORTAL_TRUSTED_PROXIES alone says who is believed; gunicorn would believe loopback.
+            "forwarded_allow_ips": "",
             "post_fork": lambda _server, worker: die_with_parent(worker.ppid),
             "post_worker_init": lambda _worker: self._begin(),
             "worker_exit": lambda _server, _worker: self._end(),

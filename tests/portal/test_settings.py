@@ -64,7 +64,7 @@ def test_every_value_is_read() -> None:
     assert settings.database_url == "postgresql+psycopg://u:p@db/imgmig"
     assert settings.queue_url == "sqlite:////srv/q.db"
     assert settings.archive_path == Path("/srv/archive")
-    assert settings.address == "http://127.0.0.1:9000"
+    assert settings.address == "http://127.0.0.1:9000/imaging"
     assert settings.admin_addresses == ("http://a:8080/xxl-job-admin", "https://b/xxl-job-admin")
     assert settings.access_tokens() == ("one", "two")
     assert settings.handler_modules == ("site.jobs",)

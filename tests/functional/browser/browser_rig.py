@@ -43,8 +43,8 @@ PATIENCE_MS = 20_000
 class Portal:
     """A running installation with a source and an admin whose password is known."""
 
-    def __init__(self, folder: Path, *tenant: str) -> None:
-        self.site = Installation(folder / "home")
+    def __init__(self, folder: Path, *tenant: str, **settings: str) -> None:
+        self.site = Installation(folder / "home", settings)
         self.outside = Installation(folder / "source")
         self.source = DemoSource(self.outside, "--mean-size=40000", *tenant)
         self.site.add_source(self.source)
@@ -144,8 +144,10 @@ def chromium() -> Iterator[Any]:
 
 
 @contextmanager
-def tab_of(browser: Any, portal: Portal) -> Iterator[Tab]:
-    """A new tab with no session."""
-    context = browser.new_context(locale="zh-CN", viewport={"width": 1440, "height": 900})
-    yield Tab(context, portal.site.address)
+def tab_of(browser: Any, portal: Portal, *, address: str | None = None) -> Iterator[Tab]:
+    """A new tab with no session; ``address`` is that of a proxy, whatever its certificate."""
+    context = browser.new_context(
+        locale="zh-CN", viewport={"width": 1440, "height": 900}, ignore_https_errors=True
+    )
+    yield Tab(context, address or portal.site.address)
     context.close()
