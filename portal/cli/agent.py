@@ -17,7 +17,7 @@ from portal.jobs import Following
 from portal.ledger import this_host
 from portal.models import utc_now
 from portal.runtime import Portal
-from portal.services import chores, notices
+from portal.services import chores, notices, zookeeper_import
 from portal.services.clock_steps import draw_back
 from portal.services.throughput import EVERY_SECONDS, take_samples
 from portal.supervisor import StopSignals
@@ -120,6 +120,7 @@ def _attempt(step: Callable[[datetime], object]) -> None:
 def _forget_chores(portal: Portal, now: datetime) -> None:
     with portal.ledger.write() as session:
         chores.forget_old(session, now=now)
+        zookeeper_import.forget_old(session, now=now)
 
 
 def _ask_delivery(portal: Portal, now: datetime) -> None:
