@@ -81,7 +81,7 @@ class Endpoints:
             if call is beat:
                 return call(self._executor, received)
             with self._app.request_context(environ):
-                return call(self._executor, received)
+                return self._executor.again(lambda: call(self._executor, received))
         except RequestError as error:
             return failure(texts.bad_request(str(error)))
         except Exception:
