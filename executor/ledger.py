@@ -20,7 +20,7 @@ class Again(Protocol):
     """Calls the work, and again when what it wrote was undone for a cause of the moment."""
 
     def __call__(self, work: Callable[[], T], /) -> T:
-        """What the work gives in the end."""
+        """What the work gives."""
 
 
 def once(work: Callable[[], T], /) -> T:

@@ -119,8 +119,8 @@ def _attempt(step: Callable[[datetime], object]) -> None:
 
 def _forget_chores(portal: Portal, now: datetime) -> None:
     with portal.ledger.write() as session:
-        chores.forget_old(session, now=now)
         zookeeper_import.forget_old(session, now=now)
+        chores.forget_old(session, now=now)
 
 
 def _ask_delivery(portal: Portal, now: datetime) -> None:
