@@ -97,11 +97,17 @@ class Acceptor:
                 request.error = answer
 
     def _in_one_transaction(self, batch: list[_Request]) -> list[Accepted | TriggerRefused]:
-        answers: list[Accepted | TriggerRefused] = []
+        def accept_all(session: Session) -> list[Accepted | TriggerRefused]:
+            return [self._answer(session, request) for request in batch]
+
+        if len(batch) > 1:
+            return self._ledger.transact(accept_all)
+        # Whoever waits for one alone begins anew by itself, and holds up nobody.
         with self._ledger.begin() as session:
-            for request in batch:
-                try:
-                    answers.append(self._accept(session, request.trigger, request.handler))
-                except TriggerRefused as refused:
-                    answers.append(refused)
-        return answers
+            return accept_all(session)
+
+    def _answer(self, session: Session, request: _Request) -> Accepted | TriggerRefused:
+        try:
+            return self._accept(session, request.trigger, request.handler)
+        except TriggerRefused as refused:
+            return refused

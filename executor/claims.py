@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from . import changes, logs, runs
+from .ledger import savepoint
 from .models import ExecutorRun, RunInfo
 from .protocol import texts
 from .statuses import Cause, RunStatus
@@ -29,7 +30,7 @@ def claim(session: Session, run_id: int, *, worker: str, now: datetime) -> RunIn
     started_at = run.started_at or now
     deadline_at = started_at + timedelta(seconds=run.timeout_seconds)
     try:
-        with session.begin_nested():
+        with savepoint(session):
             won = changes.move(
                 session,
                 run,

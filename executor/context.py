@@ -66,8 +66,8 @@ class JobContext:
 
     def log(self, text: str) -> None:
         """Write to the job log, which the admin's page shows; visible at once."""
-        with self._ledger.begin() as session:
-            logs.append(session, self._run.run_id, text, now=utc_now())
+        now = utc_now()
+        self._ledger.transact(lambda session: logs.append(session, self.run_id, text, now=now))
 
     def cancelled(self) -> bool:
         """Whether the run was killed, timed out or taken over, so that the handler should stop.

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from .ledger import savepoint
 from .models import ExecutorLock
 
 _TAKE: Final = (
@@ -27,7 +28,7 @@ def take(session: Session, name: str, now: datetime) -> None:
     if _is_taken(session, name, now):
         return
     try:
-        with session.begin_nested():
+        with savepoint(session):
             session.add(ExecutorLock(name=name, taken_at=now))
     except IntegrityError:
         _is_taken(session, name, now)  # somebody made it in this moment: now wait for them

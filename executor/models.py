@@ -22,6 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.engine.interfaces import Dialect as SqlDialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -30,6 +31,8 @@ from .statuses import RunStatus
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+# MySQL's TEXT ends at 64 KiB, a parameter may have megabytes.
+_TEXT: Final = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 # SQLite numbers rows by itself only in a column declared INTEGER, which has 64 bits there.
 _ID: Final = BigInteger().with_variant(Integer, "sqlite")
 
@@ -113,7 +116,7 @@ class ExecutorRun(Base):
     log_date_time: Mapped[int] = mapped_column(BigInteger)
     dialect: Mapped[str] = mapped_column(String(16), server_default=Dialect.RUN.value)
     handler: Mapped[str] = mapped_column(String(255))
-    params: Mapped[str] = mapped_column(Text)
+    params: Mapped[str] = mapped_column(_TEXT)
     timeout_seconds: Mapped[int] = mapped_column(Integer)
     shard_index: Mapped[int] = mapped_column(Integer)
     shard_total: Mapped[int] = mapped_column(Integer)
@@ -136,7 +139,7 @@ class ExecutorRun(Base):
     """The job while this run holds it; unique, so that a job never has two at once."""
 
     handle_code: Mapped[int | None] = mapped_column(Integer)
-    handle_message: Mapped[str | None] = mapped_column(Text)
+    handle_message: Mapped[str | None] = mapped_column(_TEXT)
     next_delivery_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """When the result goes to an admin (again); null before the end and once delivered."""
     delivering_until: Mapped[datetime | None] = mapped_column(Instant)
@@ -188,7 +191,7 @@ class ExecutorLogLine(Base):
     )
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     written_at: Mapped[datetime] = mapped_column(Instant)
-    text: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(_TEXT)
 
 
 class ExecutorRegistration(Base):
@@ -200,7 +203,7 @@ class ExecutorRegistration(Base):
     executor_address: Mapped[str] = mapped_column(String(255))
     attempted_at: Mapped[datetime] = mapped_column(Instant)
     succeeded_at: Mapped[datetime | None] = mapped_column(Instant)
-    problem: Mapped[str | None] = mapped_column(Text)
+    problem: Mapped[str | None] = mapped_column(_TEXT)
     """Why the last attempt failed; null when the executor is registered."""
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from . import parcels
 from .admins import CALLBACK_SECONDS, AdminClient, AdminError, AdminUnreachable
 from .ledger import Ledger
@@ -51,18 +53,20 @@ class Outbox:
         """
         if not self._clients or not self._has_due(now):
             return 0
-        with self._ledger.begin() as session:
-            reservation = parcels.reserve(session, now)
+        reservation = self._ledger.transact(lambda session: parcels.reserve(session, now))
         watch = _Watch(self._ledger, reservation, now, self._monotonic)
         attempt = _Attempt(lambda batch: self._send(batch, watch), self._random.shuffle, watch)
         attempt.deliver(reservation.parcels)
         refused = [parcel for parcel in reservation.parcels if parcel not in attempt.taken]
-        with self._ledger.begin() as session:
+
+        def give_back(session: Session) -> None:
             for parcel in attempt.taken:
                 parcels.mark_delivered(session, reservation, parcel, now)
             for parcel in refused:
                 wait = self._wait(parcel.attempts)
                 parcels.put_off(session, reservation, parcel, now + wait)
+
+        self._ledger.transact(give_back)
         self._tell_once(str(attempt.error) if refused else None)
         return len(attempt.taken)
 
@@ -126,9 +130,12 @@ class _Watch:
         now = self._began_at + timedelta(seconds=self._monotonic() - self._began)
         if self._reservation.until - now > timedelta(seconds=CALLBACK_SECONDS):
             return
-        with self._ledger.begin() as session:
-            if not parcels.prolong(session, self._reservation, now):
-                raise AdminUnreachable("the delivery took too long and is left to another agent")
+        until = now + parcels.RESERVED
+        if not self._ledger.transact(
+            lambda session: parcels.prolong(session, self._reservation, until)
+        ):
+            raise AdminUnreachable("the delivery took too long and is left to another agent")
+        self._reservation.until = until
 
 
 class _Attempt:

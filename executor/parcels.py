@@ -60,13 +60,13 @@ def reserve(session: Session, now: datetime) -> Reservation:
     return Reservation(list(batch.values()), until)
 
 
-def prolong(session: Session, reservation: Reservation, now: datetime) -> bool:
-    """Reserve the same results anew; False when they are no longer all this process's."""
-    until = now + RESERVED
+def prolong(session: Session, reservation: Reservation, until: datetime) -> bool:
+    """Reserve the same results anew; False when they are no longer all this process's.
+
+    Whoever calls it changes the reservation itself, once it is committed.
+    """
     statement = _reserved(reservation, *reservation.parcels).values(delivering_until=until)
-    is_kept = rows_changed(session, statement) == len(reservation.parcels)
-    reservation.until = until
-    return is_kept
+    return rows_changed(session, statement) == len(reservation.parcels)
 
 
 def mark_delivered(

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from . import claims
 from .context import Deferred, JobContext
 from .errors import JobFailed
@@ -43,23 +45,26 @@ def perform(
     :param abandon: ends the process when an ordinary handler has not returned for the grace
         after its run was stopped; None waits for it
     """
-    with ledger.begin() as session:
-        taken = claims.claim(session, run_id, worker=worker, now=clock())
+    taken = ledger.transact(
+        lambda session: claims.claim(session, run_id, worker=worker, now=clock())
+    )
     if taken is None:
         return None
 
     def renew() -> bool:
-        with ledger.begin() as session:
-            return claims.renew(session, taken, now=clock())
+        return ledger.transact(lambda session: claims.renew(session, taken, now=clock()))
 
     with Heartbeat(renew, seconds=BEAT_SECONDS), _grace(ledger, taken, grace_seconds, abandon):
         outcome = _call_handler(taken, JobContext(taken, ledger), grace_seconds)
-    with ledger.begin() as session:
-        if outcome.is_deferred:
-            claims.defer(session, taken, now=clock())
-        else:
-            claims.complete(session, taken, code=outcome.code, message=outcome.message, now=clock())
+    ledger.transact(lambda session: _keep(session, taken, outcome, clock()))
     return taken
+
+
+def _keep(session: Session, taken: RunInfo, outcome: Outcome, now: datetime) -> None:
+    if outcome.is_deferred:
+        claims.defer(session, taken, now=now)
+    else:
+        claims.complete(session, taken, code=outcome.code, message=outcome.message, now=now)
 
 
 def _grace(

@@ -71,16 +71,19 @@ class Registrar:
         self._has_left = True
         if not self._clients:
             return False
-        with self._ledger.begin() as session:
-            session.execute(delete(ExecutorAgent).where(ExecutorAgent.name == self._name))
-            others = exists().where(ExecutorAgent.seen_at > now - FORGOTTEN)
-            if session.scalar(select(others)):
-                logger.info("another agent keeps the executor registered")
-                return False
+        if self._ledger.transact(lambda session: self._is_survived(session, now)):
+            logger.info("another agent keeps the executor registered")
+            return False
         with ThreadPoolExecutor(len(self._clients)) as threads:
             for client in self._clients:
                 threads.submit(self._remove, client, now)
         return True
+
+    def _is_survived(self, session: Session, now: datetime) -> bool:
+        """Whether another agent lives when this one has signed off."""
+        session.execute(delete(ExecutorAgent).where(ExecutorAgent.name == self._name))
+        others = exists().where(ExecutorAgent.seen_at > now - FORGOTTEN)
+        return bool(session.scalar(select(others)))
 
     def _remove(self, client: AdminClient, now: datetime) -> None:
         try:
@@ -93,12 +96,14 @@ class Registrar:
     def _record(
         self, admin: str, problem: str | None, now: datetime, *, is_sign_of_life: bool = True
     ) -> None:
+        def record(session: Session) -> None:
+            self._write(session, admin, problem, now)
+            if is_sign_of_life and not self._has_left:
+                self._show_life(session, now)
+
         for last_try in (False, True):
             try:
-                with self._ledger.begin() as session:
-                    self._write(session, admin, problem, now)
-                    if is_sign_of_life and not self._has_left:
-                        self._show_life(session, now)
+                self._ledger.transact(record)
             except IntegrityError:
                 # Another agent made the row in this very moment: now it is there to be changed.
                 if last_try:

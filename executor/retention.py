@@ -66,12 +66,17 @@ class Retention:
     def _forget(self, run_id: int, transactions: int) -> int:
         """Delete the run, or as many of its lines as can be; returns the transactions used."""
         for used in range(1, transactions + 1):
-            with self._ledger.begin() as session:
-                if not self._delete_lines(session, run_id):
-                    rows_changed(session, delete(ExecutorRun).where(ExecutorRun.id == run_id))
-                    self._forgotten(session, run_id)
-                    return used
+            if self._ledger.transact(lambda session: self._is_forgotten(session, run_id)):
+                return used
         return transactions
+
+    def _is_forgotten(self, session: Session, run_id: int) -> bool:
+        """Delete some lines, or the run itself when none is left; whether it was the run."""
+        if self._delete_lines(session, run_id):
+            return False
+        rows_changed(session, delete(ExecutorRun).where(ExecutorRun.id == run_id))
+        self._forgotten(session, run_id)
+        return True
 
     def _delete_lines(self, session: Session, run_id: int) -> int:
         lines = ExecutorLogLine

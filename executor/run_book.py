@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from . import changes, exposition, logs, metrics, overview, runs
 from .errors import UnknownRun
 from .exposition import Family
@@ -22,19 +24,23 @@ class RunBook:
 
     def append_run_log(self, run_id: int, text: str) -> None:
         """Write to the log of a run known by its own id; in a transaction of its own."""
-        with self._ledger.begin() as session:
-            logs.append(session, run_id, text, now=self._clock())
+        now = self._clock()
+        self._ledger.transact(lambda session: logs.append(session, run_id, text, now=now))
 
     def append_log(self, log_id: int, text: str) -> None:
         """Write to the log of the newest run of ``log_id``; in a transaction of its own.
 
         :raises UnknownRun: if there is no such run
         """
-        with self._ledger.begin() as session:
+        now = self._clock()
+
+        def append(session: Session) -> None:
             run = changes.newest_of_log(session, log_id)
             if run is None:
                 raise UnknownRun(f"no run has log id {log_id}")
-            logs.append(session, run.id, text, now=self._clock())
+            logs.append(session, run.id, text, now=now)
+
+        self._ledger.transact(append)
 
     def newest_runs(self, *, before: int | None = None, limit: int = 50) -> list[RunInfo]:
         """Runs for a list, the newest first; ``before`` is the run id the last page ended with."""
@@ -63,8 +69,8 @@ class RunBook:
 
     def send_again(self, run_id: int | None = None) -> int:
         """Make one result due now, or all that wait; returns how many."""
-        with self._ledger.begin() as session:
-            return overview.send_again(session, run_id, self._clock())
+        now = self._clock()
+        return self._ledger.transact(lambda session: overview.send_again(session, run_id, now))
 
     def metrics(self) -> str:
         """Everything a monitor may want to know, as a page of its own."""

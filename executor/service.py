@@ -44,7 +44,7 @@ class Executor(RunBook):
 
     :param begin: opens a write transaction; called from several threads
     :param read: opens a session that only reads; called from several threads
-    :param again: calls what answers an admin, once more when that is known to have written nothing
+    :param again: calls what writes, once more when that is known to have written nothing
     :param enqueue: tells a queue to have ``perform(run_id)`` called in a worker; the message may
         get lost or be doubled
     :param told: the runs the queue still holds messages about, None when it cannot say. With it a
@@ -65,7 +65,7 @@ class Executor(RunBook):
     ) -> None:
         self.settings = settings
         self._observers: list[Observer] = []
-        super().__init__(Ledger(observed(begin, self._observers), read), clock)
+        super().__init__(Ledger(observed(begin, self._observers), read, again), clock)
         self._enqueue = enqueue
         self.again = again
         self._hooks: list[StopHook] = []
@@ -219,18 +219,20 @@ class Executor(RunBook):
 
         :param code: 200 for success, 502 for a timeout, any other for a failure
         """
-        with self._ledger.begin() as session:
-            ended = endings.finish(session, log_id, code=code, message=message, now=self._clock())
+        now = self._clock()
+        ended = self._ledger.transact(
+            lambda session: endings.finish(session, log_id, code=code, message=message, now=now)
+        )
         if ended is not None:
             self._upkeep.offer_next([ended.job_id])
         return ended is not None
 
     def finish_run(self, run_id: int, code: int, message: str) -> bool:
         """:meth:`finish` for a run known by its own id, as :meth:`deferred_runs` gives it."""
-        with self._ledger.begin() as session:
-            ended = endings.finish_run(
-                session, run_id, code=code, message=message, now=self._clock()
-            )
+        now = self._clock()
+        ended = self._ledger.transact(
+            lambda session: endings.finish_run(session, run_id, code=code, message=message, now=now)
+        )
         if ended is not None:
             self._upkeep.offer_next([ended.job_id])
         return ended is not None

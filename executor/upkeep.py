@@ -60,16 +60,19 @@ class Upkeep:
         with self._ledger.read() as session:
             if not clock_steps.has_impossible_waits(session, now):
                 return
-        with self._ledger.begin() as session:
-            clock_steps.draw_back(session, now)
+        self._ledger.transact(lambda session: clock_steps.draw_back(session, now))
 
     def _time_out(self, now: datetime) -> None:
         with self._ledger.read() as session:
             if not endings.has_overdue(session, now):
                 return
-        with self._ledger.begin() as session:
+
+        def time_out(session: Session) -> list[RunInfo]:
             ended = endings.time_out(session, now)
             self._stopped(session, ended)
+            return ended
+
+        ended = self._ledger.transact(time_out)
         self.offer_next({run.job_id for run in ended})
 
     def _reap(self, now: datetime) -> None:
@@ -79,8 +82,9 @@ class Upkeep:
             self._reap_one(run_id, now)
 
     def _reap_one(self, run_id: int, now: datetime, *, of_worker: str | None = None) -> None:
-        with self._ledger.begin() as session:
-            job_id = claims.reap(session, run_id, now, of_worker=of_worker)
+        job_id = self._ledger.transact(
+            lambda session: claims.reap(session, run_id, now, of_worker=of_worker)
+        )
         if job_id is not None:
             self.offer_next([job_id])
 
@@ -96,6 +100,5 @@ class Upkeep:
             if (one.for_long if told is None else one.run_id not in told)
         ]
         if run_ids:
-            with self._ledger.begin() as session:
-                runs.mark_offered(session, run_ids, now)
+            self._ledger.transact(lambda session: runs.mark_offered(session, run_ids, now))
             self._offer(run_ids)

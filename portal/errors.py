@@ -683,6 +683,55 @@ _CATALOGUE = (
         "Mend what the reason names, then ask for it again.",
         permanent=True,
     ),
+    # Reading the older procedure's settings.
+    Problem(
+        "ZK_UNREACHABLE",
+        "连不上 ZooKeeper：{detail}",
+        "ZooKeeper cannot be reached: {detail}",
+        "检查地址和端口（通常是 2181，不是 zkui 的端口）、防火墙，以及 ZooKeeper 是否在运行；"
+        "连不上时，可在 zkui 中导出后用“粘贴或上传”导入。",
+        "Check address and port (2181 as a rule, not zkui's), the firewall, and whether ZooKeeper "
+        "runs; if it stays out of reach, export the settings in zkui and paste or upload them.",
+        permanent=False,
+    ),
+    Problem(
+        "ZK_TIMEOUT",
+        "{servers} 在 {seconds} 秒内没有像 ZooKeeper 那样应答",
+        "{servers} did not answer as a ZooKeeper does within {seconds} seconds",
+        "检查地址、DNS 和防火墙；确认那是 ZooKeeper 的客户端端口（通常是 2181），"
+        "且集群有过半数节点在运行；之后再试。",
+        "Check address, DNS and firewall; make sure it is the port for ZooKeeper's clients (2181 "
+        "as a rule) and that most of the ensemble runs; then try again.",
+        permanent=False,
+    ),
+    Problem(
+        "ZK_NO_PATH",
+        "ZooKeeper 中没有 {path}；{parent} 下有：{names}",
+        "there is no {path} in ZooKeeper; below {parent} there are: {names}",
+        "在 zkui 中查看四项配置的路径，按它改正；地址带根路径的（主机:端口/根），检查根是否正确。",
+        "Look up the path of the four settings in zkui; if the address has a root "
+        "(host:port/root), check that too.",
+        permanent=True,
+    ),
+    Problem(
+        "ZK_REFUSED",
+        "ZooKeeper 拒绝读取 {path}",
+        "ZooKeeper refuses to let {path} be read",
+        "该路径有访问控制（ACL）：填写有读权限的用户名和密码（digest）；"
+        "没有的，请 ZooKeeper 管理员授予读权限，或在 zkui 中导出后粘贴。",
+        "The path is under access control (ACL): give a user and password (digest) that may read "
+        "it; else have its administrator grant that, or export the settings in zkui.",
+        permanent=True,
+    ),
+    Problem(
+        "ZK_NO_SETTINGS",
+        "{path} 中没有四项配置中的任何一项；那里有：{names}",
+        "{path} holds none of the four settings; it holds: {names}",
+        "确认路径（通常是 api-archive-scan/pri）；配置在下一级的，路径写到那一级。",
+        "Check the path (api-archive-scan/pri as a rule); if the settings lie one level deeper, "
+        "name that level.",
+        permanent=True,
+    ),
     # 确保前提: what keeps a migration from being begun.
     Problem(
         "HOST_UNREACHABLE",

@@ -135,6 +135,8 @@ AUDIT_ACTIONS = {
     "source.enable": ("启用数据源", "source enabled"),
     "source.disable": ("停用数据源", "source disabled"),
     "source.delete": ("删除数据源", "source deleted"),
+    "source.read-zookeeper": ("读取 ZooKeeper 配置", "ZooKeeper settings read"),
+    "source.import": ("导入旧配置", "older settings imported"),
     "source.check": ("测试连接", "connection tested"),
     "preflight.run": ("检查前提", "preflight asked for"),
     "preflight.fail": ("前提未满足", "preflight failed"),

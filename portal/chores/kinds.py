@@ -17,13 +17,21 @@ from portal.chores import (
     sampling,
     scanning,
     source_check,
+    zookeeper,
 )
 from portal.chores.catalogue import read_catalogue
 from portal.chores.desk import Perform
 from portal.chores.exporting import export
 from portal.chores.fetching import fetch
 from portal.chores.preview import count_scope
-from portal.services import notices, preflights, samples, scans, source_browsing
+from portal.services import (
+    notices,
+    preflights,
+    samples,
+    scans,
+    source_browsing,
+    zookeeper_import,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ KINDS: Mapping[str, Kind] = {
     scans.CHORE: Kind(scanning.scan),
     notices.CHORE: Kind(notifying.deliver, quick=True),
     source_browsing.CHECK: Kind(source_check.perform, quick=True),
+    zookeeper_import.CHORE: Kind(zookeeper.perform, quick=True),
     preflights.CHORE: Kind(preflight.perform, quick=True),
     "catalogue": Kind(read_catalogue, quick=True),
     "preview": Kind(count_scope, quick=True),

@@ -20,7 +20,7 @@ from portal.jobs import Following
 from portal.ledger import Ledger, this_host
 from portal.models import utc_now
 from portal.runtime import Portal
-from portal.services import beats, chores, notices
+from portal.services import beats, chores, notices, zookeeper_import
 from portal.services.clock_steps import draw_back
 from portal.services.throughput import EVERY_SECONDS, take_samples
 from portal.settings import read_settings
@@ -131,6 +131,7 @@ def _attempt(ledger: Ledger, step: Callable[[datetime], object]) -> None:
 
 def _forget(portal: Portal, now: datetime) -> None:
     with portal.ledger.write() as session:
+        zookeeper_import.forget_old(session, now=now)
         chores.forget_old(session, now=now)
         beats.forget_gone(session, now=now)
     with portal.ledger.write() as session:

@@ -11,13 +11,13 @@ import click
 
 from portal.cli.opening import actor, as_json, opened, say, say_json
 from portal.cli.source_catalogue import show_catalogue
+from portal.cli.source_import import import_properties, import_zookeeper
 from portal.errors import InvalidSetting, NotAllowed
 from portal.models import DataSource, utc_now
-from portal.services import source_import, sources
+from portal.services import sources
 from portal.services.json_text import read_object
 from portal.services.months import whole_month
 from portal.services.source_check import SourceReport, check_source
-from portal.sync.sources import old_settings
 from portal.sync.sources.rows import Scope
 
 _READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -51,7 +51,8 @@ def command() -> None:
     """数据源 Data sources."""
 
 
-command.add_command(show_catalogue)
+for other in (show_catalogue, import_properties, import_zookeeper):
+    command.add_command(other)
 
 
 @command.command()
@@ -167,45 +168,6 @@ def list_sources(as_json: bool) -> None:
         if row["private_ca"]:
             words.append("私有证书 private CA")
         say("\t".join(words))
-
-
-@command.command("import-properties")
-@click.argument("file", type=_READABLE)
-@click.option(
-    "--name",
-    default=source_import.USUAL_NAME,
-    show_default=True,
-    help="数据源名称；已有则更新 The data source's name; one that exists is brought up to date.",
-)
-@click.option("--dry-run", is_flag=True, help="只预览，不保存 Only show what would be done.")
-def import_properties(file: Path, name: str, dry_run: bool) -> None:
-    """导入旧流程的四项 ZooKeeper 配置 Import the older procedure's four ZooKeeper settings.
-
-    FILE 为 properties 文件，或 zkui 导出的文件 A .properties file, or one that zkui exported.
-    """
-    if file.stat().st_size > source_import.LARGEST_FILE:
-        raise NotAllowed(f"{file.name} 过大", f"{file.name} is too large")
-    settings = old_settings.read(old_settings.decoded(file.read_bytes()))
-    now = utc_now()
-    with opened() as portal:
-        with portal.ledger.read() as session:
-            seen = source_import.preview(session, settings, name, now=now)
-        for found in seen.found:
-            say(f"{found.key}\t{found.value or '没有找到 not found'}")
-        for key in settings.ambiguous:
-            say(f"{key}: 有不同的值 given with different values")
-        if dry_run:
-            return
-        with portal.ledger.write() as session:
-            source = source_import.take_over(
-                session, settings, name, box=portal.box, by=actor(), now=now
-            )
-            enabled = source.enabled
-    if enabled:
-        say(f"数据源 {name} 已导入，启用 imported, enabled")
-    else:
-        status = f"{old_settings.STATUS}={settings.status or '（没有 none）'}"
-        say(f"数据源 {name} 已导入，停用 imported, disabled（{status}）")
 
 
 @command.command()

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from portal.errors import NotAllowed
 from portal.models import DataSource
 from portal.secret_box import SecretBox, SecretUnreadable
-from portal.services import sources
+from portal.services import audit, sources
 from portal.services.source_form import SettingRefused, SourceForm, faults
 from portal.sync.sources.old_settings import (
     CLIENT_ID,
@@ -33,30 +33,43 @@ _KEY_OF = {"base_url": URL, "client_id": CLIENT_ID, "client_secret": CLIENT_SECR
 class Found:
     """One of the settings as a preview shows it.
 
-    ``value`` is what may be shown, empty where it is missing; ``fault`` what is wrong with it.
+    ``value`` is what may be shown, empty where it is missing; ``before`` what it takes the place
+    of, empty when nothing changes; ``fault`` what is wrong with it.
     """
 
     key: str
     value: str
     fault: SettingRefused | None
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What an import would do.
 
-    ``blocking`` are the keys without which it cannot be done, missing ones and faulty ones.
+    ``blocking`` are the keys without which it cannot be done, missing ones and faulty ones;
+    ``changes`` tells whether a data source that exists would be another one afterwards.
     """
 
     found: tuple[Found, ...]
     replaces: bool
     enables: bool
     blocking: tuple[str, ...]
+    changes: bool
 
 
-def preview(session: Session, settings: OldSettings, name: str, *, now: datetime) -> Preview:
+def name_for(session: Session, settings: OldSettings) -> str:
+    """What to call it: the name of the data source it is already, else the usual one."""
+    twin = _twin(session, settings)
+    return twin.name if twin is not None else USUAL_NAME
+
+
+def preview(
+    session: Session, settings: OldSettings, name: str, *, box: SecretBox, now: datetime
+) -> Preview:
     """What importing under that name would do; nothing is changed."""
     stored = session.scalar(select(DataSource).where(DataSource.name == name))
+    before = _before(stored, settings, box)
     wrong = {
         _KEY_OF[fault.setting]: fault
         for fault in faults(_form(settings, name), None, now)
@@ -72,10 +85,13 @@ def preview(session: Session, settings: OldSettings, name: str, *, now: datetime
     needed = () if stored is not None else (URL, CLIENT_ID, CLIENT_SECRET)
     return Preview(
         found=tuple(
-            Found(key, shown[key], None if key in missing else wrong.get(key)) for key in KEYS
+            Found(key, shown[key], None if key in missing else wrong.get(key), before.get(key, ""))
+            for key in KEYS
         ),
         replaces=stored is not None,
         enables=_enables(settings, stored),
+        changes=stored is not None
+        and (bool(before) or stored.enabled != _enables(settings, stored)),
         blocking=tuple(
             key
             for key in KEYS
@@ -97,13 +113,20 @@ def take_over(
     It is enabled when the status says so, disabled when it says anything else; a status that is
     missing leaves one that exists as it is, and a new one disabled.
 
-    :raises NotAllowed: when a new one would lack something, or a value makes no sense
+    :raises NotAllowed: when a new one would lack something or double one there is, or a value
+        makes no sense
     """
     stored = session.scalar(select(DataSource).where(DataSource.name == name).with_for_update())
     lacking = [key for key in (URL, CLIENT_ID, CLIENT_SECRET) if key in settings.missing]
     if stored is None and lacking:
         keys = ", ".join(lacking)
         raise NotAllowed(f"没有找到 {keys}", f"{keys} not found")
+    if stored is None and (twin := _twin(session, settings)) is not None:
+        raise NotAllowed(
+            f"数据源“{twin.name}”已是这个地址和 clientId；要更新它，名称填“{twin.name}”",
+            f"the data source “{twin.name}” has this address and clientId already; to update it, "
+            f"give that name",
+        )
     if stored is None:
         source = sources.add(session, _form(settings, name), box=box, by=by, now=now)
     else:
@@ -120,6 +143,12 @@ def take_over(
     sources.set_enabled(session, source, enabled=enabled, by=by, now=now, reason=reason)
     if not enabled and (settings.status or stored is None):
         source.imported_status = settings.status[:64]
+    detail = {
+        "from": settings.servers or "text",
+        "path": settings.path,
+        "keys": [key for key in KEYS if key not in settings.missing],
+    }
+    audit.record(session, "source.import", by=by, at=now, new=name[:40], detail=detail)
     return source
 
 
@@ -135,11 +164,51 @@ def unsealed(text: str, box: SecretBox) -> OldSettings:
     """
     try:
         values = json.loads(box.open(text))
-        return OldSettings(**{**values, "ambiguous": tuple(values["ambiguous"])})
+        lists = {name: tuple(values[name]) for name in ("ambiguous", "unreadable")}
+        return OldSettings(**{**values, **lists})
     except (SecretUnreadable, ValueError, TypeError, KeyError):
         raise NotAllowed(
             "预览已失效，请重新粘贴", "the preview is no longer valid: paste it again"
         ) from None
+
+
+def _twin(session: Session, settings: OldSettings) -> DataSource | None:
+    """The data source that reaches the same tenant at the same address, whatever its name."""
+    if not settings.url or not settings.client_id:
+        return None
+    same = select(DataSource).where(DataSource.client_id == settings.client_id)
+    return next(
+        (
+            source
+            for source in session.scalars(same.order_by(DataSource.id))
+            if _address(source.base_url) == _address(settings.url)
+        ),
+        None,
+    )
+
+
+def _address(url: str) -> str:
+    return url.strip().rstrip("/").casefold()
+
+
+def _before(stored: DataSource | None, settings: OldSettings, box: SecretBox) -> dict[str, str]:
+    """What would be replaced by something else, by key; of the secret only that it is another."""
+    if stored is None:
+        return {}
+    try:
+        secret = box.open(stored.secret_box)
+    except SecretUnreadable:
+        secret = ""
+    pairs = {
+        URL: (stored.base_url, settings.url),
+        CLIENT_ID: (stored.client_id, settings.client_id),
+        CLIENT_SECRET: (secret, settings.client_secret),
+    }
+    return {
+        key: masked(old) or "••••••" if key == CLIENT_SECRET else old
+        for key, (old, new) in pairs.items()
+        if new and new != old
+    }
 
 
 def _enables(settings: OldSettings, stored: DataSource | None) -> bool:

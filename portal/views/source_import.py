@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -76,6 +78,24 @@ def take_over() -> ResponseReturnValue:
     return redirect(url_for("sources.show", source_id=source_id), code=303)
 
 
+def take_over_form(settings: OldSettings) -> TakeOverForm:
+    """The form to confirm what was found, under the name it has or would have."""
+    with current_portal().ledger.read() as session:
+        name = source_import.name_for(session, settings)
+    return TakeOverForm(formdata=None, name=name)
+
+
+def shown(settings: OldSettings, form: TakeOverForm) -> dict[str, Any]:
+    """What a page shows of what was found, with the form to confirm it."""
+    portal = current_portal()
+    name = (form.name.data or "").strip()
+    with portal.ledger.read() as session:
+        seen = source_import.preview(session, settings, name, box=portal.box, now=utc_now())
+    form.replaces.data = "1" if seen.replaces else ""
+    form.sealed.data = source_import.sealed(settings, portal.box)
+    return {"form": form, "settings": settings, "preview": seen}
+
+
 def _is_another(form: TakeOverForm) -> bool:
     """Whether there is a data source of that name that the preview did not speak of."""
     name = form.name.data.strip()
@@ -88,10 +108,4 @@ def _is_another(form: TakeOverForm) -> bool:
 
 
 def _preview(settings: OldSettings, form: TakeOverForm) -> str:
-    portal = current_portal()
-    name = (form.name.data or "").strip()
-    with portal.ledger.read() as session:
-        seen = source_import.preview(session, settings, name, now=utc_now())
-    form.replaces.data = "1" if seen.replaces else ""
-    form.sealed.data = source_import.sealed(settings, portal.box)
-    return render_template("sources/preview.html", form=form, settings=settings, preview=seen)
+    return render_template("sources/preview.html", **shown(settings, form))

@@ -27,12 +27,13 @@ from portal.services.source_form import faults
 from portal.services.source_tells import authorities, has_proxy_login
 from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.sources.profile import ConnectorProfile
-from portal.views import source_import
+from portal.views import source_import, zookeeper_import
 from portal.views.ids import ID
 from portal.views.lists import asked
 
 bp = Blueprint("sources", __name__, url_prefix="/sources")
 source_import.add_to(bp)
+zookeeper_import.add_to(bp)
 
 _STATES = {"enabled": True, "disabled": False}
 _SWITCHED = {"enable": _l("数据源已启用"), "disable": _l("数据源已停用，不能再新建批次")}

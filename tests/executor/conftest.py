@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.executor.executor_rig import POSTGRESQL, Database, Gate, Rig, gates, postgresql, sqlite
+from tests.executor.executor_rig import (
+    MARIADB,
+    POSTGRESQL,
+    Database,
+    Gate,
+    Rig,
+    gates,
+    in_folder,
+    mariadb,
+    opened,
+    postgresql,
+)
 from tests.executor.fake_admin import VERSIONS, FakeAdmin
 
 NEEDS_POSTGRESQL = [
@@ -14,15 +25,35 @@ NEEDS_POSTGRESQL = [
 ]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=NEEDS_POSTGRESQL)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+NEEDS_MARIADB = [
+    pytest.mark.mariadb,
+    pytest.mark.skipif(not MARIADB, reason="IMGMIG_TEST_MARIADB names no MariaDB"),
+]
+DATABASES = [
+    "sqlite",
+    pytest.param("postgresql", marks=NEEDS_POSTGRESQL),
+    pytest.param("mariadb", marks=NEEDS_MARIADB),
+]
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of an empty database, of each kind in turn."""
     if request.param == "postgresql":
-        with postgresql() as database:
-            yield database
+        with postgresql() as url:
+            yield url
+    elif request.param == "mariadb":
+        with mariadb() as url:
+            yield url
     else:
-        database = sqlite(tmp_path)
-        yield database
-        database.engine.dispose()
+        yield in_folder(tmp_path)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = opened(database_url)
+    yield database
+    database.engine.dispose()
 
 
 @pytest.fixture

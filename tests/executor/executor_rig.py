@@ -6,25 +6,30 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask
-from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy import Engine, create_engine, event, make_url, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from executor import Executor, ExecutorSettings, JobContext, JobFailed, job_handler
 from executor.models import Base, ExecutorRun
 
+T = TypeVar("T")
 TOKEN = "a-token-for-tests"
 ADDRESS = "http://127.0.0.1:8000/xxl-job/"
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
 
 POSTGRESQL = os.environ.get("IMGMIG_TEST_POSTGRESQL", "")
+MARIADB = os.environ.get("IMGMIG_TEST_MARIADB", "")
+# What MariaDB and PostgreSQL call a transaction that they undid for the sake of another one.
+_UNDONE = {1205, 1213, "40001", "40P01"}
 
 
 class Database:
@@ -32,10 +37,12 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.undone = 0
         Base.metadata.create_all(engine)
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
+        """A transaction that writes."""
         connection = self.engine.connect().execution_options(writes=True)
         with connection, Session(connection) as session, session.begin():
             yield session
@@ -45,28 +52,79 @@ class Database:
         with Session(self.engine) as session:
             yield session
 
+    def again(self, work: Callable[[], T], /) -> T:
+        """Call the work until it was not undone, and its connection not lost."""
+        while True:
+            try:
+                return work()
+            except DBAPIError as error:
+                if not _was_undone(error):
+                    raise
+                self.undone += 1
 
-def sqlite(directory: Path) -> Database:
-    """A SQLite file in WAL mode, every transaction that writes begun as such."""
-    engine = create_engine(f"sqlite:///{directory / 'ledger.db'}")
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+
+def _was_undone(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    cause = error.orig
+    code = getattr(cause, "sqlstate", None) or (cause and cause.args and cause.args[0])
+    return code in _UNDONE
+
+
+def opened(url: str) -> Database:
+    """The database of this URL, with the executor's tables."""
+    match make_url(url).get_backend_name():
+        case "sqlite":
+            # In WAL mode, every transaction that writes begun as such.
+            engine = create_engine(url)
+            event.listen(engine, "connect", _prepare)
+            event.listen(engine, "begin", _begin)
+        case "postgresql":
+            engine = create_engine(url)
+        case _:
+            engine = create_engine(url, isolation_level="READ COMMITTED")
+            event.listen(engine, "connect", _set_up_mariadb)
     return Database(engine)
 
 
+def in_folder(directory: Path) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite:///{directory / 'ledger.db'}"
+
+
 @contextmanager
-def postgresql() -> Iterator[Database]:
-    """A schema of its own in the PostgreSQL that the environment names."""
+def postgresql() -> Iterator[str]:
+    """The URL of a schema of its own in the PostgreSQL that the environment names."""
     schema = f"executor_{uuid.uuid4().hex}"
     server = create_engine(POSTGRESQL)
     with server.begin() as connection:
         connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
-    engine = create_engine(POSTGRESQL, connect_args={"options": f"-csearch_path={schema}"})
-    yield Database(engine)
-    engine.dispose()
+    url = make_url(POSTGRESQL).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield url.render_as_string(hide_password=False)
     with server.begin() as connection:
         connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
     server.dispose()
+
+
+@contextmanager
+def mariadb() -> Iterator[str]:
+    """The URL of a database of its own in the MariaDB or MySQL that the environment names."""
+    name = f"executor_{uuid.uuid4().hex}"
+    url = make_url(MARIADB).set(drivername="mysql+pymysql")
+    server = create_engine(url)
+    with server.begin() as connection:
+        version = str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
+        exact = "utf8mb4_nopad_bin" if "MariaDB" in version else "utf8mb4_0900_bin"
+        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE {exact}")
+    yield url.set(database=name).render_as_string(hide_password=False)
+    with server.begin() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+    server.dispose()
+
+
+def _set_up_mariadb(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'")
 
 
 def _prepare(connection: Any, _record: Any) -> None:
@@ -106,6 +164,7 @@ class Rig:
             ExecutorSettings(**{**values, **settings}),
             begin=self.database.begin,
             read=self.database.read,
+            again=self.database.again,
             enqueue=self._enqueue,
             clock=lambda: self.now,
         )

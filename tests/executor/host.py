@@ -19,7 +19,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from executor import Executor, ExecutorSettings, LogMarkup
-from tests.executor.executor_rig import sqlite
+from tests.executor.executor_rig import in_folder, opened
 
 TOKEN = "a-token-for-tests"
 
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _executor(folder: Path, options: dict[str, str]) -> Executor:
-    database = sqlite(folder)
+    database = opened(options.get("database") or in_folder(folder))
     queue = folder / "queue"
     queue.mkdir(exist_ok=True)
     settings = ExecutorSettings(
@@ -66,6 +66,7 @@ def _executor(folder: Path, options: dict[str, str]) -> Executor:
         settings,
         begin=database.begin,
         read=database.read,
+        again=database.again,
         enqueue=lambda run_id: (queue / str(run_id)).touch(),
     )
 

@@ -6,18 +6,18 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import requests
+from sqlalchemy import select, text
 
-from tests.executor.executor_rig import TOKEN, sqlite, trigger
+from executor.models import ExecutorRun
+from tests.executor.executor_rig import TOKEN, in_folder, opened, trigger
 
 ROOT = Path(__file__).parents[2]
 HEADERS = {"XXL-JOB-ACCESS-TOKEN": TOKEN, "Content-Type": "application/json;charset=UTF-8"}
@@ -35,11 +35,12 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = 60.0) -> Any:
 class Site:
     """A folder, and the processes that were started in it."""
 
-    def __init__(self, home: Path, **options: Any) -> None:
+    def __init__(self, home: Path, database_url: str = "", **options: Any) -> None:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
-        self.options = options
-        sqlite(home).engine.dispose()  # the tables, before two processes make them at once
+        url = database_url or in_folder(home)
+        self.options = {**options, "database": url}
+        self.database = opened(url)  # makes the tables, before two processes do it at once
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, role: str, name: str | None = None, **options: Any) -> None:
@@ -73,6 +74,7 @@ class Site:
     def end(self) -> None:
         for name in list(self.processes):
             self.kill(name)
+        self.database.engine.dispose()
 
     def port(self, name: str = "web") -> int:
         return int((self.home / f"{name}.port").read_text())
@@ -119,11 +121,9 @@ class Site:
 
     def status(self, log_id: int) -> str | None:
         """Of the run in the database; None when there is none."""
-        with closing(sqlite3.connect(self.home / "ledger.db", timeout=30)) as database:
-            row = database.execute(
-                "SELECT status FROM executor_runs WHERE log_id = ?", (log_id,)
-            ).fetchone()
-        return None if row is None else str(row[0])
+        with self.database.read() as session:
+            query = select(ExecutorRun.status).where(ExecutorRun.log_id == log_id)
+            return session.scalar(query.limit(1))
 
     def make_due(self) -> None:
         """Let the leases and back-offs of the dead have passed, instead of waiting for them."""
@@ -135,8 +135,8 @@ class Site:
 
     def change(self, statement: str) -> None:
         """Change the database behind everybody's back."""
-        with closing(sqlite3.connect(self.home / "ledger.db", timeout=30)) as database, database:
-            database.execute(statement)
+        with self.database.begin() as session:
+            session.execute(text(statement))
 
     def starts(self, log_id: int) -> int:
         """How often the run's handler was started."""

@@ -31,8 +31,8 @@ def admin() -> Iterator[FakeAdmin]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, admin: FakeAdmin) -> Iterator[Site]:
-    site = Site(tmp_path / "site", admins=admin.address)
+def site(tmp_path: Path, database_url: str, admin: FakeAdmin) -> Iterator[Site]:
+    site = Site(tmp_path / "site", database_url, admins=admin.address)
     try:
         for number in range(1, 6):  # each held by the run it performs
             site.start("worker", f"worker{number}")

@@ -84,7 +84,9 @@ class DeliveriesMachine(RunsMachine):
         flight = self.flights.get(agent)
         if flight is not None:
             # Nobody could have taken them over: the first call ended before that.
-            assert parcels.prolong(self.session, flight.reservation, self.now)
+            until = self.now + parcels.RESERVED
+            assert parcels.prolong(self.session, flight.reservation, until)
+            flight.reservation.until = until
             flight.began_at = self.now
 
     @rule(agent=AGENTS, is_taken=st.booleans())

@@ -1,14 +1,15 @@
-"""The four settings of the older procedure, as they are copied out of ZooKeeper.
+"""The four settings of the older procedure, as they lie in ZooKeeper or were copied out of it.
 
-Two forms are read, mixed if need be: ``.properties`` (``key=value``, with the escapes of Java)
-and the lines that zkui exports, ``path=key=value``, in which only ``\\n`` is an escape. Nothing is
+Two forms of text are read, mixed if need be: ``.properties`` (``key=value``, with the escapes of
+Java) and the lines that zkui exports, ``path=key=value``, in which only ``\\n`` is an escape. In
+ZooKeeper itself each setting is a node of its own, or all are the text of one node. Nothing is
 ever an error: what is not understood is passed over.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ _OF_ZKUI = re.compile(r"\s*/[^=]*=[^=]*=")
 _BREAK = re.compile(r"\r\n|\r|\n")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.)|$)", re.S)
 _KEY = re.compile(r"((?:\\.|[^\\=:\s])*)[ \t\f]*[=:]?[ \t\f]*(.*)", re.S)
+# What Java's ``Properties.store`` writes; no address, id or secret holds it for its own sake.
+_OF_JAVA = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|[:=#!])")
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f"}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 
@@ -37,6 +40,7 @@ class _Entry(NamedTuple):
     key: str
     value: str
     path: str | None
+    is_junk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ class OldSettings:
     """What was found; an empty text where a setting is missing. The secret never shows.
 
     ``path`` is where in ZooKeeper they stood, if that was told; ``others`` how many other keys
-    there were, ``ambiguous`` the settings that were given more than once with different values.
+    there were, ``ambiguous`` the settings that were given more than once with different values,
+    ``unreadable`` those whose value is there, but is no text. ``servers`` is the ZooKeeper they
+    were read from, empty when they were pasted; ``open_to_all`` whether anybody may read the
+    secret there, None when that is not known.
     """
 
     status: str = ""
@@ -54,6 +61,9 @@ class OldSettings:
     path: str | None = None
     others: int = 0
     ambiguous: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    servers: str = ""
+    open_to_all: bool | None = None
 
     @property
     def is_enabled(self) -> bool:
@@ -79,11 +89,28 @@ def decoded(content: bytes) -> str:
 
 
 def read(text: str) -> OldSettings:
-    """Find the four settings.
+    """Find the four settings in a text.
 
     Of a setting that is given more than once, the one at the usual path counts, else the last.
     """
-    entries = [entry for entry in _entries(text.replace("\ufeff", "")) if entry is not None]
+    return _chosen(_entries_of(text))
+
+
+def read_nodes(path: str, content: bytes, children: Mapping[str, bytes]) -> OldSettings:
+    """Find them in the text of a node of ZooKeeper, and in its children by their names.
+
+    Of a setting that is in both, the child counts: that is what zkui shows.
+    """
+    entries = [entry._replace(path=entry.path or path) for entry in _entries_of(decoded(content))]
+    entries += [_entry(name, _of_node(decoded(data)), path) for name, data in children.items()]
+    return _chosen(entries)
+
+
+def _entries_of(text: str) -> list[_Entry]:
+    return list(_entries(text.replace("\ufeff", "")))
+
+
+def _chosen(entries: Sequence[_Entry]) -> OldSettings:
     ours = [entry for entry in entries if entry.key in KEYS]
     chosen: dict[str, _Entry] = {}
     for entry in ours:
@@ -102,6 +129,7 @@ def read(text: str) -> OldSettings:
             for key in KEYS
             if len({entry.value for entry in ours if entry.key == key and entry.value}) > 1
         ),
+        unreadable=tuple(key for key in KEYS if key in chosen and chosen[key].is_junk),
     )
 
 
@@ -116,7 +144,7 @@ def _entries(text: str) -> Iterator[_Entry]:
         exported = _ZKUI.match(line)
         if exported is not None:
             path, key, value = exported.groups()
-            yield _Entry(key, _clean(value.replace("\\n", "\n")), path.strip())
+            yield _entry(key, value.replace("\\n", "\n"), path.strip())
             continue
         if _OF_ZKUI.match(line):
             yield _Entry("", "", None)
@@ -130,7 +158,7 @@ def _entries(text: str) -> Iterator[_Entry]:
             parts.append(next(lines, "").lstrip(" \t\f"))
         match = _KEY.match("".join(parts))
         if match is not None:
-            yield _Entry(_unescaped(match[1]), _clean(_unescaped(match[2])), None)
+            yield _entry(_unescaped(match[1]), _unescaped(match[2]), None)
 
 
 def _goes_on(line: str) -> bool:
@@ -150,7 +178,15 @@ def _unescaped(text: str) -> str:
     return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _clean(value: str) -> str:
+def _of_node(value: str) -> str:
+    """A node's value stands for itself, unless a properties file was pasted into it."""
+    return _unescaped(value) if _OF_JAVA.search(value) else value.replace("\ufeff", "")
+
+
+def _entry(key: str, value: str, path: str | None) -> _Entry:
     """The value without the space around it; what cannot be meant counts as not given."""
     value = value.strip()
-    return "" if value == _WITHHELD or _UNPRINTABLE.search(value) else value
+    if value == _WITHHELD:
+        return _Entry(key, "", path)
+    is_junk = _UNPRINTABLE.search(value) is not None
+    return _Entry(key, "" if is_junk else value, path, is_junk)

@@ -64,7 +64,8 @@ def _of_sources_and_people(tab: Tab) -> list[str]:
     tab.click("保存")
     channel = first(tab, "/notices/", "tbody a")
     return [
-        *("/preflight/", "/sources/", "/sources/new", "/sources/import", source, f"{source}/edit"),
+        *("/preflight/", "/sources/", "/sources/new", source, f"{source}/edit"),
+        *("/sources/import", "/sources/import-zookeeper"),
         *("/users/", "/users/new", person, "/account/"),
         *("/notices/", "/notices/new", channel),
     ]

@@ -11,7 +11,13 @@ from portal.errors import NotAllowed
 from portal.models import AuditEvent, DataSource
 from portal.secret_box import SecretBox
 from portal.services import source_import, sources
-from portal.sync.sources.old_settings import CLIENT_SECRET, STATUS, URL, OldSettings
+from portal.sync.sources.old_settings import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    STATUS,
+    URL,
+    OldSettings,
+)
 from tests.portal.ledger_scene import BY, Scene
 
 BOX = SecretBox("k" * 32)
@@ -26,7 +32,7 @@ def take_over(scene: Scene, settings: OldSettings, name: str = NAME) -> None:
 
 def preview(scene: Scene, settings: OldSettings) -> source_import.Preview:
     with scene.ledger.read() as session:
-        return source_import.preview(session, settings, NAME, now=scene.now)
+        return source_import.preview(session, settings, NAME, box=BOX, now=scene.now)
 
 
 def source(scene: Scene) -> DataSource:
@@ -104,8 +110,8 @@ def test_the_trail_says_whose_status_it_was_and_no_secret(scene: Scene) -> None:
     take_over(scene, with_(status="1"))
     with scene.ledger.read() as session:
         events = session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
-    assert [event.action for event in events[-2:]] == ["source.add", "source.disable"]
-    assert events[-1].reason == f"{STATUS}=1"
+    assert [event.action for event in events[-2:]] == ["source.disable", "source.import"]
+    assert events[-2].reason == f"{STATUS}=1"
     assert "s3cret" not in str([(event.detail, event.reason) for event in events])
 
 
@@ -116,3 +122,24 @@ def test_what_a_page_carries_is_sealed(scene: Scene) -> None:
     for broken in ("", "x", carried[:-4], BOX.close("5"), BOX.close("{}"), BOX.close("[]")):
         with pytest.raises(NotAllowed):
             source_import.unsealed(broken, BOX)
+
+
+def test_the_same_again_changes_nothing_and_what_would_change_is_told(scene: Scene) -> None:
+    take_over(scene, SOUND)
+    assert not preview(scene, SOUND).changes
+    seen = preview(scene, with_(client_id="ent-2", client_secret="another", status="1"))
+    before = {found.key: found.before for found in seen.found if found.before}
+    assert before == {CLIENT_ID: "ent-1", CLIENT_SECRET: "•••••• (20)"}
+    assert seen.changes
+    assert preview(scene, with_(status="1")).changes
+
+
+def test_a_data_source_is_not_doubled_under_another_name(scene: Scene) -> None:
+    take_over(scene, with_(url="https://API.piaozone.com"), "旧系统")
+    with scene.ledger.read() as session:
+        assert source_import.name_for(session, SOUND) == "旧系统"
+        assert source_import.name_for(session, with_(client_id="ent-2")) == NAME
+    with pytest.raises(NotAllowed, match="旧系统"):
+        take_over(scene, SOUND)
+    take_over(scene, SOUND, "旧系统")
+    take_over(scene, with_(client_id="ent-2"))

@@ -15,11 +15,14 @@ from flask import Flask
 import portal
 from portal.access import ACCESS
 from portal.models import utc_now
-from portal.services import exports, fetches
+from portal.services import exports, fetches, zookeeper_import
 from portal.services.export_kinds import KINDS
 from portal.services.selection import Selection
 from portal.services.source_check import Finding
+from portal.statuses import ChoreStatus
 from portal.sync.archive.local import LocalArchive
+from portal.sync.sources.old_settings import OldSettings
+from portal.sync.sources.zookeeper_place import ZooKeeperPlace
 from tests.portal.services.reconcile_scene import Proving
 from tests.portal.services.sample_scene import Sampling
 from tests.portal.views.page_rules import CHINESE
@@ -82,6 +85,19 @@ def test_what_is_compiled_is_what_is_written() -> None:
     assert texts_of(compiled) == texts_of(english())
 
 
+def asked_zookeeper(scene: PageScene) -> list[str]:
+    """A reading that has found the settings, and one that waits."""
+    place, portal, now = ZooKeeperPlace.parse("zk1"), scene.portal, utc_now()
+    found = OldSettings("1", "https://x.example", "ent-9", "s3cret", "/p", 3, servers="zk1:2181")
+    with portal.ledger.write() as session:
+        done = zookeeper_import.ask(session, place, box=portal.box, by="admin", now=now)
+        done.status = ChoreStatus.DONE
+        done.result = dict(zookeeper_import.kept(found, portal.box))
+        session.flush()
+        waiting = zookeeper_import.ask(session, place, box=portal.box, by="admin", now=now)
+        return [f"/{done.id}", f"/{waiting.id}"]
+
+
 @pytest.fixture
 def everything(app: Flask, scene: PageScene) -> list[str]:
     """The address of every page, with something on it."""
@@ -117,6 +133,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
         *("/batches/?org=none", "/months/", "/months/?first=2999-01", "/months/?after=1~1999-01"),
         *("/audit/", "/audit/?documents=1", "/audit/?before=1"),
         *("/sources/", "/sources/new", "/sources/import", f"/sources/{source}"),
+        *(f"/sources/import-zookeeper{answer}" for answer in ("", *asked_zookeeper(scene))),
         *(f"/sources/{source}/edit", "/users/", "/users/new", f"/users/{user}", "/account/"),
         *("/preflight/", f"/preflight/runs/{preflight}"),
         *("/archive/", "/archive/?sort=amount", "/archive/totals", "/archive/source"),
@@ -165,7 +182,12 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     health = {"health.healthz", "health.readyz", "health.metrics"}
     files = {"static", "documents.picture", *downloads, *health}
     files |= {"samples.manifest", "samples.source_picture"}
-    parts |= {"batches.preview_live", "batches.catalogue_read", "samples.compared"}
+    parts |= {
+        "sources.zookeeper_found",
+        "batches.preview_live",
+        "batches.catalogue_read",
+        "samples.compared",
+    }
     assert gettable - looked_at == parts | files
 
 

@@ -15,6 +15,7 @@ from portal.sync.sources.old_settings import (
     OldSettings,
     decoded,
     read,
+    read_nodes,
 )
 
 ZKUI = """\
@@ -90,6 +91,28 @@ def test_the_secret_never_shows() -> None:
 def test_characters_beyond_the_first_plane_come_whole_and_halves_are_none() -> None:
     assert read(f"{CLIENT_ID}=\\uD842\\uDFB7").client_id == "\U00020bb7"
     assert CLIENT_ID in read(f"{CLIENT_ID}=a\\uD842b").missing
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"https://api.example/", "https://api.example/"),
+        (b"https\\://api.example/", "https://api.example/"),
+        (b"\\u5f71\\u50cf", "影像"),
+        ("影像".encode(), "影像"),
+        ("影像".encode("gbk"), "影像"),
+        (b"\xef\xbb\xbfx \r\n", "x"),
+        (b"a=b\\c#d==", "a=b\\c#d=="),
+    ],
+)
+def test_a_nodes_value_stands_for_itself_unless_java_escaped_it(data: bytes, value: str) -> None:
+    assert read_nodes("/p", b"", {CLIENT_ID: data}).client_id == value
+
+
+@pytest.mark.parametrize("data", [b"\x00\x01", b"\xff\xff\xff", b"\x80", b"a\nb"])
+def test_junk_in_a_node_is_not_the_same_as_nothing(data: bytes) -> None:
+    found = read_nodes("/p", b"", {CLIENT_ID: data, URL: b""})
+    assert (CLIENT_ID in found.missing, found.unreadable) == (True, (CLIENT_ID,))
 
 
 WORDS = st.text(
