@@ -44,13 +44,13 @@ def exposition(session: Session, now: datetime) -> str:
         ),
         _family(
             "xxl_job_registered",
-            "Whether the admin counts on this executor.",
-            [({"admin": one.admin_address}, one.is_alive(now)) for one in admins],
+            "Whether the admin counts on the executor at an address.",
+            [(_pair(one), one.is_alive(now)) for one in admins],
         ),
         _family(
             "xxl_job_registry_age_seconds",
             "Since the admin last took the registration; +Inf when it never did.",
-            [({"admin": one.admin_address}, _age(one.succeeded_at, now)) for one in admins],
+            [(_pair(one), _age(one.succeeded_at, now)) for one in admins],
         ),
         _family(
             "xxl_job_agents",
@@ -59,6 +59,10 @@ def exposition(session: Session, now: datetime) -> str:
         ),
     ]
     return "".join(families)
+
+
+def _pair(one: overview.RegistrationInfo) -> Mapping[str, str]:
+    return {"admin": one.admin_address, "executor": one.executor_address}
 
 
 def _age(since: datetime | None, now: datetime) -> float:
