@@ -11,6 +11,7 @@ from portal.ledger import Ledger
 from portal.models import utc_now
 from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
+from portal.services.same_keys import Keys
 from portal.settings import Settings
 from portal.sync.archive.base import Archive
 from portal.tasks.offering import offer
@@ -28,6 +29,11 @@ class Portal:
     seal_key: SealKey
     queue: WorkQueue
     executor: Executor
+
+    def keys(self) -> Keys:
+        """By what the other hosts' keys are compared with this one's."""
+        made = self.settings.access_tokens()[0] if self.settings.makes_token else None
+        return Keys.of(self.settings.secret_key(), made)
 
     def offer(self) -> None:
         """Tell the queue what is due now."""

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import click
 
-from portal.cli.opening import log_to, opened
+from portal.cli.opening import log_to, opened, warn_of_clock
 from portal.cli.running import parent_option
 from portal.jobs import Following
 from portal.ledger import this_host
@@ -31,6 +31,7 @@ CLEAN_SECONDS = 3.0
 CLOCK_SECONDS = 10.0
 NOTICE_SECONDS = 2.0
 FORGET_SECONDS = 600.0
+HOSTS_SECONDS = 10.0
 
 
 @click.command("agent")
@@ -40,6 +41,7 @@ def command() -> None:
     log_to()
     with opened() as portal, StopSignals() as stop, portal.executor.talking():
         portal.ledger.origin = lambda: f"agent {this_host()}"
+        warn_of_clock(portal)
         following = Following(portal.ledger, portal.executor, portal.settings.timezone)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
         steps = (
@@ -47,6 +49,7 @@ def command() -> None:
             _Step(following.step),
             _Step(lambda now: _forget_chores(portal, now), every=FORGET_SECONDS),
             _Step(lambda now: _ask_delivery(portal, now), every=NOTICE_SECONDS),
+            _Step(lambda now: _end_of_gone_hosts(portal, now), every=HOSTS_SECONDS),
             _Step(portal.executor.tick),
             _Step(cleaner.step, every=CLEAN_SECONDS),
             _Step(lambda now: take_samples(portal.ledger, now=now), every=EVERY_SECONDS),
@@ -130,6 +133,16 @@ def _ask_delivery(portal: Portal, now: datetime) -> None:
     with portal.ledger.write() as session:
         notices.ask_delivery(session, now=now)
         notices.forget_old(session, now=now)
+
+
+def _end_of_gone_hosts(portal: Portal, now: datetime) -> None:
+    """Have nobody wait for what only a host could do that is gone."""
+    with portal.ledger.read() as session:
+        if not chores.waits_for_gone_host(session, now=now):
+            return
+    with portal.ledger.write() as session:
+        if count := chores.fail_of_gone_hosts(session, now=now):
+            logger.warning("%d chores of hosts that are gone ended", count)
 
 
 def _draw_back(portal: Portal, now: datetime) -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from portal.app import create_app
-from portal.cli.opening import log_to, opened
+from portal.cli.opening import log_to, opened, warn_of_clock
 from portal.cli.running import parent_option, require_free
 from portal.cli.slow_requests import Worker
 from portal.processes import die_with_parent
@@ -26,9 +26,9 @@ def command() -> None:
     """启动网页与执行器接口 Serve the portal and the executor's endpoints."""
     settings = read_settings()
     require_free(settings.bind_host, settings.bind_port, "PORTAL_BIND")
-    with opened(settings):
-        pass  # says what is missing before any process is forked
     log_to()
+    with opened(settings) as portal:
+        warn_of_clock(portal)  # and says what is missing before any process is forked
     _Server(settings).run()
 
 

@@ -9,6 +9,7 @@ from portal.models.counts import Counts
 from portal.models.document import Document, File
 from portal.models.export import Export
 from portal.models.hold import FailureStreak, Hold
+from portal.models.installation import Installation
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
@@ -65,6 +66,7 @@ __all__ = [
     "FailureStreak",
     "File",
     "Hold",
+    "Installation",
     "JobBatch",
     "Notice",
     "NoticeChannel",

@@ -10,8 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from executor.metrics import CONTENT_TYPE
+from portal.errors import reason
 from portal.models import utc_now
 from portal.runtime import current_portal
+from portal.services import clocks
 from portal.services.leases import alive_workers
 
 bp = Blueprint("health", __name__)
@@ -32,7 +34,7 @@ def metrics() -> Response:
 
 @bp.get("/readyz")
 def readyz() -> tuple[Response, HTTPStatus]:
-    """Able to work: the ledger answers and a worker is alive."""
+    """Able to work: the ledger answers, a worker is alive, and the clock is that of the others."""
     reasons: list[str] = []
     portal = current_portal()
     try:
@@ -40,6 +42,8 @@ def readyz() -> tuple[Response, HTTPStatus]:
             session.execute(text("SELECT 1"))
             if not alive_workers(session, now=utc_now()):
                 reasons.append("no worker alive")
+        if problem := clocks.problem(portal.ledger, utc_now):
+            reasons.append(f"{problem.code}: {reason(problem.code, problem.params, 'en')}")
     except SQLAlchemyError:
         logger.exception("the ledger does not answer")
         reasons.append("the ledger does not answer")
