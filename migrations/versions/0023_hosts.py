@@ -23,6 +23,14 @@ def upgrade() -> None:
         sa.Column("noted_at", _AT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
     )
+    op.create_table(
+        "duties",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("holder", sa.String(length=80), nullable=False),
+        sa.Column("until", _AT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_duties")),
+    )
+    op.add_column("sample_documents", sa.Column("copies", sa.String(length=80), nullable=True))
     op.add_column("chores", sa.Column("unfinished_key", sa.String(length=64), nullable=True))
     op.create_index(op.f("ix_chores_unfinished_key"), "chores", ["unfinished_key"], unique=True)
     op.add_column(
@@ -40,8 +48,11 @@ def downgrade() -> None:
     with op.batch_alter_table("executor_agents") as table:
         table.drop_column("address")
     op.drop_index(op.f("ix_chores_unfinished_key"), table_name="chores")
+    with op.batch_alter_table("sample_documents") as table:
+        table.drop_column("copies")
     with op.batch_alter_table("chores") as table:
         table.drop_column("unfinished_key")
+    op.drop_table("duties")
     op.drop_table("installation")
 
 

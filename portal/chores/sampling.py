@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.chores.desk import Desk
+from portal.errors import NotAllowed
 from portal.models import SampleDocument, utc_now
 from portal.services import comparing, manifests, samples, source_copies
+from portal.services.chores import ChoreLost
 from portal.services.opening import open_source
 from portal.services.source_reading import PatientSource
+from portal.sync.archive.keeping import forget
 
 
 def make_manifest(desk: Desk) -> Mapping[str, Any]:
@@ -25,11 +28,12 @@ def make_manifest(desk: Desk) -> Mapping[str, Any]:
         zone=portal.settings.timezone,
         told=desk.progress,
     )
+    manifests.keep_made(portal.archive, sample_id, made, owner=desk.clerk)
     with portal.ledger.write() as session:
         sealed = samples.seal(session, sample_id, made, by=desk.asked_by, now=utc_now())
         in_force = samples.find(session, sample_id).manifest_sha256
     if not sealed and made.sha256 != in_force:
-        made.path.unlink(missing_ok=True)
+        forget(portal.archive, manifests.folder_of(sample_id, made.sha256))
     return {"documents": made.documents}
 
 
@@ -40,6 +44,8 @@ def compare(desk: Desk) -> Mapping[str, Any]:
     with portal.ledger.read() as session:
         row = session.get_one(SampleDocument, int(desk.params["document"]))
         known = comparing.subject(session, row)
+    for attempt in range(1, desk.attempt):
+        source_copies.remove(portal.archive, f"{row.id}-{desk.chore_id}-{attempt}")
     folder = source_copies.new_folder(home, f"{row.id}-{desk.chore_id}-{desk.attempt}")
     opened = open_source(known.source, portal.box, home)
     reading = PatientSource(
@@ -55,6 +61,14 @@ def compare(desk: Desk) -> Mapping[str, Any]:
         )
     finally:
         opened.close()
-    with portal.ledger.write() as session:
-        samples.keep_comparison(session, row.id, compared, by=desk.asked_by, now=utc_now())
+    source_copies.keep_fetched(portal.archive, folder, owner=desk.clerk)
+    try:
+        with portal.ledger.write() as session:
+            desk.expect_held(session)
+            samples.keep_comparison(session, row.id, compared, by=desk.asked_by, now=utc_now())
+    except (ChoreLost, NotAllowed):
+        source_copies.remove(portal.archive, folder.name)
+        raise
+    if row.copies is not None:
+        source_copies.remove(portal.archive, row.copies)
     return {"equal": compared["equal"]}

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 
 import click
@@ -16,9 +16,11 @@ from portal.cli.running import parent_option
 from portal.jobs import Following
 from portal.ledger import this_host
 from portal.models import utc_now
+from portal.processes import WorkerSlot
 from portal.runtime import Portal
-from portal.services import chores, notices
+from portal.services import chores, notices, source_copies
 from portal.services.clock_steps import draw_back
+from portal.services.duties import DutyHolder
 from portal.services.throughput import EVERY_SECONDS, take_samples
 from portal.supervisor import StopSignals
 from portal.tasks.audit_keeping import AuditKeeping
@@ -39,21 +41,22 @@ HOSTS_SECONDS = 10.0
 def command() -> None:
     """启动代理进程 Executor heartbeat, callbacks, timeouts, and offering due work again."""
     log_to()
-    with opened() as portal, StopSignals() as stop, portal.executor.talking():
+    with (
+        opened() as portal,
+        StopSignals() as stop,
+        closing(WorkerSlot(portal.settings.home, "agent")) as slot,
+        portal.executor.talking(),
+    ):
         portal.ledger.origin = lambda: f"agent {this_host()}"
         warn_of_clock(portal)
-        following = Following(portal.ledger, portal.executor, portal.settings.timezone)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
+        duty = DutyHolder(portal.ledger, "upkeep", slot.name)
+        # What each host does for itself, and what is done once for all hosts.
         steps = (
             _Step(lambda _now: portal.offer()),
-            _Step(following.step),
-            _Step(lambda now: _forget_chores(portal, now), every=FORGET_SECONDS),
-            _Step(lambda now: _ask_delivery(portal, now), every=NOTICE_SECONDS),
-            _Step(lambda now: _end_of_gone_hosts(portal, now), every=HOSTS_SECONDS),
+            *(_Step(step, every=every, when=duty.has) for step, every in _upkeep(portal)),
             _Step(portal.executor.tick),
             _Step(cleaner.step, every=CLEAN_SECONDS),
-            _Step(lambda now: take_samples(portal.ledger, now=now), every=EVERY_SECONDS),
-            _Step(lambda now: _draw_back(portal, now), every=CLOCK_SECONDS),
         )
         with _sealing(portal):
             while not stop.received:
@@ -63,6 +66,22 @@ def command() -> None:
             with StopSignals() as at_once:
                 while time.monotonic() < until and not at_once.received:
                     _round(steps, at_once)
+        _attempt(lambda _now: duty.leave())
+
+
+def _upkeep(portal: Portal) -> Sequence[tuple[Callable[[datetime], object], float]]:
+    """What one agent does for all hosts, and every how many seconds."""
+    following = Following(portal.ledger, portal.executor, portal.settings.timezone)
+    ledger, archive = portal.ledger, portal.archive
+    return (
+        (following.step, STEP_SECONDS),
+        (lambda now: _forget_chores(portal, now), FORGET_SECONDS),
+        (lambda now: source_copies.remove_old(ledger, archive, now=now), FORGET_SECONDS),
+        (lambda now: _ask_delivery(portal, now), NOTICE_SECONDS),
+        (lambda now: _end_of_gone_hosts(portal, now), HOSTS_SECONDS),
+        (lambda now: take_samples(ledger, now=now), EVERY_SECONDS),
+        (lambda now: _draw_back(portal, now), CLOCK_SECONDS),
+    )
 
 
 def _round(steps: Sequence[_Step], stop: StopSignals) -> None:
@@ -97,11 +116,21 @@ def _sealing(portal: Portal) -> Iterator[None]:
 
 
 class _Step:
-    """Something the agent does every so many seconds."""
+    """Something the agent does every so many seconds.
 
-    def __init__(self, work: Callable[[datetime], object], *, every: float = STEP_SECONDS) -> None:
+    :param when: asked each time whether it is this agent that does it
+    """
+
+    def __init__(
+        self,
+        work: Callable[[datetime], object],
+        *,
+        every: float = STEP_SECONDS,
+        when: Callable[[datetime], bool] = lambda _now: True,
+    ) -> None:
         self._work = work
         self._every = every
+        self._when = when
         self._due = 0.0
 
     def take(self, began: float) -> None:
@@ -109,7 +138,7 @@ class _Step:
         if began < self._due:
             return
         self._due = began + self._every - STEP_SECONDS / 2
-        _attempt(self._work)
+        _attempt(lambda now: self._when(now) and self._work(now))
 
 
 def _attempt(step: Callable[[datetime], object]) -> None:

@@ -7,6 +7,7 @@ from portal.models.catalogue import SourceCatalogue
 from portal.models.chore import Chore, Clerk
 from portal.models.counts import Counts
 from portal.models.document import Document, File
+from portal.models.duty import Duty
 from portal.models.export import Export
 from portal.models.hold import FailureStreak, Hold
 from portal.models.installation import Installation
@@ -62,6 +63,7 @@ __all__ = [
     "DataSource",
     "Document",
     "DocumentVersion",
+    "Duty",
     "Export",
     "FailureStreak",
     "File",

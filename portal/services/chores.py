@@ -256,7 +256,7 @@ def note_progress(
 
     :raises ChoreLost: when it is somebody else's or was cancelled
     """
-    _mine(session, held)
+    expect_held(session, held)
     values: dict[str, Any] = {"done": done, "total": total}
     if so_far is not None:
         values["result"] = dict(so_far)
@@ -288,7 +288,7 @@ def finish(
 
     :raises ChoreLost: when it is somebody else's or was cancelled
     """
-    chore = _mine(session, held)
+    chore = expect_held(session, held)
     _end(chore, ChoreStatus.DONE, now)
     chore.result = dict(result) if result is not None else None
 
@@ -300,13 +300,17 @@ def fail(
 
     :raises ChoreLost: when it is somebody else's or was cancelled
     """
-    chore = _mine(session, held)
+    chore = expect_held(session, held)
     _end(chore, ChoreStatus.FAILED, now)
     chore.error_code = code
     chore.error_params = dict(params)
 
 
-def _mine(session: Session, held: Held) -> Chore:
+def expect_held(session: Session, held: Held) -> Chore:
+    """The chore, locked, as long as it is in these hands.
+
+    :raises ChoreLost: when it is somebody else's or was cancelled
+    """
     query = select(Chore).where(
         Chore.id == held.chore_id,
         Chore.attempt == held.attempt,
