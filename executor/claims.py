@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from . import changes, logs, runs
 from .ledger import savepoint
-from .models import ExecutorRun, RunInfo
+from .models import ExecutorRun, RunInfo, place_of
 from .protocol import texts
 from .statuses import Cause, RunStatus
 
@@ -25,7 +25,7 @@ LEASE: Final = timedelta(seconds=30)
 def claim(session: Session, run_id: int, *, worker: str, now: datetime) -> RunInfo | None:
     """Take a queued run for execution, or None when it is not its turn or somebody has it."""
     run = changes.load(session, run_id)
-    if run is None or runs.next_of_job(session, run.job_id) != run_id:
+    if run is None or run_id not in runs.next_of_job(session, run.job_id):
         return None
     started_at = run.started_at or now
     deadline_at = started_at + timedelta(seconds=run.timeout_seconds)
@@ -40,10 +40,10 @@ def claim(session: Session, run_id: int, *, worker: str, now: datetime) -> RunIn
                 claims=run.claims + 1,
                 worker=worker,
                 lease_expires_at=now + LEASE,
-                occupies_job_id=run.job_id,
+                occupies_job_id=place_of(run.job_id, run.shard_index, run.shard_total),
             )
     except IntegrityError:
-        return None  # another run of the job got it between the look and the change
+        return None  # another run of the job got its place between the look and the change
     if not won:
         return None
     shard = f"shard {run.shard_index} of {run.shard_total}"

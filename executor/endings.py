@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -25,8 +26,21 @@ def stop_job(session: Session, job_id: int, cause: Cause, now: datetime) -> list
 
     :param cause: a kill, or the later trigger that takes the job's place
     """
+    return _stop(session, ExecutorRun.job_id == job_id, cause, now)
+
+
+def stop_runs(
+    session: Session, run_ids: Collection[int], cause: Cause, now: datetime
+) -> list[RunInfo]:
+    """The same for some runs of a job."""
+    return _stop(session, ExecutorRun.id.in_(run_ids), cause, now)
+
+
+def _stop(
+    session: Session, which: ColumnElement[bool], cause: Cause, now: datetime
+) -> list[RunInfo]:
     ended = []
-    for run in _unfinished(session, ExecutorRun.job_id == job_id):
+    for run in _unfinished(session, which):
         text = texts.stopped(_REASONS[cause], was_queued=run.status == RunStatus.QUEUED)
         if changes.end(
             session, run, RunStatus.KILLED, cause=cause, code=texts.FAIL, message=text, now=now

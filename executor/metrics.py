@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -40,13 +40,13 @@ def families(session: Session, now: datetime) -> Sequence[Family]:
         ),
         Family(
             "xxl_job_registered",
-            "Whether the admin counts on this executor.",
-            [({"admin": one.admin_address}, one.is_alive(now)) for one in admins],
+            "Whether the admin counts on the executor at an address.",
+            [(_pair(one), one.is_alive(now)) for one in admins],
         ),
         Family(
             "xxl_job_registry_age_seconds",
             "Since the admin last took the registration; +Inf when it never did.",
-            [({"admin": one.admin_address}, _age(one.succeeded_at, now)) for one in admins],
+            [(_pair(one), _age(one.succeeded_at, now)) for one in admins],
         ),
         Family(
             "xxl_job_agents",
@@ -54,6 +54,10 @@ def families(session: Session, now: datetime) -> Sequence[Family]:
             [({}, overview.agents(session, now))],
         ),
     ]
+
+
+def _pair(one: overview.RegistrationInfo) -> Mapping[str, str]:
+    return {"admin": one.admin_address, "executor": one.executor_address}
 
 
 def _age(since: datetime | None, now: datetime) -> float:

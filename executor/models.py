@@ -136,7 +136,8 @@ class ExecutorRun(Base):
     lease_expires_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     """Set while a process is inside the handler, even when the run was killed meanwhile."""
     occupies_job_id: Mapped[int | None] = mapped_column(BigInteger, unique=True)
-    """The job while this run holds it; unique, so that a job never has two at once."""
+    """The job's place while this run holds it, see :func:`place_of`; unique, so that a place never
+    has two runs at once."""
 
     handle_code: Mapped[int | None] = mapped_column(Integer)
     handle_message: Mapped[str | None] = mapped_column(_TEXT)
@@ -195,12 +196,12 @@ class ExecutorLogLine(Base):
 
 
 class ExecutorRegistration(Base):
-    """What one admin last said to our registration."""
+    """What one admin last said to the registration of one of our addresses."""
 
     __tablename__ = "executor_registrations"
 
     admin_address: Mapped[str] = mapped_column(String(255), primary_key=True)
-    executor_address: Mapped[str] = mapped_column(String(255))
+    executor_address: Mapped[str] = mapped_column(String(255), primary_key=True)
     attempted_at: Mapped[datetime] = mapped_column(Instant)
     succeeded_at: Mapped[datetime | None] = mapped_column(Instant)
     problem: Mapped[str | None] = mapped_column(_TEXT)
@@ -208,11 +209,12 @@ class ExecutorRegistration(Base):
 
 
 class ExecutorAgent(Base):
-    """A process that registers the executor; the last one to stop takes the registration back."""
+    """A process that registers an address; the last one of it to stop takes that back."""
 
     __tablename__ = "executor_agents"
 
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    address: Mapped[str] = mapped_column(String(255), server_default="")
     seen_at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -223,6 +225,15 @@ class ExecutorLock(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     taken_at: Mapped[datetime] = mapped_column(Instant)
+
+
+def place_of(job_id: int, shard_index: int, shard_total: int) -> int:
+    """The place a run takes: a job has one, a broadcast of it one for each of its parts.
+
+    The admin sends the parts of a broadcast to as many addresses, which may be hosts that share
+    this database; they are meant to run at the same time.
+    """
+    return job_id if shard_total <= 1 else -(job_id << 20 | shard_index) - 1
 
 
 def utc_now() -> datetime:

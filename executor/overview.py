@@ -17,7 +17,7 @@ from .statuses import RunStatus
 
 @dataclass(frozen=True)
 class RegistrationInfo:
-    """What one admin last said to our registration."""
+    """What one admin last said to the registration of one of our addresses."""
 
     admin_address: str
     executor_address: str
@@ -57,7 +57,7 @@ def reporting(session: Session) -> tuple[list[RegistrationInfo], Backlog]:
         select(waiting, ExecutorRegistration)
         .select_from(waiting)
         .outerjoin(ExecutorRegistration, true())
-        .order_by(ExecutorRegistration.admin_address)
+        .order_by(ExecutorRegistration.admin_address, ExecutorRegistration.executor_address)
     ).all()
     found = [_registration(row[3]) for row in rows if row[3] is not None]
     return found, Backlog(*rows[0][:3])

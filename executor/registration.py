@@ -28,14 +28,16 @@ AGAIN: Final = timedelta(seconds=10)
 """After a failure: the admin may be back long before the next turn."""
 FORGOTTEN: Final = timedelta(seconds=90)
 """After so long without a sign another agent counts as dead."""
+GONE: Final = timedelta(days=1)
+"""What an address that nobody registers any more was told is forgotten after this."""
 TAKEN_BACK: Final = "taken back: the executor was stopped"
 
 
 class Registrar:
     """Keeps the executor registered; what each admin answered goes to the ledger.
 
-    Every process that runs one registers the same address, which an admin takes as one; so only
-    the last of them takes it back.
+    Every host registers an address of its own. Processes that register the same one (behind a
+    load balancer) an admin takes as one; so only the last of them takes it back.
     """
 
     def __init__(
@@ -82,7 +84,10 @@ class Registrar:
     def _is_survived(self, session: Session, now: datetime) -> bool:
         """Whether another agent lives when this one has signed off."""
         session.execute(delete(ExecutorAgent).where(ExecutorAgent.name == self._name))
-        others = exists().where(ExecutorAgent.seen_at > now - FORGOTTEN)
+        others = exists().where(
+            ExecutorAgent.address == self._settings.address,
+            ExecutorAgent.seen_at > now - FORGOTTEN,
+        )
         return bool(session.scalar(select(others)))
 
     def _remove(self, client: AdminClient, now: datetime) -> None:
@@ -112,20 +117,25 @@ class Registrar:
                 return
 
     def _write(self, session: Session, admin: str, problem: str | None, now: datetime) -> None:
-        row = session.get(ExecutorRegistration, admin, with_for_update=True)
+        address = self._settings.address
+        row = session.get(ExecutorRegistration, (admin, address), with_for_update=True)
         if row is None:
-            row = ExecutorRegistration(admin_address=admin, problem=None, succeeded_at=None)
+            row = ExecutorRegistration(
+                admin_address=admin, executor_address=address, problem=None, succeeded_at=None
+            )
             session.add(row)
         if problem is None and (row.succeeded_at is None or row.problem is not None):
             logger.info("registered at %s", admin)
         elif problem is not None and problem != row.problem:
             logger.warning("not registered: %s", problem)
-        row.executor_address = self._settings.address
         row.attempted_at = now
         row.problem = problem
         if problem is None:
             row.succeeded_at = now
 
     def _show_life(self, session: Session, now: datetime) -> None:
-        session.merge(ExecutorAgent(name=self._name, seen_at=now))
+        session.merge(ExecutorAgent(name=self._name, address=self._settings.address, seen_at=now))
         session.execute(delete(ExecutorAgent).where(ExecutorAgent.seen_at <= now - FORGOTTEN))
+        # Of a host that is gone for good, or that has another address now.
+        gone = ExecutorRegistration.attempted_at <= now - GONE
+        session.execute(delete(ExecutorRegistration).where(gone))

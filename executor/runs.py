@@ -5,11 +5,12 @@ Functions work in the caller's session and transaction; the queue is told afterw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
-from sqlalchemy import Select, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, exists, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from . import endings, locks, observing
@@ -37,9 +38,13 @@ _SAME: Final = select(ExecutorRun.id, ExecutorRun.status).where(
     ExecutorRun.log_id == bindparam("log_id"),
     ExecutorRun.log_date_time == bindparam("log_date_time"),
 )
-_UNFINISHED: Final = select(ExecutorRun.handler, ExecutorRun.status).where(
-    ExecutorRun.job_id == bindparam("job_id"), ExecutorRun.status.in_(UNFINISHED_VALUES)
-)
+_UNFINISHED: Final = select(
+    ExecutorRun.id,
+    ExecutorRun.handler,
+    ExecutorRun.status,
+    ExecutorRun.shard_index,
+    ExecutorRun.shard_total,
+).where(ExecutorRun.job_id == bindparam("job_id"), ExecutorRun.status.in_(UNFINISHED_VALUES))
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,9 @@ def find(session: Session, run_id: int) -> RunInfo | None:
     return None if run is None else run.info()
 
 
-def next_of_job(session: Session, job_id: int) -> int | None:
-    """The oldest queued run of a job that no run occupies, or None."""
-    return session.scalar(_startable().where(ExecutorRun.job_id == job_id))
+def next_of_job(session: Session, job_id: int) -> Sequence[int]:
+    """The queued runs of a job whose turn it is: one, or several parts of a broadcast."""
+    return session.scalars(_startable().where(ExecutorRun.job_id == job_id)).all()
 
 
 @dataclass(frozen=True)
@@ -140,16 +145,33 @@ def mark_offered(session: Session, run_ids: list[int], now: datetime) -> None:
 
 
 def _startable() -> Select[int]:
+    """Queued runs that come before all others in whose way they stand, and that none holds up."""
     holder, older = aliased(ExecutorRun), aliased(ExecutorRun)
-    oldest = (
-        select(func.min(older.id))
-        .where(older.job_id == ExecutorRun.job_id, older.status == RunStatus.QUEUED.value)
-        .scalar_subquery()
-    )
     return select(ExecutorRun.id).where(
         ExecutorRun.status == RunStatus.QUEUED.value,
-        ExecutorRun.id == oldest,
-        ~exists().where(holder.occupies_job_id == ExecutorRun.job_id),
+        ~exists().where(
+            older.job_id == ExecutorRun.job_id,
+            older.status == RunStatus.QUEUED.value,
+            older.id < ExecutorRun.id,
+            _excludes(older),
+        ),
+        ~exists().where(
+            holder.job_id == ExecutorRun.job_id,
+            holder.occupies_job_id.is_not(None),
+            _excludes(holder),
+        ),
+    )
+
+
+def _excludes(other: type[ExecutorRun]) -> ColumnElement[bool]:
+    """Whether another run of the same job and this one may not run at the same time.
+
+    Only different parts of a broadcast may.
+    """
+    return or_(
+        other.shard_total <= 1,
+        ExecutorRun.shard_total <= 1,
+        other.shard_index == ExecutorRun.shard_index,
     )
 
 
@@ -166,16 +188,26 @@ def _find(session: Session, trigger: Trigger) -> tuple[int, RunStatus] | None:
 def _make_room(
     session: Session, trigger: Trigger, queue_limit: int, now: datetime
 ) -> list[RunInfo]:
-    """Java's order: another handler ends the job's runs, else the block strategy decides."""
+    """Java's order: another handler ends the job's runs, else the block strategy decides.
+
+    The strategy is about the runs that stand in the trigger's way, on whatever host they are:
+    the other parts of its broadcast do not.
+    """
     job = {"job_id": trigger.job_id}
     unfinished = session.connection().execute(_UNFINISHED, job).all()
-    if any(handler != trigger.handler for handler, _status in unfinished):
+    if any(run.handler != trigger.handler for run in unfinished):
         return endings.stop_job(session, trigger.job_id, Cause.CHANGE, now)
-    if unfinished and trigger.block_strategy == texts.DISCARD_LATER:
+    is_part = trigger.shard_total > 1
+    ahead = [
+        run
+        for run in unfinished
+        if not (is_part and run.shard_total > 1 and run.shard_index != trigger.shard_index)
+    ]
+    if ahead and trigger.block_strategy == texts.DISCARD_LATER:
         raise TriggerRefused(texts.DISCARDED)
-    if unfinished and trigger.block_strategy == texts.COVER_EARLY:
-        return endings.stop_job(session, trigger.job_id, Cause.COVER, now)
-    if sum(status == RunStatus.QUEUED for _handler, status in unfinished) >= queue_limit:
+    if ahead and trigger.block_strategy == texts.COVER_EARLY:
+        return endings.stop_runs(session, [run.id for run in ahead], Cause.COVER, now)
+    if sum(run.status == RunStatus.QUEUED for run in ahead) >= queue_limit:
         raise TriggerRefused(texts.queue_full(trigger.job_id, queue_limit))
     return []
 

@@ -51,10 +51,10 @@ class Upkeep:
             self._reap_one(run_id, now, of_worker=worker)
 
     def offer_next(self, job_ids: Iterable[int]) -> None:
-        """Tell the queue of the next run of each of these jobs that is free for one."""
+        """Tell the queue of the runs of these jobs whose turn it is."""
         with self._ledger.read() as session:
             found = [runs.next_of_job(session, job_id) for job_id in job_ids]
-        self._offer(run_id for run_id in found if run_id is not None)
+        self._offer(run_id for run_ids in found for run_id in run_ids)
 
     def _draw_back(self, now: datetime) -> None:
         with self._ledger.read() as session:

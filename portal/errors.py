@@ -541,6 +541,36 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "SECRET_KEY_DIFFERS",
+        "本机的密钥（指纹 {here}）与账本登记的（指纹 {ledger}）不同",
+        "this host's secret key (fingerprint {here}) is not the ledger's (fingerprint {ledger})",
+        "各主机须用同一个密钥：把已在运行的主机上 IMGMIG_HOME 的 secret.key 复制到本机，或设同一个 "
+        "PORTAL_SECRET_KEY，再启动。确实更换了密钥时先运行 imgmig db accept-key。",
+        "All hosts need the same: copy secret.key from the IMGMIG_HOME of a host that runs, or set "
+        "the same PORTAL_SECRET_KEY. If the key was changed on purpose: imgmig db accept-key.",
+        permanent=True,
+    ),
+    Problem(
+        "EXECUTOR_TOKEN_DIFFERS",
+        "本机自动生成的执行器令牌与其他主机的不同",
+        "this host made itself an executor token that is not that of the other hosts",
+        "把已在运行的主机上 IMGMIG_HOME 的 executor.token 复制到本机，或在各主机设同一个 "
+        "XXL_JOB_ACCESS_TOKEN，再启动。确实更换了令牌时先运行 imgmig db accept-key。",
+        "Copy executor.token from the IMGMIG_HOME of a host that runs, or set the same "
+        "XXL_JOB_ACCESS_TOKEN on all. If it was changed on purpose: imgmig db accept-key.",
+        permanent=True,
+    ),
+    Problem(
+        "HOST_CLOCK",
+        "主机 {host} 的时钟与数据库相差 {seconds} 秒（正数为快）",
+        "the clock of host {host} is {seconds} s ahead of the database's (negative: behind)",
+        "在该主机上启用 NTP 对时（timedatectl、chronyc）。相差过大时，租约会提前或推迟到期："
+        "不会丢失或重复，但会白做一部分。",
+        "Have it follow NTP (timedatectl, chronyc). With clocks far apart leases end too early or "
+        "too late: nothing is lost or doubled, but work is done in vain.",
+        permanent=True,
+    ),
+    Problem(
         "SECRET_UNREADABLE",
         "数据源的密钥无法解密",
         "the data source's secret cannot be decrypted",
@@ -673,6 +703,14 @@ _CATALOGUE = (
         "the background task was begun {times} times and never ended",
         "可再发起一次；若仍如此，请把 worker 的日志交给技术支持。",
         "Ask for it again; if it goes the same way, give the worker's log to support.",
+        permanent=True,
+    ),
+    Problem(
+        "CHORE_HOST_GONE",
+        "主机 {host} 的工作进程已不在，这一作业只能由它做",
+        "the workers of host {host}, which alone may do this, are gone",
+        "启动该主机的 worker 后再发起；主机已不再使用的，对其余主机再发起即可。",
+        "Start its worker and ask again; if the host is not used any more, ask the others.",
         permanent=True,
     ),
     Problem(
@@ -829,18 +867,17 @@ _CATALOGUE = (
         "EXPORT_UNWRITABLE",
         "导出文件无法写入（{detail}）",
         "the export cannot be written ({detail})",
-        "检查 IMGMIG_HOME 下 exports 目录的权限与磁盘空间后再导出。",
-        "Check the permissions and free space of the folder exports in IMGMIG_HOME.",
+        "检查各工作主机 IMGMIG_HOME 的权限与磁盘空间后再导出。",
+        "Check the permissions and free space of IMGMIG_HOME on the worker hosts.",
         permanent=True,
     ),
     Problem(
         "SAMPLE_MANIFEST",
         "封存的清单读不到或已被改动（{detail}）",
         "the sealed manifest cannot be read or was changed ({detail})",
-        "在生成清单的主机上打开，或从备份恢复 samples 目录下的文件；"
-        "被改动过的清单不能再用，请另做一次抽查。",
-        "Open it on the host that made it, or restore the file in the folder samples from a "
-        "backup; a changed manifest is of no use any more: begin another sample.",
+        "从备份恢复归档中 .kept/samples 下的文件；被改动过的清单不能再用，请另做一次抽查。",
+        "Restore the file below .kept/samples in the archive from a backup; a changed manifest is "
+        "of no use any more: begin another sample.",
         permanent=True,
     ),
     # What a running installation is asked: can it work?
@@ -879,15 +916,6 @@ _CATALOGUE = (
         "no {kind} process is alive on host {host}",
         "启动它；它在运行时，看它的日志：它可能连不上账本，或者卡住了。",
         "Start it; if it runs, look at its log: it may not reach the ledger, or be stuck.",
-        permanent=False,
-        where="archive",
-    ),
-    Problem(
-        "CLOCK_OFF",
-        "本机时钟与数据库的时钟相差过大",
-        "the clock of this host is too far off the database's",
-        "在两台主机上启用时钟同步（chrony 或 NTP）。",
-        "Have both hosts' clocks synchronised (chrony or NTP).",
         permanent=False,
         where="archive",
     ),

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from sqlalchemy import URL, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Engine, text
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from portal import ledger_commits
@@ -31,6 +31,11 @@ __all__ = ["Ledger", "prepare_engine", "this_host"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+# A host that is frozen or cut off inside a transaction would keep its locks, and with them the
+# other hosts from working. Ours take milliseconds between two statements; so the server takes
+# the locks of one that says nothing for so long.
+_LIMIT_IDLING = text("SET LOCAL idle_in_transaction_session_timeout = '20s'")
+_IDLED = "25P03"
 # Seconds before each further try. The first are for who was in each other's way, the last for a
 # server that is started anew.
 _PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0, 2.0)
@@ -56,6 +61,7 @@ class Ledger:
         # SQLite's transactions are snapshots anyway.
         self._is_served = engine.dialect.name != "sqlite"
         level = {"isolation_level": "REPEATABLE READ"} if self._is_served else {}
+        self._limits_idling = engine.dialect.name == "postgresql"
         self._snapshots = engine.execution_options(**level)
         if self._is_served:
             ledger_commits.watch_changes(engine)
@@ -77,11 +83,19 @@ class Ledger:
             ``OperationalError``
         """
         writing = self._reading.execution_options(ledger_patience=patience)
-        with Session(writing, info={"origin": self.origin()}) as session:
-            if self._is_served:
-                ledger_commits.begin_watching(session)
-            yield session
-            self._commit(session)
+        try:
+            with Session(writing, info={"origin": self.origin()}) as session:
+                if self._limits_idling:
+                    session.execute(_LIMIT_IDLING)
+                if self._is_served:
+                    ledger_commits.begin_watching(session)
+                yield session
+                self._commit(session)
+        except InternalError as error:
+            if getattr(error.orig, "sqlstate", None) != _IDLED:
+                raise
+            # Nothing of it was kept, as when the database goes away.
+            raise OperationalError(error.statement, error.params, error.orig or error) from error
 
     def transact(self, work: Callable[[Session], T], *, patience: float = BUSY_SECONDS) -> T:
         """What ``work`` gives, done in one transaction that writes, begun anew as often as helps.

@@ -93,3 +93,6 @@ def _set_up_mysql(connection: Any, _record: object) -> None:
             "SET SESSION time_zone = '+00:00', sql_mode = %s, innodb_lock_wait_timeout = %s",
             (_SQL_MODE, BUSY_SECONDS),
         )
+        if collation == _EXACT_ON_MARIADB:
+            # As on PostgreSQL (portal.ledger): the locks of a host that froze come free.
+            cursor.execute("SET SESSION idle_write_transaction_timeout = 20")

@@ -8,8 +8,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 # reached, has too many connections, or ended or lost this one.
 _MYSQL = frozenset({1205, 1213, 1020, 1040, 1053, 1927, 2002, 2003, 2006, 2013, 2055, 4031})
 # PostgreSQL: a serialization failure, a deadlock, a lock that did not come free, a server that
-# stops or starts, too many connections. All of class 08 are about the connection.
-_POSTGRESQL = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"})
+# stops or starts, too many connections, one that ended us for saying nothing. All of class 08 are
+# about the connection.
+_POSTGRESQL = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "25P03"})
 
 
 class CommitUnknown(OperationalError):

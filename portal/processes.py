@@ -7,12 +7,13 @@ import ctypes
 import fcntl
 import hashlib
 import os
+import secrets
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 _PR_SET_PDEATHSIG = 1
 
@@ -29,16 +30,18 @@ class WorkerSlot:
 
     Whoever holds the slot knows that every lease in the slot's name is from an earlier life. A
     process that is only stopped or frozen holds it still.
+
+    :param kind: of the process; an agent has such a place, too
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, kind: Literal["worker", "agent"] = "worker") -> None:
         folder = _folder(home)
         folder.mkdir(parents=True, exist_ok=True)
         number = 0
-        while (lock := _lock(folder / f"worker-{number}.lock")) is None:
+        while (lock := _lock(folder / f"{kind}-{number}.lock")) is None:
             number += 1
         self._lock = lock
-        self.name = f"{_prefix(home)}{number}"
+        self.name = f"{_prefix(home)}{'' if kind == 'worker' else kind}{number}"
 
     def close(self) -> None:
         """Leave the slot, as the kernel does for a process that dies."""
@@ -66,8 +69,32 @@ def _folder(home: Path) -> Path:
 
 
 def _prefix(home: Path) -> str:
-    place = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:6]
-    return f"{socket.gethostname()[:60]}.{place}."
+    """Of the names of this home's slots: no other host's, even when it was made from an image of
+    this one and has its host name.
+    """
+    place = "".join((str(home.resolve()), _kept_id(home), _machine_id()))
+    return f"{socket.gethostname()[:60]}.{hashlib.sha256(place.encode()).hexdigest()[:6]}."
+
+
+def _kept_id(home: Path) -> str:
+    """A random word that is made once for a home."""
+    path = _folder(home) / "id"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"id.{secrets.token_hex(8)}")
+        draft.write_text(secrets.token_hex(8))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text()
+
+
+def _machine_id() -> str:
+    """What the system calls this machine; empty where it has no such file."""
+    try:
+        return Path("/etc/machine-id").read_text()
+    except OSError:
+        return ""
 
 
 def _number(file: Path) -> str:

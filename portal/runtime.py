@@ -12,6 +12,7 @@ from portal.models import utc_now
 from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
 from portal.services.readiness.watching import Readiness
+from portal.services.same_keys import Keys
 from portal.settings import Settings
 from portal.sync.archive.base import Archive
 from portal.tasks.offering import offer
@@ -30,6 +31,11 @@ class Portal:
     queue: WorkQueue
     executor: Executor
     readiness: Readiness
+
+    def keys(self) -> Keys:
+        """By what the other hosts' keys are compared with this one's."""
+        made = self.settings.access_tokens()[0] if self.settings.makes_token else None
+        return Keys.of(self.settings.secret_key(), made)
 
     def offer(self) -> None:
         """Tell the queue what is due now."""

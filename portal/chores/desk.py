@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from portal.runtime import Portal
 from portal.services import chores
 from portal.services.chores import Held
@@ -90,6 +92,14 @@ class Desk:
                 session, self._held, done=done, total=total, so_far=so_far
             )
         )
+
+    def expect_held(self, session: Session) -> None:
+        """See, in the transaction that writes what came of it, that the chore is still this
+        clerk's: one that was frozen writes nothing once another has done it.
+
+        :raises ChoreLost: when it is not
+        """
+        chores.expect_held(session, self._held)
 
 
 Perform = Callable[[Desk], Mapping[str, Any] | None]

@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from portal.chores.desk import Desk
+from portal.errors import NotAllowed
 from portal.models import SampleDocument, utc_now
 from portal.services import comparing, manifests, samples, source_copies
+from portal.services.chores import ChoreLost
 from portal.services.opening import open_source
 from portal.services.source_reading import PatientSource
+from portal.sync.archive.keeping import forget
 
 
 def make_manifest(desk: Desk) -> Mapping[str, Any]:
@@ -27,6 +30,7 @@ def make_manifest(desk: Desk) -> Mapping[str, Any]:
         zone=portal.settings.timezone,
         told=desk.progress,
     )
+    manifests.keep_made(portal.archive, sample_id, made, owner=desk.clerk)
 
     def seal(session: Session) -> tuple[bool, str | None]:
         sealed = samples.seal(session, sample_id, made, by=desk.asked_by, now=utc_now())
@@ -34,7 +38,7 @@ def make_manifest(desk: Desk) -> Mapping[str, Any]:
 
     sealed, in_force = portal.ledger.transact(seal)
     if not sealed and made.sha256 != in_force:
-        made.path.unlink(missing_ok=True)
+        forget(portal.archive, manifests.folder_of(sample_id, made.sha256))
     return {"documents": made.documents}
 
 
@@ -45,6 +49,8 @@ def compare(desk: Desk) -> Mapping[str, Any]:
     with portal.ledger.read() as session:
         row = session.get_one(SampleDocument, int(desk.params["document"]))
         known = comparing.subject(session, row)
+    for attempt in range(1, desk.attempt):
+        source_copies.remove(portal.archive, f"{row.id}-{desk.chore_id}-{attempt}")
     folder = source_copies.new_folder(home, f"{row.id}-{desk.chore_id}-{desk.attempt}")
     opened = open_source(known.source, portal.box, home)
     reading = PatientSource(
@@ -60,9 +66,17 @@ def compare(desk: Desk) -> Mapping[str, Any]:
         )
     finally:
         opened.close()
-    portal.ledger.transact(
-        lambda session: samples.keep_comparison(
-            session, row.id, compared, by=desk.asked_by, now=utc_now()
-        )
-    )
+    source_copies.keep_fetched(portal.archive, folder, owner=desk.clerk)
+
+    def keep(session: Session) -> None:
+        desk.expect_held(session)
+        samples.keep_comparison(session, row.id, compared, by=desk.asked_by, now=utc_now())
+
+    try:
+        portal.ledger.transact(keep)
+    except (ChoreLost, NotAllowed):
+        source_copies.remove(portal.archive, folder.name)
+        raise
+    if row.copies is not None:
+        source_copies.remove(portal.archive, row.copies)
     return {"equal": compared["equal"]}

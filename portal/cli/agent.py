@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 
@@ -14,14 +14,16 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import ledger_commits
-from portal.cli.opening import log_to, opened
+from portal.cli.opening import log_to, opened, warn_of_clock
 from portal.cli.running import parent_option
 from portal.jobs import Following
 from portal.ledger import Ledger, this_host
 from portal.models import utc_now
+from portal.processes import WorkerSlot
 from portal.runtime import Portal
-from portal.services import beats, chores, notices, zookeeper_import
+from portal.services import beats, chores, notices, source_copies, zookeeper_import
 from portal.services.clock_steps import draw_back
+from portal.services.duties import DutyHolder
 from portal.services.throughput import EVERY_SECONDS, take_samples
 from portal.settings import read_settings
 from portal.supervisor import StopSignals
@@ -36,6 +38,7 @@ CLOCK_SECONDS = 10.0
 NOTICE_SECONDS = 2.0
 FORGET_SECONDS = 600.0
 BEAT_SECONDS = 2.0
+HOSTS_SECONDS = 10.0
 
 
 @click.command("agent")
@@ -44,21 +47,24 @@ def command() -> None:
     """启动代理进程 Executor heartbeat, callbacks, timeouts, and offering due work again."""
     settings = read_settings()
     log_to("agent", settings)
-    with opened(settings) as portal, StopSignals() as stop, portal.executor.talking():
+    with (
+        opened(settings) as portal,
+        StopSignals() as stop,
+        closing(WorkerSlot(portal.settings.home, "agent")) as slot,
+        portal.executor.talking(),
+    ):
         portal.ledger.origin = lambda: f"agent {this_host()}"
-        following = Following(portal.ledger, portal.executor, portal.settings.timezone)
+        warn_of_clock(portal)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
+        duty = DutyHolder(portal.ledger, "upkeep", slot.name)
         step = partial(_Step, portal.ledger)
+        # What each host does for itself, and what is done once for all hosts.
         steps = (
             step(lambda now: _beat(portal, now), every=BEAT_SECONDS),
             step(lambda _now: portal.offer()),
-            step(following.step),
-            step(lambda now: _forget(portal, now), every=FORGET_SECONDS),
-            step(lambda now: _ask_delivery(portal, now), every=NOTICE_SECONDS),
+            *(step(work, every=every, when=duty.has) for work, every in _upkeep(portal)),
             step(portal.executor.tick),
             step(cleaner.step, every=CLEAN_SECONDS),
-            step(lambda now: take_samples(portal.ledger, now=now), every=EVERY_SECONDS),
-            step(lambda now: _draw_back(portal, now), every=CLOCK_SECONDS),
         )
         with _sealing(portal):
             while not stop.received:
@@ -68,7 +74,23 @@ def command() -> None:
             with StopSignals() as at_once:
                 while time.monotonic() < until and not at_once.received:
                     _round(steps, at_once)
+        _attempt(portal.ledger, lambda _now: duty.leave())
         _leave(portal)
+
+
+def _upkeep(portal: Portal) -> Sequence[tuple[Callable[[datetime], object], float]]:
+    """What one agent does for all hosts, and every how many seconds."""
+    following = Following(portal.ledger, portal.executor, portal.settings.timezone)
+    ledger, archive = portal.ledger, portal.archive
+    return (
+        (following.step, STEP_SECONDS),
+        (lambda now: _forget(portal, now), FORGET_SECONDS),
+        (lambda now: source_copies.remove_old(ledger, archive, now=now), FORGET_SECONDS),
+        (lambda now: _ask_delivery(portal, now), NOTICE_SECONDS),
+        (lambda now: _end_of_gone_hosts(portal, now), HOSTS_SECONDS),
+        (lambda now: take_samples(ledger, now=now), EVERY_SECONDS),
+        (lambda now: _draw_back(portal, now), CLOCK_SECONDS),
+    )
 
 
 def _round(steps: Sequence[_Step], stop: StopSignals) -> None:
@@ -103,14 +125,23 @@ def _sealing(portal: Portal) -> Iterator[None]:
 
 
 class _Step:
-    """Something the agent does every so many seconds."""
+    """Something the agent does every so many seconds.
+
+    :param when: asked each time whether it is this agent that does it
+    """
 
     def __init__(
-        self, ledger: Ledger, work: Callable[[datetime], object], *, every: float = STEP_SECONDS
+        self,
+        ledger: Ledger,
+        work: Callable[[datetime], object],
+        *,
+        every: float = STEP_SECONDS,
+        when: Callable[[datetime], bool] = lambda _now: True,
     ) -> None:
         self._ledger = ledger
         self._work = work
         self._every = every
+        self._when = when
         self._due = 0.0
 
     def take(self, began: float) -> None:
@@ -118,7 +149,7 @@ class _Step:
         if began < self._due:
             return
         self._due = began + self._every - STEP_SECONDS / 2
-        _attempt(self._ledger, self._work)
+        _attempt(self._ledger, lambda now: self._when(now) and self._work(now))
 
 
 def _attempt(ledger: Ledger, step: Callable[[datetime], object]) -> None:
@@ -157,6 +188,16 @@ def _ask_delivery(portal: Portal, now: datetime) -> None:
     with portal.ledger.write() as session:
         notices.ask_delivery(session, now=now)
         notices.forget_old(session, now=now)
+
+
+def _end_of_gone_hosts(portal: Portal, now: datetime) -> None:
+    """Have nobody wait for what only a host could do that is gone."""
+    with portal.ledger.read() as session:
+        if not chores.waits_for_gone_host(session, now=now):
+            return
+    with portal.ledger.write() as session:
+        if count := chores.fail_of_gone_hosts(session, now=now):
+            logger.warning("%d chores of hosts that are gone ended", count)
 
 
 def _draw_back(portal: Portal, now: datetime) -> None:

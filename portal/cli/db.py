@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from sqlalchemy import inspect
 
-from portal.cli.opening import opened, say
+from portal.cli.opening import actor, opened, say
 from portal.errors import SyncError
 from portal.models import utc_now
 from portal.services.chores import alive_hosts
@@ -47,3 +47,18 @@ def _living(portal: Portal) -> list[str]:
             return []  # a ledger so old that nothing of today has ever worked on it
         workers = [worker.name for worker in alive_workers(session, now=utc_now())]
         return sorted({*workers, *alive_hosts(session, now=utc_now())})
+
+
+@command.command("accept-key")
+def accept_key() -> None:
+    """确认已更换密钥或令牌，各主机此后以本机的为准 Take this host's keys as the ledger's."""
+    from portal.models import utc_now  # noqa: PLC0415
+    from portal.services import same_keys  # noqa: PLC0415
+
+    with opened(any_key=True) as portal, portal.ledger.write() as session:
+        changed = same_keys.accept(session, portal.keys(), by=actor(), now=utc_now())
+    say(
+        "已登记本机的密钥 this host's keys are the ledger's now"
+        if changed
+        else "没有变化 no change"
+    )

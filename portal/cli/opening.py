@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portal.errors import PortalError, SettingsError, SyncError
+from portal.errors import PortalError, SettingsError, SyncError, action, reason
 from portal.logs.redaction import redactor
 from portal.logs.starting import start
 from portal.settings import Settings
@@ -35,18 +35,23 @@ class RestoreUnfinished(PortalError):
 
 
 @contextmanager
-def opened(settings: Settings | None = None, *, current: bool = True) -> Iterator[Portal]:
+def opened(
+    settings: Settings | None = None, *, current: bool = True, any_key: bool = False
+) -> Iterator[Portal]:
     """The portal, inside its application context.
 
     :param current: refuse a ledger on whose schema this program does not work, and a home whose
         restore is not finished
+    :param any_key: but take any keys; else the ledger's must be this host's
     :raises SchemaOutdated: then
-    :raises SyncError: SCHEMA_TOO_NEW
+    :raises SyncError: SCHEMA_TOO_NEW, SECRET_KEY_DIFFERS or EXECUTOR_TOKEN_DIFFERS
     :raises RestoreUnfinished: then
     :raises SettingsError: when a setting names what is not installed
     """
     from portal.app import create_app  # noqa: PLC0415 - heavy; not for --help
+    from portal.models import utc_now  # noqa: PLC0415
     from portal.runtime import current_portal  # noqa: PLC0415
+    from portal.services import same_keys  # noqa: PLC0415
 
     try:
         app = create_app(settings)
@@ -59,6 +64,8 @@ def opened(settings: Settings | None = None, *, current: bool = True) -> Iterato
         portal = current_portal()
         if current:
             _require_fit(portal)
+        if current and not any_key:
+            same_keys.check(portal.ledger, portal.keys(), now=utc_now())
         try:
             yield portal
         finally:
@@ -84,6 +91,18 @@ def _require_fit(portal: Portal) -> None:
             raise SyncError("SCHEMA_TOO_NEW")
         case Fit.NEWER:
             logger.warning("the schema is newer than this program, which still works on it")
+
+
+def warn_of_clock(portal: Portal) -> None:
+    """Tell the log when this host's clock is off."""
+    from portal.services import clocks  # noqa: PLC0415
+
+    problem = clocks.problem(portal.ledger)
+    if problem is not None:
+        for language in ("zh", "en"):
+            words = reason(problem.code, problem.params, language)
+            todo = action(problem.code, problem.params, language)
+            logger.warning("%s: %s. %s", problem.code, words, todo)
 
 
 def actor() -> str:

@@ -12,7 +12,7 @@ from portal.cli.opening import actor, as_json, opened, say, say_json
 from portal.errors import NotAllowed
 from portal.models import DataSource, Sample, SampleDocument, utc_now
 from portal.services import samples, sources
-from portal.services.manifests import sealed_file
+from portal.services.manifests import open_sealed
 from portal.services.paging import SIZES, Place
 from portal.services.reconciliations import every
 from portal.services.sample_recipe import recipe
@@ -80,10 +80,11 @@ def manifest(*, sample_id: int, output: Path) -> None:
             sample = samples.find(session, sample_id)
             if sample.manifest_sha256 is None:
                 raise NotAllowed("清单还没有封存", "the manifest is not sealed yet")
-            path = sealed_file(portal.settings.home, sample)
+            stream = open_sealed(portal.archive, sample)
             samples.record_download(session, sample, by=actor(), now=utc_now())
             digest = sample.manifest_sha256
-        shutil.copyfile(path, output)
+        with stream, output.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
     say(f"{digest}  {output}")
 
 

@@ -12,7 +12,7 @@ from portal import schema
 from portal.cli.opening import log_to, opened, say
 from portal.cli.running import parent_option, require_free
 from portal.models import utc_now
-from portal.services import users
+from portal.services import same_keys, users
 from portal.settings import Settings, read_settings
 from portal.supervisor import Program, Supervisor
 
@@ -49,6 +49,7 @@ def prepare(settings: Settings) -> str | None:
     """Bring the ledger up to date and make the first admin; its password when it is new."""
     with opened(settings, current=False) as portal:
         schema.upgrade()
+        same_keys.check(portal.ledger, portal.keys(), now=utc_now())
         with portal.ledger.write() as session:
             return users.make_first_admin(session, now=utc_now())
 

@@ -11,7 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from portal.app import create_app
 from portal.cli.gunicorn_log import PlainLogger
-from portal.cli.opening import log_to, opened
+from portal.cli.opening import log_to, opened, warn_of_clock
 from portal.cli.pulse import Pulse
 from portal.cli.running import parent_option, require_free
 from portal.cli.slow_requests import Worker
@@ -29,8 +29,8 @@ def command() -> None:
     settings = read_settings()
     require_free(settings.bind_host, settings.bind_port, "PORTAL_BIND")
     log_to("web", settings)
-    with opened(settings):
-        pass  # says what is missing before any process is forked
+    with opened(settings) as portal:
+        warn_of_clock(portal)  # and says what is missing before any process is forked
     _Server(settings).run()
 
 

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import click
 
-from portal.cli.opening import log_to, opened
+from portal.cli.opening import log_to, opened, warn_of_clock
 from portal.cli.running import parent_option
 from portal.processes import WorkerSlot
 from portal.settings import Settings, read_settings
@@ -53,6 +53,7 @@ def _be_clerk(settings: Settings) -> None:
     from portal.chores.clerk import Clerk  # noqa: PLC0415
 
     with opened(settings) as portal, StopSignals() as stop:
+        warn_of_clock(portal)
         clerk = Clerk(portal)
         portal.ledger.origin = lambda: clerk.name
         thread = threading.Thread(target=clerk.run, name="clerk")

@@ -9,9 +9,11 @@ from portal.models.chore import Chore, Clerk
 from portal.models.commit import LedgerCommit
 from portal.models.counts import Counts
 from portal.models.document import Document, File
+from portal.models.duty import Duty
 from portal.models.export import Export
 from portal.models.failure import FailureCount
 from portal.models.hold import FailureStreak, Hold
+from portal.models.installation import Installation
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
@@ -67,11 +69,13 @@ __all__ = [
     "DataSource",
     "Document",
     "DocumentVersion",
+    "Duty",
     "Export",
     "FailureCount",
     "FailureStreak",
     "File",
     "Hold",
+    "Installation",
     "JobBatch",
     "LedgerCommit",
     "Notice",

@@ -18,6 +18,8 @@ class Chore(Base):
     ``kind`` names who performs it, ``subject`` what it is about (``source:3``); ``host`` the only
     host that may do it, if it matters. ``done`` of ``total`` are in the unit of the kind.
     ``attempt`` is the fence: a clerk that was thought dead writes nothing with an older number.
+    ``unfinished_key`` says what is asked for, until it has ended: two who ask for the same on
+    different hosts in the same moment get one chore.
     """
 
     __tablename__ = "chores"
@@ -41,6 +43,7 @@ class Chore(Base):
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     error_code: Mapped[str | None] = mapped_column(String(40))
     error_params: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    unfinished_key: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
 
     @property
     def is_finished(self) -> bool:

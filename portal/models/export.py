@@ -14,9 +14,9 @@ from portal.models.base import Base, BigId, RowId, UtcDateTime
 class Export(Base):
     """One export: what was asked for, and the file that came of it.
 
-    ``as_of`` is the moment whose ledger it shows. ``file`` is its name in the folder of exports;
-    a removed one keeps its row, its digest and ``anchor``, the newest of the trail when it was
-    made.
+    ``as_of`` is the moment whose ledger it shows. ``file`` is its name among what is kept beside
+    the archive; a removed one keeps its row, its digest and ``anchor``, the newest of the trail
+    when it was made.
     """
 
     __tablename__ = "exports"

@@ -71,7 +71,7 @@ class SampleDocument(Base):
     """One document of a sample: its line of the manifest without LF, its key, and its verdict.
 
     ``position`` counts from 1 in the order of the keys. ``compared`` is what the last comparison
-    with the source gave.
+    with the source gave, ``copies`` under which name its copies are kept, as long as they are.
     """
 
     __tablename__ = "sample_documents"
@@ -89,6 +89,7 @@ class SampleDocument(Base):
     compared: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     compared_by: Mapped[str | None] = mapped_column(String(80))
     compared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    copies: Mapped[str | None] = mapped_column(String(80))
     verdict: Mapped[Verdict | None] = mapped_column(StatusType(Verdict))
     remark: Mapped[str] = mapped_column(String(2000), default="")
     judged_by: Mapped[str | None] = mapped_column(String(80))

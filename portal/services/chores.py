@@ -6,12 +6,16 @@ lease; the attempt's number is the fence.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from portal.errors import NotFound
@@ -22,6 +26,8 @@ LEASE = timedelta(seconds=15)
 # A chore that was begun so often and never ended kills its clerks.
 _MOST_ATTEMPTS = 3
 _ALIVE = timedelta(seconds=10)
+# A host whose clerks say nothing for so long does not come back to what it alone may do.
+_HOST_GONE = timedelta(seconds=60)
 _KEPT = timedelta(days=30)
 _MANY = 500
 _UNFINISHED = (ChoreStatus.WAITING, ChoreStatus.RUNNING)
@@ -54,26 +60,24 @@ def ask(
 ) -> Chore:
     """Ask for a chore; the same one that is still unfinished is not asked for twice."""
     values = dict(params or {})
-    query = select(Chore).where(
-        Chore.kind == kind,
-        Chore.subject == subject,
-        Chore.host == host if host is not None else Chore.host.is_(None),
-        Chore.status.in_(_UNFINISHED),
-    )
-    for chore in session.scalars(query.with_for_update()):
-        if chore.params == values:
+    words = json.dumps([kind, subject, host, values], sort_keys=True)
+    key = hashlib.sha256(words.encode()).hexdigest()
+    same = select(Chore).where(Chore.unfinished_key == key).with_for_update()
+    while (chore := session.scalar(same)) is None:
+        chore = Chore(
+            kind=kind,
+            subject=subject,
+            params=values,
+            host=host,
+            status=ChoreStatus.WAITING,
+            asked_by=by,
+            asked_at=now,
+            unfinished_key=key,
+        )
+        # Somebody on another host may ask for the same in this moment: then theirs is found.
+        with suppress(IntegrityError), session.begin_nested():
+            session.add(chore)
             return chore
-    chore = Chore(
-        kind=kind,
-        subject=subject,
-        params=values,
-        host=host,
-        status=ChoreStatus.WAITING,
-        asked_by=by,
-        asked_at=now,
-    )
-    session.add(chore)
-    session.flush()
     return chore
 
 
@@ -132,6 +136,35 @@ def cancel(session: Session, chore: Chore, *, now: datetime) -> bool:
         return False
     _end(chore, ChoreStatus.CANCELLED, now)
     return True
+
+
+def fail_of_gone_hosts(session: Session, *, now: datetime) -> int:
+    """End what only one host may do and no clerk of that host is heard of any more; how many.
+
+    Nobody else would ever do it, and somebody waits for it.
+    """
+    gone = session.scalars(_of_gone_hosts(now).with_for_update(skip_locked=True)).all()
+    for chore in gone:
+        _end(chore, ChoreStatus.FAILED, now)
+        chore.error_code, chore.error_params = "CHORE_HOST_GONE", {"host": chore.host}
+    return len(gone)
+
+
+def waits_for_gone_host(session: Session, *, now: datetime) -> bool:
+    """Whether :func:`fail_of_gone_hosts` finds anything, without locking it."""
+    return session.scalar(_of_gone_hosts(now).with_only_columns(Chore.id).limit(1)) is not None
+
+
+def _of_gone_hosts(now: datetime) -> Any:
+    heard = exists().where(
+        Clerk.host == Chore.host, Clerk.seen_at.between(now - _HOST_GONE, now + _HOST_GONE)
+    )
+    return select(Chore).where(
+        Chore.status.in_(_UNFINISHED),
+        Chore.host.is_not(None),
+        Chore.asked_at < now - _HOST_GONE,
+        ~heard,
+    )
 
 
 def forget_old(session: Session, *, now: datetime) -> None:
@@ -223,7 +256,7 @@ def note_progress(
 
     :raises ChoreLost: when it is somebody else's or was cancelled
     """
-    _mine(session, held)
+    expect_held(session, held)
     values: dict[str, Any] = {"done": done, "total": total}
     if so_far is not None:
         values["result"] = dict(so_far)
@@ -255,7 +288,7 @@ def finish(
 
     :raises ChoreLost: when it is somebody else's or was cancelled
     """
-    chore = _mine(session, held)
+    chore = expect_held(session, held)
     _end(chore, ChoreStatus.DONE, now)
     chore.result = dict(result) if result is not None else None
 
@@ -267,13 +300,17 @@ def fail(
 
     :raises ChoreLost: when it is somebody else's or was cancelled
     """
-    chore = _mine(session, held)
+    chore = expect_held(session, held)
     _end(chore, ChoreStatus.FAILED, now)
     chore.error_code = code
     chore.error_params = dict(params)
 
 
-def _mine(session: Session, held: Held) -> Chore:
+def expect_held(session: Session, held: Held) -> Chore:
+    """The chore, locked, as long as it is in these hands.
+
+    :raises ChoreLost: when it is somebody else's or was cancelled
+    """
     query = select(Chore).where(
         Chore.id == held.chore_id,
         Chore.attempt == held.attempt,
@@ -290,6 +327,7 @@ def _end(chore: Chore, status: ChoreStatus, now: datetime) -> None:
     check(chore.status, status)
     chore.status = status
     chore.ended_at = now
+    chore.unfinished_key = None
     chore.lease_owner = None
     chore.lease_expires_at = None
 

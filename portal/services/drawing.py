@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO
 
 from portal.errors import NotAllowed, SyncError
 from portal.ledger import Ledger
 from portal.models import SampleState
 from portal.services import samples
-from portal.services.manifests import sealed_file
+from portal.services.manifests import open_sealed
 from portal.services.sample_rule import draw, seats, survey
 from portal.services.sample_wishes import checked_nonce, size_wanted
+from portal.sync.archive.base import Archive
 
 
 def draw_sample(
     ledger: Ledger,
     sample_id: int,
-    home: Path,
+    archive: Archive,
     *,
     nonce: str,
     size: str,
@@ -40,12 +40,11 @@ def draw_sample(
         raise NotAllowed("清单中没有单据，无从抽样", "the manifest has no documents to draw from")
     samples.expect(sample, SampleState.SEALED)
     wanted, most_wrong = size_wanted(sample, size, limit)
-    path = sealed_file(home, sample)
-    with path.open("rb") as manifest:
+    with open_sealed(archive, sample) as manifest:
         digest, strata = survey(manifest)
-        if digest != sample.manifest_sha256:
-            raise SyncError("SAMPLE_MANIFEST", detail=f"SHA-256 {digest}")
-        manifest.seek(0)
+    if digest != sample.manifest_sha256:
+        raise SyncError("SAMPLE_MANIFEST", detail=f"SHA-256 {digest}")
+    with open_sealed(archive, sample) as manifest:
         chosen = draw(digest, nonce, _document_lines(manifest), seats(strata, wanted))
     with ledger.write() as session:
         samples.keep_drawn(session, sample_id, nonce, chosen, most_wrong=most_wrong, by=by, now=now)

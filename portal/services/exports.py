@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.errors import NotAllowed, NotFound
+from portal.errors import NotAllowed, NotFound, SyncError
 from portal.models import Export
 from portal.services import audit, chores, paging
 from portal.services.export_kinds import FORMATS, KINDS
 from portal.services.export_making import Made
 from portal.services.export_tables import Kind
 from portal.services.paging import Leaf, Place
+from portal.sync.archive.base import Archive
+from portal.sync.archive.keeping import forget, place_of
 
 CHORE = "export"
 #: How long a file is kept.
@@ -68,11 +71,9 @@ def known_filters(kind: Kind, filters: Mapping[str, Sequence[str]]) -> dict[str,
     return {name: [*filters[name]] for name in kind.filters if filters.get(name)}
 
 
-def folder_of(home: Path) -> Path:
-    """Where the files are kept; every web process and every clerk must see the same one."""
-    folder = home / "exports"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def folder_of(export_id: int, attempt: int) -> str:
+    """Where the file that an attempt made is kept, for :mod:`portal.sync.archive.keeping`."""
+    return f"exports/{export_id}-{attempt}"
 
 
 def find(session: Session, export_id: int) -> Export:
@@ -96,16 +97,30 @@ def page(session: Session, place: Place, kinds: Collection[str]) -> Leaf[Export]
     return paging.read(session, query, place, columns={"id": Export.id}, row_id=Export.id)
 
 
-def note_made(session: Session, export: Export, made: Made, *, by: str, now: datetime) -> None:
-    """Keep what came of it."""
+def note_made(
+    session: Session, export: Export, made: Made, folder: str, *, by: str, now: datetime
+) -> None:
+    """Record what came of it, and the folder that its file is kept in."""
     for name, value in asdict(made).items():
         setattr(export, name, value)
+    export.file = f"{folder}/{made.file}"
     export.made_at = now
     told = {"export": export.id, "rows": made.rows, "bytes": made.bytes, "sha256": made.sha256}
     audit.record(session, "export.make", by=by, at=now, detail=told)
 
 
-def remove(session: Session, export: Export, folder: Path, *, by: str, now: datetime) -> None:
+def opened(export: Export, archive: Archive) -> BinaryIO:
+    """Its file; every host has it.
+
+    :raises NotFound: when it has none, or the file is gone
+    """
+    if export.is_kept:
+        with suppress(SyncError):
+            return archive.open(place_of(str(export.file)))
+    raise NotFound("该导出没有文件", "the export has no file")
+
+
+def remove(session: Session, export: Export, archive: Archive, *, by: str, now: datetime) -> None:
     """Delete its file; what it was, and its digest, stay.
 
     :raises NotAllowed: when it has no file
@@ -116,15 +131,15 @@ def remove(session: Session, export: Export, folder: Path, *, by: str, now: date
     export.removed_by = by
     detail = {"export": export.id, "sha256": export.sha256}
     audit.record(session, "export.remove", by=by, at=now, detail=detail)
-    (folder / str(export.file)).unlink(missing_ok=True)
+    forget(archive, str(export.file).rpartition("/")[0])
 
 
-def remove_old(session: Session, folder: Path, *, by: str, now: datetime) -> int:
+def remove_old(session: Session, archive: Archive, *, by: str, now: datetime) -> int:
     """Delete the files that were kept long enough; how many."""
     query = select(Export).where(
         Export.file.is_not(None), Export.removed_at.is_(None), Export.made_at < now - KEPT
     )
     old = session.scalars(query).all()
     for export in old:
-        remove(session, export, folder, by=by, now=now)
+        remove(session, export, archive, by=by, now=now)
     return len(old)

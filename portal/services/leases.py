@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from portal.ledger import Ledger
-from portal.models import BatchItem, Slice, Worker
+from portal.models import BatchItem, Clerk, Slice, Worker
 
 LEASE_SECONDS = 30
 LEASE = timedelta(seconds=LEASE_SECONDS)
@@ -20,7 +20,7 @@ _MANY = 500
 
 
 def free_slot(ledger: Ledger, owner: str, *, now: datetime) -> list[int]:
-    """Free what an earlier life of this worker slot held; only the slot's one owner may ask.
+    """Free what an earlier life of this worker slot held, or what a dead worker did.
 
     What it held is looked for before the write lock is taken: there is no index of owners, and
     the others must not wait for a look through millions of items.
@@ -50,8 +50,9 @@ def free_slot(ledger: Ledger, owner: str, *, now: datetime) -> list[int]:
 
 
 def bury(session: Session, owner: str) -> None:
-    """Forget a worker that is known to be dead and whose slot was freed."""
+    """Forget a worker or a clerk that is known to be dead and whose slot was freed."""
     session.execute(delete(Worker).where(Worker.name == owner))
+    session.execute(delete(Clerk).where(Clerk.name == owner))
 
 
 def beat(session: Session, owner: str, *, pid: int, batch_id: int | None, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Making a month's manifest (封存清单): a file below the home, sealed by its SHA-256."""
+"""Making a month's manifest (封存清单): a file kept beside the archive, sealed by its SHA-256."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Row, select
@@ -25,14 +26,17 @@ from portal.services.manifest_lines import (
 )
 from portal.services.sample_rule import stratum_of
 from portal.services.verification_scope import month_range
+from portal.sync.archive.base import Archive
+from portal.sync.archive.keeping import keep, place_of
 
 _FOLDER = "samples"
+_NAME = "manifest"
 _PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest that lies on the disk; ``strata`` counts documents by type code."""
+    """A manifest that lies on this host's disk; ``strata`` counts documents by type code."""
 
     path: Path
     sha256: str
@@ -41,20 +45,32 @@ class Manifest:
     strata: dict[str, int]
 
 
-def path_of(home: Path, sample_id: int, sha256: str) -> Path:
-    """Where a sealed manifest lies; the digest in its name keeps two makers apart."""
-    return home / _FOLDER / f"{sample_id}-{sha256}.manifest"
+def folder_of(sample_id: int, sha256: str) -> str:
+    """Where a manifest is kept, for :mod:`portal.sync.archive.keeping`; the digest keeps two
+    makers apart.
+    """
+    return f"{_FOLDER}/{sample_id}-{sha256}"
 
 
-def sealed_file(home: Path, sample: Sample) -> Path:
+def keep_made(archive: Archive, sample_id: int, made: Manifest, *, owner: str) -> None:
+    """Keep it where every host can read it, and here no longer.
+
+    :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
+    """
+    keep(archive, folder_of(sample_id, made.sha256), {_NAME: made.path}, owner=owner)
+    made.path.unlink()
+
+
+def open_sealed(archive: Archive, sample: Sample) -> BinaryIO:
     """The sealed manifest.
 
-    :raises SyncError: ``SAMPLE_MANIFEST`` when it is not on this host
+    :raises SyncError: ``SAMPLE_MANIFEST`` when it cannot be read
     """
-    path = path_of(home, sample.id, str(sample.manifest_sha256))
-    if not path.is_file():
-        raise SyncError("SAMPLE_MANIFEST", detail=path.name)
-    return path
+    folder = folder_of(sample.id, str(sample.manifest_sha256))
+    try:
+        return archive.open(f"{place_of(folder)}/{_NAME}")
+    except SyncError as error:
+        raise SyncError("SAMPLE_MANIFEST", detail=f"{error.code} {folder}") from error
 
 
 def make(
@@ -65,12 +81,13 @@ def make(
     zone: ZoneInfo,
     told: Callable[[int], None] = lambda _done: None,
 ) -> Manifest:
-    """Write the manifest of one moment to the disk; memory does not grow with the month.
+    """Write the manifest of one moment to this host's disk; memory does not grow with the month.
 
+    :param home: of the installation; the file lies below it until :func:`keep_made`
     :param told: hears how many documents are written; what it raises ends the work, and no file
         is left
     """
-    folder = home / _FOLDER
+    folder = home / "cache" / _FOLDER
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     draft = folder / f".{sample.id}-{os.urandom(8).hex()}"
     digest, strata, size = hashlib.sha256(), Counter[str](), 0
@@ -85,12 +102,10 @@ def make(
                     told(strata.total())
             file.flush()
             os.fsync(file.fileno())
-        draft.chmod(0o440)
-        path = path_of(home, sample.id, digest.hexdigest())
-        draft.replace(path)
-    finally:
+    except BaseException:
         draft.unlink(missing_ok=True)
-    return Manifest(path, digest.hexdigest(), size, strata.total(), dict(strata))
+        raise
+    return Manifest(draft, digest.hexdigest(), size, strata.total(), dict(strata))
 
 
 def _lines(ledger: Ledger, sample: Sample, zone: ZoneInfo) -> Iterator[tuple[bytes, str | None]]:

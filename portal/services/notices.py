@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from portal import statuses
@@ -100,8 +100,8 @@ def _batch_facts(batch: Batch) -> dict[str, Any]:
 
 
 def ask_delivery(session: Session, *, now: datetime, limit: int = 20) -> int:
-    """Ask the clerks to deliver what is due; how many there are."""
-    due = due_notices(session, now=now, limit=limit)
+    """Ask the clerks to deliver what is due and no other agent is asking for; how many it was."""
+    due = session.scalars(_due(now, limit).with_for_update(skip_locked=True)).all()
     for notice in due:
         chores.ask(
             session,
@@ -116,13 +116,12 @@ def ask_delivery(session: Session, *, now: datetime, limit: int = 20) -> int:
 
 def due_notices(session: Session, *, now: datetime, limit: int) -> Sequence[Notice]:
     """What waits and may be tried now, the oldest first."""
-    query = (
-        select(Notice)
-        .where(Notice.status == NoticeStatus.WAITING, Notice.next_try_at <= now)
-        .order_by(Notice.next_try_at)
-        .limit(limit)
-    )
-    return session.scalars(query).all()
+    return session.scalars(_due(now, limit)).all()
+
+
+def _due(now: datetime, limit: int) -> Select[Notice]:
+    query = select(Notice).where(Notice.status == NoticeStatus.WAITING, Notice.next_try_at <= now)
+    return query.order_by(Notice.next_try_at).limit(limit)
 
 
 def find(session: Session, notice_id: int) -> Notice:

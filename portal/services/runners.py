@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 # A process of another host cannot be looked at: it counts as gone when it says nothing for long.
-_SILENT = timedelta(minutes=10)
+# It says something every few seconds, but reading one large file may take longer.
+_SILENT = timedelta(minutes=2)
 
 
 def this_runner() -> str:
     """This process: its host, its number, and when it began."""
-    return f"{socket.gethostname()[:100]}:{os.getpid()}:{_began(os.getpid())}"
+    return f"{_place()}:{os.getpid()}:{_began(os.getpid())}"
 
 
 def is_gone(runner: str, seen_at: datetime, now: datetime) -> bool:
@@ -21,10 +22,18 @@ def is_gone(runner: str, seen_at: datetime, now: datetime) -> bool:
 
     :param seen_at: when it last wrote that it does
     """
-    host, pid, began = runner.rsplit(":", 2)
-    if host != socket.gethostname()[:100]:
+    place, pid, began = runner.rsplit(":", 2)
+    if place != _place():
         return seen_at < now - _SILENT
     return began != _began(int(pid))
+
+
+def _place() -> str:
+    """Where process numbers mean what they mean here: this host since it was started, and its
+    name space, as containers may have the same host name and the same numbers.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+    return f"{socket.gethostname()[:60]}/{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
 
 
 def _began(pid: int) -> str:

@@ -177,6 +177,7 @@ def keep_comparison(
     sample = _locked(session, row.sample_id)
     expect(sample, SampleState.DRAWN)
     row.compared, row.compared_by, row.compared_at = dict(compared), by, now
+    row.copies = compared["copies"]
     new = "equal" if compared["equal"] else "unequal"
     words = {"image_no": row.image_no}
     _tell(session, sample, "sample.compare", by=by, now=now, new=new, detail=words)

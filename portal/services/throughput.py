@@ -95,6 +95,8 @@ def _take(session: Session, batch_ids: Sequence[int], now: datetime) -> None:
 def _sample(session: Session, batch_id: int, now: datetime) -> None:
     batch = session.get_one(Batch, batch_id)
     row = session.get(Throughput, batch_id, with_for_update=True)
+    if row is not None and timedelta(0) <= now - row.at < _TOO_SOON:
+        return  # another agent has sampled it since we looked
     second = round(now.timestamp(), 1)
     sample = (second, batch.done + batch.failed, batch.stored_bytes)
     if row is None:

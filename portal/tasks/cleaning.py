@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from portal.ledger import Ledger
-from portal.models import Worker
+from portal.models import Clerk, Worker
 from portal.processes import held_if_dead, worker_slots
 from portal.services import leases, source_copies
 from portal.services.sweeping import suspects, sweep_documents
@@ -15,19 +16,27 @@ from portal.sync.archive.base import Archive
 
 logger = logging.getLogger(__name__)
 
-# A worker of another host, whose slot cannot be tried, counts as dead after this. One that wakes
-# up later finds its stage gone, fails on it, and the fence keeps it from recording anything else.
-_GONE = timedelta(minutes=10)
+# Looks, three seconds apart, at which nothing was heard of a process of another host, whose slot
+# cannot be tried: then it counts as dead. Twice the leases, so what it held is free by then. One
+# that wakes up later finds its stage gone, fails on it, and the fence keeps it from recording
+# anything else.
+SILENT_LOOKS = 20
 
 
 class Cleaner:
-    """The agent's view of the dead; remembers how far it has looked through the documents."""
+    """The agent's view of the dead; remembers how far it has looked through the documents.
+
+    Processes of other hosts are judged by whether their beats change, and by counting looks: so
+    neither a clock that differs from ours, nor a ledger that was away for all, nor a pause of our
+    own makes anybody dead.
+    """
 
     def __init__(self, ledger: Ledger, archive: Archive, home: Path) -> None:
         self._ledger = ledger
         self._archive = archive
         self._home = home
         self._after = 0
+        self._heard: dict[str, tuple[datetime | None, int]] = {}
 
     def step(self, now: datetime) -> None:
         """Free what dead slots held, remove old copies, look at the next stretch of documents."""
@@ -40,10 +49,11 @@ class Cleaner:
                 if dead:
                     clean_slot(self._ledger, self._archive, slot, now=now)
                     self._bury(slot)
-        for owner in owners - slots:
-            seen_at = known.get(owner)
-            if seen_at is not None and abs(now - seen_at) > _GONE:
-                self._archive.sweep(owner)
+        for owner in self._silent(
+            {name: known.get(name) for name in (known.keys() | owners) - slots}
+        ):
+            clean_slot(self._ledger, self._archive, owner, now=now)
+            self._bury(owner)
         with self._ledger.read() as session:
             ids, self._after = suspects(session, self._after)
         sweep_documents(self._ledger, self._archive, ids, now=now)
@@ -52,13 +62,27 @@ class Cleaner:
         self._ledger.transact(lambda session: leases.bury(session, slot))
 
     def _known(self) -> dict[str, datetime]:
-        """When each worker was last seen."""
+        """When each worker and each clerk was last seen."""
         with self._ledger.read() as session:
-            return {worker.name: worker.seen_at for worker in session.query(Worker)}
+            workers = {worker.name: worker.seen_at for worker in session.query(Worker)}
+            return workers | {clerk.name: clerk.seen_at for clerk in session.query(Clerk)}
+
+    def _silent(self, seen: Mapping[str, datetime | None]) -> list[str]:
+        """Whose beat has not changed for so many looks in a row; told once."""
+        heard = {}
+        for name, seen_at in seen.items():
+            before, looks = self._heard.get(name, (seen_at, 0))
+            heard[name] = (seen_at, looks + 1 if seen_at == before else 0)
+        dead = [name for name, (_, looks) in heard.items() if looks > SILENT_LOOKS]
+        self._heard = {name: known for name, known in heard.items() if name not in dead}
+        return dead
 
 
 def clean_slot(ledger: Ledger, archive: Archive, slot: str, *, now: datetime) -> None:
-    """Remove and free what an earlier life of the slot left; only its one owner may ask."""
+    """Remove and free what an earlier life of the slot left, or a process that is dead.
+
+    Of a living one it would take the work away, which the fence makes harmless.
+    """
     stages = archive.sweep(slot)
     documents = leases.free_slot(ledger, slot, now=now)
     folders = 0

@@ -30,7 +30,11 @@ class Installation:
         """How each configured admin took our last registration."""
         if not self.admin_addresses:
             return ()
-        known = {one.admin_address: one for one in self.executor.reporting()[0]}
+        # Of several hosts that register one is enough, and one that is gone for good hides none.
+        told = sorted(
+            self.executor.reporting()[0], key=lambda one: (one.is_alive(now), one.attempted_at)
+        )
+        known = {one.admin_address: one for one in told}
         return [
             Registration(
                 address,

@@ -13,7 +13,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    send_file,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -33,6 +32,7 @@ from portal.services.export_making import check, companion_text
 from portal.services.export_tables import Kind, Wanted
 from portal.statuses import ItemStatus, label
 from portal.views.ids import ID
+from portal.views.kept_files import sent
 from portal.views.lists import asked
 
 bp = Blueprint("exports", __name__, url_prefix="/exports")
@@ -106,13 +106,12 @@ def download(export_id: int) -> ResponseReturnValue:
     portal = current_portal()
     with portal.ledger.write() as session:
         export = _find(session, export_id)
-        path = exports.folder_of(portal.settings.home) / str(export.file)
-        if not export.is_kept or not path.is_file():
-            raise NotFound("该导出没有文件", "the export has no file")
+        stream = exports.opened(export, portal.archive)
         detail = {"export": export.id, "sha256": export.sha256}
         audit.record(session, "export.download", by=current_user.name, at=utc_now(), detail=detail)
         name, format_ = _file_name(export), export.format
-    return send_file(path, _TYPES[format_], as_attachment=True, download_name=name, max_age=0)
+        size, digest = export.bytes or 0, str(export.sha256)
+    return sent(stream, size=size, sha256=digest, media_type=_TYPES[format_], name=name)
 
 
 @bp.get(f"/<{ID}:export_id>/companion")
@@ -139,7 +138,7 @@ def remove(export_id: int) -> ResponseReturnValue:
             exports.remove(
                 session,
                 exports.find(session, export_id),
-                exports.folder_of(portal.settings.home),
+                portal.archive,
                 by=current_user.name,
                 now=utc_now(),
             )

@@ -17,7 +17,6 @@ from portal.models import Document, SampleState, Verdict, utc_now
 from portal.runtime import current_portal
 from portal.services import chores, samples, source_copies
 from portal.services.manifest_lines import read_line
-from portal.sync.archive.local import LocalArchive
 from portal.sync.viewing.cache import RenditionCache
 from portal.sync.viewing.refusals import ViewRefused
 from portal.sync.viewing.renditions import SHOWN_KINDS, rendition
@@ -90,15 +89,15 @@ def source_picture(sample_id: int, position: int, number: int) -> ResponseReturn
     copy = files[number]["source"] if number < len(files) else None
     if row.compared is None or copy is None or copy.get("kind") not in SHOWN_KINDS:
         raise NotFound("没有这个文件", "there is no such file")
-    folder = source_copies.root(home)
+    pictures = source_copies.root(home) / row.compared["copies"] / "pictures"
     try:
         shown = rendition(
-            LocalArchive(folder),
-            f"{row.compared['copies']}/{number}",
+            current_portal().archive,
+            source_copies.key_of(row.compared["copies"], number),
             copy["kind"],
             page=request.args.get("page", 1, type=int),
             width=USUAL_WIDTH,
-            cache=RenditionCache(folder / row.compared["copies"] / "pictures", _DRAWN_BYTES),
+            cache=RenditionCache(pictures, _DRAWN_BYTES),
             sha256=copy["sha256"],
         )
     except SyncError as error:

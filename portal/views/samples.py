@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -15,11 +15,12 @@ from portal.language import language
 from portal.models import DataSource, Sample, SampleDocument, SampleState, Verdict, utc_now
 from portal.runtime import current_portal
 from portal.services import chores, drawing, sample_wishes, samples, sources
-from portal.services.manifests import sealed_file
+from portal.services.manifests import open_sealed
 from portal.services.paging import read
 from portal.services.sample_recipe import recipe
 from portal.services.sample_words import label, statement
 from portal.views.ids import ID
+from portal.views.kept_files import sent
 from portal.views.lists import Asked, asked
 
 bp = Blueprint("samples", __name__, url_prefix="/samples")
@@ -91,23 +92,20 @@ def manifest(sample_id: int) -> ResponseReturnValue:
         flash(_("清单还没有封存"), "danger")
         return redirect(target, code=303)
     try:
-        path = sealed_file(portal.settings.home, sample)
+        stream = open_sealed(portal.archive, sample)
     except SyncError as error:
         flash_problem(error)
         return redirect(target, code=303)
     if request.method != "HEAD":
         with portal.ledger.write() as session:
             samples.record_download(session, sample, by=current_user.name, now=utc_now())
-    response: Response = send_file(
-        path,
-        mimetype="application/octet-stream",
-        as_attachment=True,
-        download_name=f"sample-{sample.id}-{sample.month}.manifest",
-        conditional=False,
-        etag=False,
+    return sent(
+        stream,
+        size=sample.manifest_bytes or 0,
+        sha256=sample.manifest_sha256,
+        media_type="application/octet-stream",
+        name=f"sample-{sample.id}-{sample.month}.manifest",
     )
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
 
 
 @bp.post(f"/<{ID}:sample_id>/draw")
@@ -118,7 +116,7 @@ def draw(sample_id: int) -> ResponseReturnValue:
         drawing.draw_sample(
             portal.ledger,
             sample_id,
-            portal.settings.home,
+            portal.archive,
             nonce=request.form.get("nonce", ""),
             size=request.form.get("size", ""),
             limit=request.form.get("limit", ""),

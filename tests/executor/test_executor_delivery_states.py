@@ -137,8 +137,7 @@ class DeliveriesMachine(RunsMachine):
                 if run.status == RunStatus.DEFERRED:
                     self.finish(run.log_id)
             for job_id in (1, 2):
-                run_id = runs.next_of_job(self.session, job_id)
-                if run_id is not None:
+                for run_id in runs.next_of_job(self.session, job_id):
                     taken = claims.claim(self.session, run_id, worker="w", now=self.now)
                     assert taken is not None
                     claims.complete(self.session, taken, code=200, message="", now=self.now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.executor.executor_rig import Database, Rig
+from tests.executor.executor_rig import ADDRESS, Database, Rig
 from tests.executor.fake_admin import FakeAdmin
 
 LINE = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\.)*",?)*\})? (\+Inf|[0-9.]+)')
@@ -48,7 +48,12 @@ def test_figures_follow_the_runs(database: Database) -> None:
         rig.advance(7)
         seen = figures(rig)
         assert seen["xxl_job_callback_backlog"] == 0
-        assert seen[f'xxl_job_registered{{admin="{admin.address}"}}'] == 1
-        assert seen[f'xxl_job_registry_age_seconds{{admin="{admin.address}"}}'] == 7
-        assert seen[r'xxl_job_registry_age_seconds{admin="http://\"x\"\\"}'] == float("inf")
+        assert seen[f'xxl_job_registered{{admin="{admin.address}",executor="{ADDRESS}"}}'] == 1
+        assert (
+            seen[f'xxl_job_registry_age_seconds{{admin="{admin.address}",executor="{ADDRESS}"}}']
+            == 7
+        )
+        assert seen[
+            r'xxl_job_registry_age_seconds{admin="http://\"x\"\\",executor="http://127.0.0.1:8000/xxl-job/"}'
+        ] == float("inf")
         assert seen["xxl_job_agents"] == 1

@@ -155,8 +155,8 @@ class RunsMachine(RuleBasedStateMachine):
         for job_id in (1, 2):
             queued = [r.id for r in rows if r.job_id == job_id and r.status == RunStatus.QUEUED]
             held = any(run.occupies_job_id == job_id for run in rows)
-            expected = None if held or not queued else min(queued)
-            assert runs.next_of_job(self.session, job_id) == expected
+            expected = [] if held or not queued else [min(queued)]
+            assert list(runs.next_of_job(self.session, job_id)) == expected
 
     @invariant()
     def log_lines_have_no_gaps(self) -> None:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, text
+from sqlalchemy import URL, Connection, NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from portal.errors import SyncError
 from portal.ledger import Ledger, prepare_engine, this_host
 from portal.models import utc_now
-from portal.services import beats
+from portal.services import beats, clocks
 from portal.services.leases import alive_workers
 from portal.services.readiness.checks import Check, failed, fine
 from portal.services.schema_fit import Fit, fit_of, known_revisions, revision_of
@@ -27,15 +27,9 @@ from portal.services.schema_fit import Fit, fit_of, known_revisions, revision_of
 logger = logging.getLogger(__name__)
 
 NAMES: Final = ("ledger", "schema", "agent", "worker", "clock")
-CLOCK_SECONDS: Final = 5.0
 """A clock may be off by this much: leases last 30 s, a worker counts as alive for 10 s."""
 _CONNECT_SECONDS = 2
 # Seconds since 1970, where the server's clock may be another than ours.
-_CLOCKS = {
-    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
-    "mysql": "SELECT unix_timestamp(sysdate(6))",
-    "mariadb": "SELECT unix_timestamp(sysdate(6))",
-}
 # Whatever a server that is gone or stuck may cost us, in its driver's words.
 _LIMITS: dict[str, dict[str, Any]] = {
     "postgresql": {
@@ -140,18 +134,13 @@ def _counted(hosts: Sequence[str]) -> tuple[str, str]:
 
 
 def _clock(connection: Connection) -> Check:
-    """Whether the server's clock agrees with ours; the answer's way counts for neither."""
-    asked = _CLOCKS.get(connection.dialect.name)
-    if asked is None:
+    """Whether the server's clock agrees with ours."""
+    ahead = clocks.seconds_ahead(connection)
+    if ahead is None:
         return fine("clock", "账本在本机", "the ledger is on this host")
-    before = datetime.now(UTC).timestamp()
-    theirs = float(connection.execute(text(asked)).scalar_one())
-    after = datetime.now(UTC).timestamp()
-    off = max(before - theirs, theirs - after, 0.0)
-    said = (f"相差 {off:.1f} 秒", f"{off:.1f} s off")
-    if off > CLOCK_SECONDS:
-        return failed("clock", SyncError("CLOCK_OFF"), *said)
-    return fine("clock", *said)
+    said = (f"相差 {ahead:+.1f} 秒", f"{ahead:+.1f} s ahead")
+    problem = clocks.judge(ahead)
+    return failed("clock", problem, *said) if problem else fine("clock", *said)
 
 
 def _said(error: Exception) -> str:

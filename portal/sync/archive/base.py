@@ -50,7 +50,10 @@ class Archive(Protocol):
         """
 
     def walk(self) -> Iterator[tuple[str, int]]:
-        """Every published file as (key, size in bytes), in no promised order."""
+        """Every published file as (key, size in bytes), in no promised order.
+
+        What lies in a hidden folder at the top (``.incoming``, ``.kept``) is none.
+        """
 
     def sweep(self, owner: str) -> int:
         """Remove what an earlier life of this worker slot left unpublished; the number removed."""

@@ -186,7 +186,7 @@ def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
     with entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                if prefix or entry.name != INCOMING:
+                if prefix or not entry.name.startswith("."):
                     yield from _files_below(folder / entry.name, f"{prefix}{entry.name}/")
                 continue
             with contextlib.suppress(FileNotFoundError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from portal.models import Sample, Verdict
 from portal.services import drawing, manifests, samples
 from portal.services.opening import OpenSource
+from portal.sync.archive.local import LocalArchive
 from portal.sync.download import Downloader, DownloadOptions
 from portal.sync.sources.rows import SourceDocument
 from tests.portal.fake_source import FakeSource
@@ -58,6 +59,7 @@ class Sampling:
     def __init__(self, scene: Scene, home: Path) -> None:
         self.scene = scene
         self.home = home
+        self.archive = LocalArchive(home / "archive")
 
     def asked(self, **words: str) -> int:
         with self.scene.ledger.write() as session:
@@ -70,7 +72,14 @@ class Sampling:
             return samples.find(session, sample_id)
 
     def made(self, sample_id: int) -> manifests.Manifest:
-        return manifests.make(self.scene.ledger, self.find(sample_id), self.home, zone=SHANGHAI)
+        made = manifests.make(self.scene.ledger, self.find(sample_id), self.home, zone=SHANGHAI)
+        manifests.keep_made(self.archive, sample_id, made, owner="clerk")
+        return made
+
+    def manifest(self, sample_id: int) -> Path:
+        """Where the sealed manifest lies."""
+        folder = manifests.folder_of(sample_id, str(self.find(sample_id).manifest_sha256))
+        return self.home / "archive" / ".kept" / folder / "manifest"
 
     def sealed(self, **words: str) -> int:
         sample_id = self.asked(**words)
@@ -85,7 +94,7 @@ class Sampling:
         drawing.draw_sample(
             self.scene.ledger,
             sample_id,
-            self.home,
+            self.archive,
             nonce=nonce,
             size=size,
             limit=limit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -183,3 +184,50 @@ def test_what_a_person_cancelled_is_not_finished(ledger: Ledger) -> None:
         finish(ledger, held, {})
     assert chore(ledger, chore_id).status is ChoreStatus.CANCELLED
     assert claim(ledger) is None
+
+
+def test_two_who_ask_for_the_same_in_one_moment_get_one_chore(ledger: Ledger) -> None:
+    """On two hosts, each in a transaction of its own that does not see the other's."""
+    begun, ids = threading.Barrier(4), []
+
+    def ask_too() -> None:
+        begun.wait(30)
+        ids.append(ask(ledger, params={"n": 1}))
+
+    threads = [threading.Thread(target=ask_too) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ids) == 4
+    assert len(set(ids)) == 1
+
+
+def test_what_only_a_host_may_do_that_is_gone_ends_with_the_reason(ledger: Ledger) -> None:
+    lonely, anyones = ask(ledger, host="h1"), ask(ledger, params={"n": 1})
+    with ledger.write() as session:
+        chores.beat(session, "c1", host="h1", now=START)
+    assert claim(ledger) is not None  # and then the host vanishes
+
+    def end_what_waits(seconds: float) -> int:
+        with ledger.write() as session:
+            return chores.fail_of_gone_hosts(session, now=START + timedelta(seconds=seconds))
+
+    assert end_what_waits(59) == 0
+    assert end_what_waits(61) == 1
+    ended = chore(ledger, lonely)
+    assert (ended.status, ended.error_code) == (ChoreStatus.FAILED, "CHORE_HOST_GONE")
+    assert ended.error_params == {"host": "h1"}
+    assert chore(ledger, anyones).status is ChoreStatus.WAITING
+    assert ask(ledger, host="h1") != lonely
+
+
+def test_a_clerk_that_was_frozen_writes_nothing_once_another_has_it(ledger: Ledger) -> None:
+    ask(ledger)
+    frozen = claim(ledger)
+    assert frozen is not None
+    with ledger.write() as session:
+        chores.expect_held(session, frozen)
+    assert claim(ledger, "c2", now=START + chores.LEASE) is not None
+    with pytest.raises(ChoreLost), ledger.write() as session:
+        chores.expect_held(session, frozen)

@@ -21,6 +21,8 @@ from portal.services.export_kinds import FORMATS, KINDS
 from portal.services.export_making import Made, make
 from portal.services.export_tables import Wanted
 from portal.services.export_writers import open_writer
+from portal.sync.archive.keeping import keep, place_of
+from portal.sync.archive.local import LocalArchive
 from tests.portal.fake_source import make_document
 from tests.portal.ledger_scene import SHANGHAI, Scene, failed, stored
 
@@ -236,19 +238,22 @@ def test_an_equal_export_that_is_under_way_is_not_made_twice(scene: Scene, tmp_p
 
 
 def test_old_files_are_removed_and_their_rows_stay(scene: Scene, tmp_path: Path) -> None:
+    archive = LocalArchive(tmp_path / "archive")
     with scene.ledger.write() as session:
         wish = exports.ask(
             session, "batches", format_="csv", language="zh", filters={}, by="x", now=scene.now
         )
         made = export(scene, tmp_path, "batches", "csv")
-        exports.note_made(session, wish, made, by="x", now=scene.now)
+        folder = exports.folder_of(wish.id, 1)
+        keep(archive, folder, {made.file: tmp_path / made.file}, owner="clerk")
+        exports.note_made(session, wish, made, folder, by="x", now=scene.now)
         wish_id = wish.id
     later = scene.now + exports.KEPT + timedelta(days=1)
     with scene.ledger.write() as session:
-        assert exports.remove_old(session, tmp_path, by="system", now=scene.now) == 0
-        assert exports.remove_old(session, tmp_path, by="system", now=later) == 1
+        assert exports.remove_old(session, archive, by="system", now=scene.now) == 0
+        assert exports.remove_old(session, archive, by="system", now=later) == 1
         kept = exports.find(session, wish_id)
         assert (kept.is_kept, kept.sha256, kept.removed_by) == (False, made.sha256, "system")
         with pytest.raises(NotAllowed):
-            exports.remove(session, kept, tmp_path, by="x", now=later)
-    assert not (tmp_path / made.file).exists()
+            exports.remove(session, kept, archive, by="x", now=later)
+    assert not archive.has(place_of(folder))

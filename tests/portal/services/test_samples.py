@@ -17,7 +17,6 @@ from portal.models import AuditEvent, Document, SampleDocument, SampleState, Ver
 from portal.services import comparing, export_samples, manifests, samples, source_copies
 from portal.services.export_tables import Kind, Wanted
 from portal.services.manifest_lines import read_line
-from portal.services.manifests import path_of
 from portal.services.sample_words import statement
 from portal.sync.archive.local import LocalArchive
 from portal.sync.sources.rows import SourceDocument
@@ -73,7 +72,7 @@ def test_the_manifest_names_what_is_archived_in_order(
 ) -> None:
     monkeypatch.setattr(manifests, "_PAGE", 5)
     sample = sampling.find(sampling.sealed())
-    path = path_of(sampling.home, sample.id, str(sample.manifest_sha256))
+    path = sampling.manifest(sample.id)
     body = path.read_bytes()
     assert hashlib.sha256(body).hexdigest() == sample.manifest_sha256
     assert (sample.documents, sample.manifest_bytes) == (12, len(body))
@@ -119,7 +118,7 @@ def test_a_sealed_manifest_stays_whatever_is_made_afterwards(
         assert not samples.seal(session, sample_id, made, by=BY, now=scene.now)
     after = sampling.find(sample_id)
     assert after.manifest_sha256 == before.manifest_sha256
-    assert path_of(sampling.home, sample_id, str(before.manifest_sha256)).is_file()
+    assert sampling.manifest(sample_id).is_file()
     assert len(events(scene, "sample.seal")) == 1
 
 
@@ -132,7 +131,7 @@ def test_one_that_is_stopped_leaves_no_file(
     sample = sampling.find(sampling.asked())
     with pytest.raises(KeyboardInterrupt):
         manifests.make(scene.ledger, sample, sampling.home, zone=SHANGHAI, told=stop)
-    assert not list((sampling.home / "samples").iterdir())
+    assert not list((sampling.home / "cache" / "samples").iterdir())
 
 
 def test_a_sample_is_drawn_once_and_only_from_what_was_sealed(
@@ -183,8 +182,7 @@ def test_a_manifest_that_was_changed_or_is_gone_is_not_drawn_from(
     scene: Scene, sampling: Sampling, documents: list[SourceDocument]
 ) -> None:
     sample_id = sampling.sealed()
-    path = path_of(sampling.home, sample_id, str(sampling.find(sample_id).manifest_sha256))
-    path.chmod(0o600)
+    path = sampling.manifest(sample_id)
     path.write_bytes(path.read_bytes().replace(b"FYBX00003", b"FYBX00004"))
     with pytest.raises(SyncError, match="SAMPLE_MANIFEST"):
         sampling.draw(sample_id)

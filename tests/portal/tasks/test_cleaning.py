@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from portal.models import Worker
 from portal.processes import WorkerSlot
 from portal.services import leases
 from portal.sync.archive.local import LocalArchive
-from portal.tasks.cleaning import Cleaner
+from portal.tasks.cleaning import SILENT_LOOKS, Cleaner
 from tests.portal.fake_source import make_document
 from tests.portal.ledger_scene import Scene
 from tests.portal.publishing import published
@@ -98,16 +99,54 @@ def test_a_slot_is_taken_again_after_its_cleaning(scene: Scene, place: Place) ->
     assert place.start_worker() == name
 
 
-def test_stages_of_another_host_go_when_it_was_not_seen_for_long(
+FAR = "elsewhere.abcdef.0"
+
+
+def test_a_host_that_says_nothing_more_is_cleaned_up_behind_by_another(
     scene: Scene, place: Place
 ) -> None:
-    place.beat("elsewhere.abcdef.0")
-    left = place.begin_document("elsewhere.abcdef.0")
-    strange = place.begin_document("nobody-knows")
-    scene.advance(300)
+    batch_id = scene.listed_batch([make_document(number) for number in range(2)])
+    place.beat(FAR)
+    (held, _) = scene.claim(batch_id, owner=FAR)
+    published(place.archive, held, owner=FAR)
+    left, strange = place.begin_document(FAR), place.begin_document("nobody-knows")
+    for _ in range(SILENT_LOOKS):
+        place.clean()
+    assert (left.exists(), strange.exists(), place.workers()) == (True, True, [FAR])
     place.clean()
-    assert left.exists()
-    scene.advance(301)
-    place.clean()
-    assert not left.exists()
-    assert strange.exists()
+    assert (left.exists(), strange.exists(), place.workers()) == (False, False, [])
+    assert not place.archive.has(held.folder)
+    assert len(scene.claim(batch_id, owner="another")) == 2
+
+
+def test_a_host_that_beats_is_alive_whatever_its_clock_says(scene: Scene, place: Place) -> None:
+    kept = place.begin_document(FAR)
+    scene.advance(-3600)
+    for _ in range(3 * SILENT_LOOKS):
+        scene.advance(2)
+        place.beat(FAR)
+        scene.advance(3600)
+        place.clean()
+        scene.advance(-3600)
+    assert kept.exists()
+    assert place.workers() == [FAR]
+
+
+def test_a_pause_of_the_agent_makes_nobody_dead(scene: Scene, place: Place) -> None:
+    place.beat(FAR)
+    kept = place.begin_document(FAR)
+    for _ in range(3):
+        place.clean()
+        scene.advance(24 * 3600)
+    assert kept.exists()
+
+
+def test_two_homes_never_name_a_slot_alike(tmp_path: Path) -> None:
+    """Not even when one is a copy of the other in the same place."""
+    names = set()
+    for _ in range(2):
+        slot = WorkerSlot(tmp_path / "home")
+        names.add(slot.name)
+        slot.close()
+        shutil.rmtree(tmp_path / "home")
+    assert len(names) == 2

@@ -82,7 +82,7 @@ def test_only_an_admin_removes_a_file(scene: PageScene, admin: Visitor, operator
     gone = admin.get(page.path)
     assert not any("download" in link for link in gone.links)
     admin.get(f"{page.path}/download", status=404)
-    assert list((scene.home / "exports").iterdir()) == []
+    assert list((scene.home / "archive" / ".kept" / "exports").iterdir()) == []
 
 
 def test_who_may_not_see_the_trail_may_not_export_it(

@@ -111,9 +111,9 @@ def test_every_admin_shows_what_it_last_said(
             )
     text = auditor.get("/jobs/").text
     for words in (
-        "http://good 已注册 WHEN 200",
-        "http://bad 未注册 WHEN code 500, The access token is wrong.",
-        "http://old 已过期 WHEN 代理进程可能没有运行",
+        "http://good http://us 已注册 WHEN 200",
+        "http://bad http://us 未注册 WHEN code 500, The access token is wrong.",
+        "http://old http://us 已过期 WHEN 代理进程可能没有运行",
     ):
         assert words in re.sub(r"\d{4}-\S+ \S+", "WHEN", " ".join(text.split()))
     figures = auditor.raw("/metrics").text

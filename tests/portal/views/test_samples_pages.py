@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from portal.chores.clerk import Clerk
 from portal.chores.kinds import KINDS
-from portal.models import AuditEvent, Chore, Document, Sample, SampleDocument
+from portal.models import AuditEvent, Chore, Document, Sample, SampleDocument, utc_now
 from portal.services import source_copies
 from portal.services.opening import OpenSource
 from portal.statuses import ChoreStatus
@@ -181,9 +182,8 @@ def test_what_differs_is_seen(
     assert "没有这个文件" in page.text
     source, archive = [image.get("src") for image in page.root.all("img", class_="scan")]
     assert auditor.raw(source).data != auditor.raw(archive).data
-    for copy in source_copies.root(scene.home).glob("*/*"):
-        if copy.is_file():
-            copy.unlink()
+    later = utc_now() + timedelta(hours=25)
+    assert source_copies.remove_old(scene.portal.ledger, scene.portal.archive, now=later) == 1
     assert "已清理" in auditor.raw(source).text
     assert "不一致" in auditor.get("/samples/1").text
 
@@ -229,8 +229,8 @@ def test_a_manifest_that_is_gone_says_what_to_do(
     scene: PageScene, clerk: Clerk, auditor: Visitor
 ) -> None:
     sealed(auditor, clerk)
-    for path in (scene.home / "samples").iterdir():
-        path.unlink()
+    for folder in (scene.home / "archive" / ".kept" / "samples").iterdir():
+        (folder / "manifest").unlink()
     response = auditor.raw("/samples/1/manifest")
     assert response.status_code == 303
     assert any("处理措施" in message for message in auditor.get("/samples/1").messages)

@@ -10,7 +10,7 @@ import pytest
 
 from portal.ledger import Ledger
 from portal.models import Base, utc_now
-from portal.services import beats, leases
+from portal.services import beats, clocks, leases
 from portal.services.readiness import room
 from portal.services.readiness.checks import Check
 from portal.services.readiness.ledger import LedgerChecks
@@ -136,11 +136,9 @@ def test_a_full_disk_is_seen_before_it_is_full(
 def test_a_clock_that_is_off_is_seen(
     monkeypatch: pytest.MonkeyPatch, migrated_postgresql: str
 ) -> None:
-    from portal.services.readiness import ledger as family  # noqa: PLC0415
-
     monkeypatch.setitem(
-        family._CLOCKS, "postgresql", "SELECT extract(epoch FROM clock_timestamp()) - 60"
+        clocks._NOW, "postgresql", "SELECT extract(epoch FROM clock_timestamp()) - 60"
     )
     with opened_ledger(migrated_postgresql) as ledger:
         codes = {check.name: check.code for check in LedgerChecks(ledger)()}
-    assert codes["clock"] == "CLOCK_OFF"
+    assert codes["clock"] == "HOST_CLOCK"

@@ -1,0 +1,98 @@
+"""All hosts need the same secret key and the same executor token; a ledger knows which.
+
+With another key sessions of the other hosts' pages end, stored secrets cannot be read and seals
+count as forged. So a process whose keys are not those of the ledger does not start.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal.errors import SyncError
+from portal.ledger import Ledger
+from portal.models import Installation
+from portal.models.installation import ONLY
+from portal.services import audit
+
+_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Fingerprints: they tell keys apart and give nothing of them away.
+
+    :param token: None when the token is a setting, which admin and hosts are given together
+    """
+
+    key: str
+    token: str | None
+
+    @classmethod
+    def of(cls, secret_key: str, made_token: str | None) -> Keys:
+        """Of a host's secret key, and of the token it made itself."""
+        token = None if made_token is None else _fingerprint(made_token, b"executor token")
+        return cls(_fingerprint(secret_key, b"secret key"), token)
+
+
+def check(ledger: Ledger, keys: Keys, *, now: datetime) -> None:
+    """See that these keys are the ledger's; those of the first host become the ledger's.
+
+    :raises SyncError: SECRET_KEY_DIFFERS or EXECUTOR_TOKEN_DIFFERS
+    """
+    with ledger.read() as session:
+        known = session.get(Installation, ONLY)
+    if known is None or (known.token_fingerprint is None and keys.token is not None):
+        known = _note(ledger, keys, now)
+    if not hmac.compare_digest(known.key_fingerprint, keys.key):
+        raise SyncError("SECRET_KEY_DIFFERS", here=keys.key, ledger=known.key_fingerprint)
+    if keys.token is not None and known.token_fingerprint != keys.token:
+        raise SyncError("EXECUTOR_TOKEN_DIFFERS")
+
+
+def accept(session: Session, keys: Keys, *, by: str, now: datetime) -> bool:
+    """Make these keys the ledger's; False when they are already."""
+    known = session.get(Installation, ONLY, with_for_update=True)
+    if known is None:
+        known = Installation(id=ONLY, key_fingerprint="")
+        session.add(known)
+    token = keys.token or known.token_fingerprint
+    if (known.key_fingerprint, known.token_fingerprint) == (keys.key, token):
+        return False
+    old, known.key_fingerprint, known.token_fingerprint = known.key_fingerprint, keys.key, token
+    known.noted_at = now
+    audit.record(session, "key.accept", by=by, at=now, old=old or None, new=keys.key)
+    return True
+
+
+def _note(ledger: Ledger, keys: Keys, now: datetime) -> Installation:
+    """Write down what is not known yet; what the ledger then says, by whomever."""
+    try:
+        with ledger.write() as session:
+            known = session.get(Installation, ONLY, with_for_update=True)
+            if known is None:
+                session.add(
+                    Installation(
+                        id=ONLY,
+                        key_fingerprint=keys.key,
+                        token_fingerprint=keys.token,
+                        noted_at=now,
+                    )
+                )
+            elif known.key_fingerprint == keys.key and known.token_fingerprint is None:
+                known.token_fingerprint = keys.token
+    except IntegrityError:
+        pass  # another host was the first in this moment
+    with ledger.read() as session:
+        return session.get_one(Installation, ONLY)
+
+
+def _fingerprint(secret: str, kind: bytes) -> str:
+    derived = HKDF(SHA256(), length=_BYTES, salt=None, info=b"imgmig fingerprint of " + kind)
+    return derived.derive(secret.encode()).hex()

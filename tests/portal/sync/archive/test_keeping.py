@@ -1,0 +1,56 @@
+"""What is kept beside the documents for every host to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portal.errors import SyncError
+from portal.sync.archive.keeping import forget, keep, place_of
+from portal.sync.archive.local import LocalArchive
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> LocalArchive:
+    return LocalArchive(tmp_path / "archive")
+
+
+def made(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "made"
+    path.write_text(text)
+    return path
+
+
+def test_another_host_reads_it_until_it_is_forgotten(archive: LocalArchive, tmp_path: Path) -> None:
+    keep(archive, "exports/7-1", {"a.csv": made(tmp_path, "rows")}, owner="clerk")
+    made(tmp_path, "changed afterwards")
+    elsewhere = LocalArchive(tmp_path / "archive")
+    with elsewhere.open(f"{place_of('exports/7-1')}/a.csv") as stream:
+        assert stream.read() == b"rows"
+    forget(elsewhere, "exports/7-1")
+    forget(elsewhere, "exports/7-1")
+    with pytest.raises(SyncError, match="ARCHIVE_MISSING"):
+        archive.open(f"{place_of('exports/7-1')}/a.csv")
+
+
+def test_it_is_no_archived_file(archive: LocalArchive, tmp_path: Path) -> None:
+    keep(archive, "exports/7-1", {"a.csv": made(tmp_path, "rows")}, owner="clerk")
+    assert list(archive.walk()) == []
+    assert archive.sweep("clerk") == 0
+
+
+def test_what_is_kept_already_stays(archive: LocalArchive, tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        keep(archive, "samples/1-abc", {"manifest": made(tmp_path, text)}, owner="clerk")
+    with archive.open(f"{place_of('samples/1-abc')}/manifest") as stream:
+        assert stream.read() == b"first"
+
+
+def test_a_disk_that_refuses_is_told_and_nothing_is_left(
+    archive: LocalArchive, tmp_path: Path
+) -> None:
+    with pytest.raises(SyncError, match="ARCHIVE_UNWRITABLE"):
+        keep(archive, "exports/7-1", {"a.csv": tmp_path / "not there"}, owner="clerk")
+    assert not archive.has(place_of("exports/7-1"))
+    assert archive.sweep("clerk") == 0
