@@ -19,7 +19,9 @@ from portal.runtime import Portal
 from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
+from portal.sync.archive.base import Archive
 from portal.sync.archive.local import LocalArchive
+from portal.sync.archive.s3.archive import S3Archive
 from portal.tasks.queue import WorkQueue
 from portal.views import (
     account,
@@ -71,7 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["portal"] = Portal(
         settings=settings,
         ledger=ledger,
-        archive=LocalArchive(settings.archive_path),
+        archive=_archive(settings),
         box=SecretBox(settings.secret_key()),
         seal_key=SealKey(settings.secret_key()),
         queue=queue,
@@ -117,6 +119,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(blueprint)
     errors.init_app(app)
     return app
+
+
+def _archive(settings: Settings) -> Archive:
+    place = settings.archive_place
+    if isinstance(place, Path):
+        return LocalArchive(place)
+    return S3Archive(place, settings.s3_keys(), settings.home / "scratch")
 
 
 def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Executor:

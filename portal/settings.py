@@ -12,6 +12,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from portal.archive_place import ALLOWED as ALLOWED_ARCHIVES
+from portal.archive_place import S3Keys, S3Place, archive_place
 from portal.errors import SettingsError
 
 PREFIXES = ("IMGMIG_", "PORTAL_", "XXL_JOB_")
@@ -29,7 +31,7 @@ class Settings:
     home: Path
     database_url: str
     queue_path: Path
-    archive_path: Path
+    archive_place: Path | S3Place
     bind_host: str
     bind_port: int
     workers: int
@@ -49,6 +51,7 @@ class Settings:
     log_markup: str
     allowed_networks: tuple[IPv4Network | IPv6Network, ...]
     _secret_key: str = ""
+    _s3_keys: S3Keys | None = None
     _access_tokens: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -63,6 +66,10 @@ class Settings:
     def secret_key(self) -> str:
         """The key of sessions and stored secrets; made and kept under the home when not set."""
         return self._secret_key or _kept(self.home / "secret.key")
+
+    def s3_keys(self) -> S3Keys | None:
+        """The keys of an archive on S3; None when they are found where AWS programs look."""
+        return self._s3_keys
 
     def access_tokens(self) -> tuple[str, ...]:
         """Tokens an admin may show; a random one is made and kept when none is set."""
@@ -104,6 +111,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = _Environment(os.environ if environ is None else environ)
     home = Path(env.text("IMGMIG_HOME", "./var")).expanduser().absolute()
+    region = env.foreign("AWS_REGION") or env.foreign("AWS_DEFAULT_REGION")
     host, port = env.parsed("PORTAL_BIND", "127.0.0.1:8000", _bind, "host:port")
     settings = Settings(
         home=home,
@@ -116,8 +124,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         queue_path=env.parsed(
             "PORTAL_QUEUE_URL", f"sqlite:///{home / 'queue.db'}", _queue_path, "sqlite:///path"
         ),
-        archive_path=env.parsed(
-            "PORTAL_ARCHIVE_URL", f"file://{home / 'archive'}", _archive_path, "file:///path"
+        archive_place=env.parsed(
+            "PORTAL_ARCHIVE_URL",
+            f"file://{home / 'archive'}",
+            lambda value: archive_place(value, usual_region=region),
+            ALLOWED_ARCHIVES,
         ),
         bind_host=host,
         bind_port=port,
@@ -149,6 +160,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "XXL_JOB_ALLOWED_NETWORKS", "", _networks, "10.0.0.0/8, comma-separated"
         ),
         _secret_key=_secret_key(env),
+        _s3_keys=_s3_keys(env),
         _access_tokens=env.words("XXL_JOB_ACCESS_TOKEN"),
     )
     env.refuse_unread()
@@ -177,6 +189,10 @@ class _Environment:
     def text(self, name: str, default: str) -> str:
         self._read.add(name)
         return self._environ.get(name, "").strip() or default
+
+    def foreign(self, name: str) -> str:
+        """A variable that is not ours."""
+        return self._environ.get(name, "").strip()
 
     def parsed(self, name: str, default: str, parse: Callable[[str], T], allowed: str) -> T:
         value = self.text(name, default)
@@ -250,13 +266,6 @@ def _queue_path(value: str) -> Path:
     return Path(value.removeprefix("sqlite:///")).absolute()
 
 
-def _archive_path(value: str) -> Path:
-    parts = urlsplit(value)
-    if parts.scheme != "file" or parts.netloc or len(parts.path) < 2:
-        raise ValueError(value)
-    return Path(parts.path)
-
-
 def _timezone(value: str) -> ZoneInfo:
     try:
         return ZoneInfo(value)
@@ -294,15 +303,28 @@ def _app_name(value: str) -> str:
 
 
 def _secret_key(env: _Environment) -> str:
-    key = env.text("PORTAL_SECRET_KEY", "")
-    file = env.text("PORTAL_SECRET_KEY_FILE", "")
-    if key and file:
-        raise SettingsError("PORTAL_SECRET_KEY 与 PORTAL_SECRET_KEY_FILE 只能设置一个 set only one")
+    key = _secret(env, "PORTAL_SECRET_KEY")
+    if key is not None and len(key) < 32:
+        raise SettingsError("PORTAL_SECRET_KEY 至少 32 个字符 needs at least 32 characters")
+    return key or ""
+
+
+def _s3_keys(env: _Environment) -> S3Keys | None:
+    access, secret = "PORTAL_S3_ACCESS_KEY_ID", "PORTAL_S3_SECRET_ACCESS_KEY"
+    key, hidden = env.text(access, ""), _secret(env, secret)
+    if bool(key) != bool(hidden):
+        raise SettingsError(f"{access} 与 {secret} 须同时设置 set both or neither")
+    return S3Keys(key, hidden) if key and hidden else None
+
+
+def _secret(env: _Environment, name: str) -> str | None:
+    """A secret of the environment, or of the file that ``name_FILE`` names; None for neither."""
+    value, file = env.text(name, ""), env.text(f"{name}_FILE", "")
+    if value and file:
+        raise SettingsError(f"{name} 与 {name}_FILE 只能设置一个 set only one")
     if file:
         try:
-            key = Path(file).read_text().strip()
+            return Path(file).read_text().strip()
         except OSError as error:
-            raise _refusal("PORTAL_SECRET_KEY_FILE", file, "a readable file") from error
-    if (key or file) and len(key) < 32:
-        raise SettingsError("PORTAL_SECRET_KEY 至少 32 个字符 needs at least 32 characters")
-    return key
+            raise _refusal(f"{name}_FILE", file, "a readable file") from error
+    return value or None

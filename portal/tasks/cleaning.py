@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from portal.ledger import Ledger
@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 # A worker of another host, whose slot cannot be tried, counts as dead after this. One that wakes
 # up later finds its stage gone, fails on it, and the fence keeps it from recording anything else.
 _GONE = timedelta(minutes=10)
+# How many documents are looked at in a step; where each look is a request, few.
+_LOOKS, _DEAR_LOOKS = 500, 20
+_TIDY = timedelta(hours=1)
 
 
 class Cleaner:
@@ -28,6 +31,7 @@ class Cleaner:
         self._archive = archive
         self._home = home
         self._after = 0
+        self._tidy_at = datetime.min.replace(tzinfo=UTC)
 
     def step(self, now: datetime) -> None:
         """Free what dead slots held, remove old copies, look at the next stretch of documents."""
@@ -45,9 +49,14 @@ class Cleaner:
             seen_at = known.get(owner)
             if seen_at is not None and abs(now - seen_at) > _GONE:
                 self._archive.sweep(owner)
+        most = _LOOKS if self._archive.looks_are_cheap else _DEAR_LOOKS
         with self._ledger.read() as session:
-            ids, self._after = suspects(session, self._after)
+            ids, self._after = suspects(session, self._after, most=most)
         sweep_documents(self._ledger, self._archive, ids, now=now)
+        if now >= self._tidy_at:
+            self._tidy_at = now + _TIDY
+            if removed := self._archive.tidy(now):
+                logger.info("removed %d things that were left unfinished in the archive", removed)
 
     def _known(self) -> dict[str, datetime]:
         """When each worker was last seen."""
