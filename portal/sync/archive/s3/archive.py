@@ -65,7 +65,8 @@ class S3Archive:
         options: S3Options | None = None,
     ) -> None:
         chain = CredentialChain(keys, region=place.region)
-        client = S3Client(place, chain, options or S3Options())
+        self._options = options or S3Options()
+        client = S3Client(place, chain, self._options)
         self._bucket = Bucket(client, place.prefix)
         self._scratch = Scratch(scratch)
 
@@ -173,7 +174,7 @@ class S3Archive:
     @cached_property
     def _storer(self) -> Storer:
         parts = ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="archive-parts")
-        return Storer(self._bucket, parts, note_upload)
+        return Storer(self._bucket, parts, note_upload, part_bytes=self._options.part_bytes)
 
     def _store(self, stage: S3Stage, draft: Draft) -> None:
         self._storer.store(draft)

@@ -25,16 +25,18 @@ _LONGEST_PAUSE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """How patient we are; seconds.
+    """How patient we are, in seconds, and what is sent at once.
 
     :param tries: of one request, the first included
     :param first_pause: doubles from try to try, with jitter
     :param most_seconds: no further try after that time
+    :param part_bytes: larger files are sent in parts of this size
     """
 
     tries: int = 5
     first_pause: float = 0.25
-    most_seconds: float = 20.0
+    most_seconds: float = 45.0
+    part_bytes: int = 16 << 20
     wire: WireOptions = field(default_factory=WireOptions)
 
 

@@ -16,8 +16,6 @@ from portal.sync.archive.s3.client import Body
 from portal.sync.archive.s3.reading import digest_of
 from portal.sync.archive.s3.wire import Slice
 
-#: Larger files are sent in parts of this size, bytes.
-PART = 16 << 20
 _CHUNK = 1 << 20
 _LOOKS = 2
 
@@ -46,11 +44,15 @@ class Storer:
     """Sends files and proves that they are in the store.
 
     :param parts: sends the parts of large files; its threads bound what is sent at once
+    :param part_bytes: larger files are sent in parts of this size
     :param note: told the key of a multipart upload before it is begun
     """
 
-    def __init__(self, bucket: Bucket, parts: Executor, note: Callable[[Draft], None]) -> None:
+    def __init__(
+        self, bucket: Bucket, parts: Executor, note: Callable[[Draft], None], *, part_bytes: int
+    ) -> None:
         self._bucket = bucket
+        self._part_bytes = part_bytes
         self._parts = parts
         self._note = note
 
@@ -61,7 +63,7 @@ class Storer:
             when another object has the key, or an error of the archive
         """
         wanted = (draft.size, draft.sha256)
-        parts = list(_measured(draft))
+        parts = list(_measured(draft, self._part_bytes))
         for look in range(_LOOKS):
             taken = self._send(draft, parts)
             try:
@@ -115,7 +117,7 @@ class Storer:
             self._bucket.abort(key, upload_id)
 
 
-def _measured(draft: Draft) -> Iterator[_Part]:
+def _measured(draft: Draft, part_bytes: int) -> Iterator[_Part]:
     """The file's parts with their digests, read once from end to end.
 
     :raises SyncError: ARCHIVE_UNPROVED when the scratch folder no longer has what was received
@@ -126,7 +128,9 @@ def _measured(draft: Draft) -> Iterator[_Part]:
         with draft.path.open("rb") as file:
             while True:
                 length, sha256, md5 = 0, hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-                while length < PART and (chunk := file.read(min(_CHUNK, PART - length))):
+                while length < part_bytes and (
+                    chunk := file.read(min(_CHUNK, part_bytes - length))
+                ):
                     for digest in (whole, sha256, md5):
                         digest.update(chunk)
                     length += len(chunk)
@@ -135,7 +139,7 @@ def _measured(draft: Draft) -> Iterator[_Part]:
                 body = Body(Slice(draft.path, start, length), sha256.hexdigest())
                 yield _Part(body, base64.b64encode(md5.digest()).decode())
                 start += length
-                if length < PART:
+                if length < part_bytes:
                     break
     except OSError as error:
         detail = f"scratch: {error.strerror or type(error).__name__}"

@@ -36,7 +36,7 @@ class WireOptions:
     """
 
     connect: float = 5.0
-    stall: int = 20
+    stall: int = 15
 
 
 @dataclass(frozen=True, slots=True)
