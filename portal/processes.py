@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import hashlib
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -66,8 +66,21 @@ def _folder(home: Path) -> Path:
 
 
 def _prefix(home: Path) -> str:
-    place = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:6]
-    return f"{socket.gethostname()[:60]}.{place}."
+    """Of slots in this home: no other home's, not even where host and path have the same names."""
+    return f"{socket.gethostname()[:60]}.{_mark(_folder(home))}."
+
+
+def _mark(folder: Path) -> str:
+    """A random word that is kept in the folder; two first askers get the same one."""
+    path = folder / "place.id"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        draft.write_text(secrets.token_hex(4))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text()
 
 
 def _number(file: Path) -> str:

@@ -149,20 +149,20 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, faulty: FaultyS3, fault: Fault | None) -> None:
         kind = fault.kind if fault else None
         length = int(self.headers.get("Content-Length", 0))
-        if kind == "drop in upload":
-            self.rfile.read(length // 2)
-            return self._hang_up()
-        body = self.rfile.read(length)
-        if fault is not None and kind == "refuse":
-            text = f"<Error><Code>{fault.code}</Code></Error>".encode()
-            return self._answer(fault.status, fault.headers, text)
-        if kind == "drop":
-            return self._hang_up()
+        body = self.rfile.read(length // 2 if kind == "drop in upload" else length)
         if kind == "stall":
             faulty.stall()
-            return self._hang_up()
+        if kind in ("drop in upload", "drop", "stall"):
+            self._hang_up()
+        elif fault is not None and kind == "refuse":
+            text = f"<Error><Code>{fault.code}</Code></Error>".encode()
+            self._answer(fault.status, fault.headers, text)
+        else:
+            self._serve_really(faulty, kind, body)
+
+    def _serve_really(self, faulty: FaultyS3, kind: Kind | None, body: bytes) -> None:
         if kind == "store less":
-            body = body[: length // 2]
+            body = body[: len(body) // 2]
         elif kind == "store other":
             body = bytes(byte ^ 1 for byte in body)
         path = self.path
@@ -179,15 +179,17 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "do and stall":
             faulty.stall()
         if kind in ("do and stall", "lose answer"):
-            return self._hang_up()
+            self._hang_up()
+            return
         content, told = answer.content, dict(answer.headers)
+        half = content[: len(content) // 2]
         if kind == "lie about etag":
             told["ETag"] = '"00000000000000000000000000000000"'
         if kind == "cut answer":
-            return self._answer(answer.status_code, told, content[: len(content) // 2], content)
-        if kind == "short answer":
-            content = content[: len(content) // 2]
-        return self._answer(answer.status_code, told, content)
+            self._answer(answer.status_code, told, half, content)
+        else:
+            whole = half if kind == "short answer" else content
+            self._answer(answer.status_code, told, whole)
 
     def _answer(
         self, status: int, headers: dict[str, str], body: bytes, told: bytes | None = None

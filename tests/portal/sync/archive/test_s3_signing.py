@@ -75,7 +75,7 @@ def test_a_sessions_token_is_sent_and_signed() -> None:
         region="us-east-1",
         now=datetime(2013, 5, 24, tzinfo=UTC),
     )
-    assert found["x-amz-security-token"] == "the-token"  # noqa: S105
+    assert found["x-amz-security-token"] == "the-token"
     assert "x-amz-security-token," in found["authorization"].replace(";", ",")
 
 
