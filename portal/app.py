@@ -24,7 +24,9 @@ from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
 from portal.services.readiness.standard import readiness_of
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
+from portal.sync.archive.base import Archive
 from portal.sync.archive.local import LocalArchive
+from portal.sync.archive.s3.archive import S3Archive
 from portal.tasks.queue import WorkQueue
 from portal.views import (
     account,
@@ -78,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     ledger.origin = origin.origin
     queue = WorkQueue(settings.queue_url)
     executor = _build_executor(settings, ledger, queue)
-    archive_store = LocalArchive(settings.archive_path)
+    archive_store = _archive(settings)
     app.extensions["portal"] = Portal(
         settings=settings,
         ledger=ledger,
@@ -131,6 +133,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     app.extensions["portal.requests"] = request_watch.init_app(app, settings)
     return app
+
+
+def _archive(settings: Settings) -> Archive:
+    place = settings.archive_place
+    if isinstance(place, Path):
+        return LocalArchive(place)
+    return S3Archive(place, settings.s3_keys(), settings.home / "scratch")
 
 
 def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Executor:

@@ -13,6 +13,8 @@ from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from portal.archive_place import ALLOWED as ALLOWED_ARCHIVES
+from portal.archive_place import S3Keys, S3Place, archive_place
 from portal.errors import SettingsError
 from portal.logs.starting import FORMATS, LEVELS
 
@@ -36,7 +38,7 @@ class Settings:
     home: Path
     database_url: str
     queue_url: str
-    archive_path: Path
+    archive_place: Path | S3Place
     bind_host: str
     bind_port: int
     workers: int
@@ -58,6 +60,7 @@ class Settings:
     log_format: str
     log_level: str
     _secret_key: str = ""
+    _s3_keys: S3Keys | None = None
     _access_tokens: tuple[str, ...] = ()
     _metrics_token: str = ""
 
@@ -89,6 +92,10 @@ class Settings:
         """The same with this secret key; nothing that opens them writes a secret to the home."""
         tokens = self._access_tokens or (secrets.token_urlsafe(32),)
         return replace(self, _secret_key=key, _access_tokens=tokens)
+
+    def s3_keys(self) -> S3Keys | None:
+        """The keys of an archive on S3; None when they are found where AWS programs look."""
+        return self._s3_keys
 
     def access_tokens(self) -> tuple[str, ...]:
         """Tokens an admin may show; a random one is made and kept when none is set."""
@@ -138,6 +145,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = _Environment(os.environ if environ is None else environ)
     home = Path(env.text("IMGMIG_HOME", "./var")).expanduser().absolute()
+    region = env.foreign("AWS_REGION") or env.foreign("AWS_DEFAULT_REGION")
     host, port = env.parsed("PORTAL_BIND", "127.0.0.1:8000", _bind, "host:port")
     settings = Settings(
         home=home,
@@ -154,8 +162,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             _queue_url,
             "sqlite:///path, redis://host:port/number, rediss://… or postgresql://host/name",
         ),
-        archive_path=env.parsed(
-            "PORTAL_ARCHIVE_URL", f"file://{home / 'archive'}", _archive_path, "file:///path"
+        archive_place=env.parsed(
+            "PORTAL_ARCHIVE_URL",
+            f"file://{home / 'archive'}",
+            lambda value: archive_place(value, usual_region=region),
+            ALLOWED_ARCHIVES,
         ),
         bind_host=host,
         bind_port=port,
@@ -189,6 +200,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         log_format=env.choice("PORTAL_LOG_FORMAT", FORMATS),
         log_level=env.choice("PORTAL_LOG_LEVEL", LEVELS),
         _secret_key=_secret_key(env),
+        _s3_keys=_s3_keys(env),
         _access_tokens=env.words("XXL_JOB_ACCESS_TOKEN"),
         _metrics_token=_metrics_token(env),
     )
@@ -218,6 +230,10 @@ class _Environment:
     def text(self, name: str, default: str) -> str:
         self._read.add(name)
         return self._environ.get(name, "").strip() or default
+
+    def foreign(self, name: str) -> str:
+        """A variable that is not ours."""
+        return self._environ.get(name, "").strip()
 
     def parsed(self, name: str, default: str, parse: Callable[[str], T], allowed: str) -> T:
         value = self.text(name, default)
@@ -314,13 +330,6 @@ def _queue_url(value: str) -> str:
     raise ValueError(value)
 
 
-def _archive_path(value: str) -> Path:
-    parts = urlsplit(value)
-    if parts.scheme != "file" or parts.netloc or len(parts.path) < 2:
-        raise ValueError(value)
-    return Path(parts.path)
-
-
 def _timezone(value: str) -> ZoneInfo:
     try:
         return ZoneInfo(value)
@@ -363,18 +372,31 @@ def _app_name(value: str) -> str:
 
 
 def _secret_key(env: _Environment) -> str:
-    key = env.text("PORTAL_SECRET_KEY", "")
-    file = env.text("PORTAL_SECRET_KEY_FILE", "")
-    if key and file:
-        raise SettingsError("PORTAL_SECRET_KEY 与 PORTAL_SECRET_KEY_FILE 只能设置一个 set only one")
+    key = _secret(env, "PORTAL_SECRET_KEY")
+    if key is not None and len(key) < 32:
+        raise SettingsError("PORTAL_SECRET_KEY 至少 32 个字符 needs at least 32 characters")
+    return key or ""
+
+
+def _s3_keys(env: _Environment) -> S3Keys | None:
+    access, secret = "PORTAL_S3_ACCESS_KEY_ID", "PORTAL_S3_SECRET_ACCESS_KEY"
+    key, hidden = env.text(access, ""), _secret(env, secret)
+    if bool(key) != bool(hidden):
+        raise SettingsError(f"{access} 与 {secret} 须同时设置 set both or neither")
+    return S3Keys(key, hidden) if key and hidden else None
+
+
+def _secret(env: _Environment, name: str) -> str | None:
+    """A secret of the environment, or of the file that ``name_FILE`` names; None for neither."""
+    value, file = env.text(name, ""), env.text(f"{name}_FILE", "")
+    if value and file:
+        raise SettingsError(f"{name} 与 {name}_FILE 只能设置一个 set only one")
     if file:
         try:
-            key = Path(file).read_text().strip()
+            return Path(file).read_text().strip()
         except OSError as error:
-            raise _refusal("PORTAL_SECRET_KEY_FILE", file, "a readable file") from error
-    if (key or file) and len(key) < 32:
-        raise SettingsError("PORTAL_SECRET_KEY 至少 32 个字符 needs at least 32 characters")
-    return key
+            raise _refusal(f"{name}_FILE", file, "a readable file") from error
+    return value or None
 
 
 def _metrics_token(env: _Environment) -> str:

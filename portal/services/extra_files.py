@@ -116,7 +116,9 @@ def _is_something_moving(ledger: Ledger, now: datetime) -> bool:
 def _is_there(archive: Archive, key: str) -> bool:
     try:
         archive.open(key).close()
-    except SyncError:
+    except SyncError as error:
+        if error.problem.where == "archive":
+            raise
         return False
     except OSError:
         return True  # it cannot be read, but it is there

@@ -37,14 +37,21 @@ class Content:
 
 
 def content_of(archive: Archive, key: str) -> Content:
-    """Read a file to its end."""
+    """Read a file to its end.
+
+    :raises SyncError: when the archive is away
+    """
     digest, size = hashlib.sha256(), 0
     try:
         with archive.open(key) as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
-    except (SyncError, OSError):
+    except SyncError as error:
+        if error.problem.where == "archive":
+            raise
+        return Content(None, None)
+    except OSError:
         return Content(None, None)
     return Content(size, digest.hexdigest())
 

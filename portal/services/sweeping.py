@@ -33,7 +33,6 @@ from portal.sync.archive.names import document_folder
 logger = logging.getLogger(__name__)
 
 _SPAN = 20_000
-_MOST_SUSPECTS = 500
 _DOCUMENTS = table_of(Document)
 
 
@@ -55,17 +54,18 @@ def sweep_documents(
     """
     with ledger.read() as session:
         folders = _possible(session, document_ids)
-    present = [folder for folder in folders if archive.has(folder.name)]
+    there = archive.present({folder.name for folder in folders})
+    present = [folder for folder in folders if folder.name in there]
     if not present:
         return 0
     condemned = ledger.transact(lambda session: _condemn(session, present, now))
+    archive.remove(*(folder.name for folder in condemned))
     for folder in condemned:
-        archive.remove(folder.name)
         logger.info("removed %s: published once and never recorded", folder.name)
     return len(condemned)
 
 
-def suspects(session: Session, after: int) -> tuple[list[int], int]:
+def suspects(session: Session, after: int, *, most: int = 500) -> tuple[list[int], int]:
     """Documents behind the id ``after`` of which unrecorded folders may exist, and where to go on.
 
     A bounded look: a document whose first claim was recorded cannot be among them, nor one that
@@ -83,10 +83,10 @@ def suspects(session: Session, after: int) -> tuple[list[int], int]:
                 or_(Document.fence > 1, Document.archived_at.is_(None)),
             )
             .order_by(Document.id)
-            .limit(_MOST_SUSPECTS)
+            .limit(most)
         )
     )
-    if len(found) == _MOST_SUSPECTS:
+    if len(found) == most:
         end = found[-1]
     return found, (end if end < last else 0)
 

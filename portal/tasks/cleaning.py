@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from portal.ledger import Ledger
@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 # that wakes up later finds its stage gone, fails on it, and the fence keeps it from recording
 # anything else.
 SILENT_LOOKS = 20
+# How many documents are looked at in a step; where each look is a request, few.
+_LOOKS, _DEAR_LOOKS = 500, 20
+_TIDY = timedelta(hours=1)
 
 
 class Cleaner:
@@ -37,6 +40,7 @@ class Cleaner:
         self._home = home
         self._after = 0
         self._heard: dict[str, tuple[datetime | None, int]] = {}
+        self._tidy_at = datetime.min.replace(tzinfo=UTC)
 
     def step(self, now: datetime) -> None:
         """Free what dead slots held, remove old copies, look at the next stretch of documents."""
@@ -54,9 +58,14 @@ class Cleaner:
         ):
             clean_slot(self._ledger, self._archive, owner, now=now)
             self._bury(owner)
+        most = _LOOKS if self._archive.looks_are_cheap else _DEAR_LOOKS
         with self._ledger.read() as session:
-            ids, self._after = suspects(session, self._after)
+            ids, self._after = suspects(session, self._after, most=most)
         sweep_documents(self._ledger, self._archive, ids, now=now)
+        if now >= self._tidy_at:
+            self._tidy_at = now + _TIDY
+            if removed := self._archive.tidy(now):
+                logger.info("removed %d things that were left unfinished in the archive", removed)
 
     def _bury(self, slot: str) -> None:
         self._ledger.transact(lambda session: leases.bury(session, slot))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.archive_place import S3Keys, S3Place
 from portal.errors import SettingsError
 from portal.settings import read_settings
 
@@ -25,7 +26,7 @@ def test_everything_has_a_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert settings.home == home
     assert settings.database_url == f"sqlite:///{home}/ledger.db"
     assert settings.queue_url == f"sqlite:///{home}/queue.db"
-    assert settings.archive_path == home / "archive"
+    assert settings.archive_place == home / "archive"
     assert (settings.bind_host, settings.bind_port) == ("127.0.0.1", 8000)
     assert settings.executor_address == "http://127.0.0.1:8000/xxl-job/"
     assert (settings.app_name, settings.locale) == ("imaging-migration", "zh_Hans_CN")
@@ -63,7 +64,7 @@ def test_every_value_is_read() -> None:
     )
     assert settings.database_url == "postgresql+psycopg://u:p@db/imgmig"
     assert settings.queue_url == "sqlite:////srv/q.db"
-    assert settings.archive_path == Path("/srv/archive")
+    assert settings.archive_place == Path("/srv/archive")
     assert settings.address == "http://127.0.0.1:9000/imaging"
     assert settings.admin_addresses == ("http://a:8080/xxl-job-admin", "https://b/xxl-job-admin")
     assert settings.access_tokens() == ("one", "two")
@@ -93,6 +94,18 @@ def test_every_value_is_read() -> None:
         ("PORTAL_QUEUE_URL", "postgresql:///imgmig"),
         ("PORTAL_ARCHIVE_URL", "file://server/share"),
         ("PORTAL_ARCHIVE_URL", "/srv/archive"),
+        ("PORTAL_ARCHIVE_URL", "s3://"),
+        ("PORTAL_ARCHIVE_URL", "s3://Bucket"),
+        ("PORTAL_ARCHIVE_URL", "s3://key:secret@bucket/prefix"),
+        ("PORTAL_ARCHIVE_URL", "s3://bucket/a/../b"),
+        ("PORTAL_ARCHIVE_URL", "s3://bucket?endpoint=minio:9000"),
+        ("PORTAL_ARCHIVE_URL", "s3://bucket?endpoint=http://minio:9000/path"),
+        ("PORTAL_ARCHIVE_URL", "s3://bucket?endpoint=http://key:secret@minio:9000"),
+        ("PORTAL_ARCHIVE_URL", "s3://bucket?style=other"),
+        ("PORTAL_ARCHIVE_URL", "s3://bucket?regoin=cn"),
+        ("PORTAL_S3_SECRET_ACCESS_KEY_FILE", "/nowhere/key"),
+        ("PORTAL_S3_ACCESS_KEY_ID", "without its secret"),
+        ("PORTAL_S3_SECRET_ACCESS_KEY", "without its id"),
         ("PORTAL_BIND", "8000"),
         ("PORTAL_BIND", "127.0.0.1:0"),
         ("PORTAL_BIND", "127.0.0.1:65536"),
@@ -266,3 +279,35 @@ def test_the_executors_own_settings() -> None:
 )
 def test_nonsense_for_the_executor_is_refused(name: str, value: str) -> None:
     assert name in refusal(**{name: value})
+
+
+def test_an_archive_on_s3_is_read(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("the-secret\n")
+    settings = read_settings(
+        {
+            "PORTAL_ARCHIVE_URL": "s3://imaging/归档/a b?endpoint=http://minio:9000&region=cn-north-1&style=virtual&ca=/etc/ca.pem",
+            "PORTAL_S3_ACCESS_KEY_ID": "the-id",
+            "PORTAL_S3_SECRET_ACCESS_KEY_FILE": str(tmp_path / "key"),
+        }
+    )
+    assert settings.archive_place == S3Place(
+        bucket="imaging",
+        prefix="归档/a b",
+        endpoint="http://minio:9000",
+        region="cn-north-1",
+        is_virtual=True,
+        ca_file="/etc/ca.pem",
+    )
+    assert settings.s3_keys() == S3Keys("the-id", "the-secret")
+    assert "the-secret" not in repr(settings) + repr(settings.s3_keys()) + str(vars(settings))
+
+
+def test_a_bucket_alone_is_one_of_aws() -> None:
+    found = read_settings({"PORTAL_ARCHIVE_URL": "s3://imaging", "AWS_REGION": "eu-west-1"})
+    assert found.archive_place == S3Place(
+        bucket="imaging",
+        prefix="",
+        endpoint="https://s3.eu-west-1.amazonaws.com",
+        region="eu-west-1",
+    )
+    assert found.s3_keys() is None

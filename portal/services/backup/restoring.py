@@ -174,7 +174,7 @@ def bring_archive(archive: Archive, found: FoundBackup, progress: Progress) -> N
     waiting: list[Stage] = []
     for folder, files in groupby(_listed(found), key=lambda file: file.folder):
         some = list(files)
-        if not archive.has(folder):
+        if not archive.present([folder]):
             waiting.append(_staged(archive, store, folder, some))
         done += len(some)
         if len(waiting) >= _PUBLISHED_AT_ONCE:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from portal.errors import SyncError
 
 
 class Stage(Protocol):
@@ -17,36 +20,58 @@ class Stage(Protocol):
     def path(self, name: str) -> Path:
         """Where to write the file ``name`` now."""
 
+    def note(self, name: str, *, size: int, sha256: str) -> None:
+        """Keep what the file ``name`` is, as it was received and checked; each file is noted."""
+
+    def refused(self, error: OSError) -> SyncError:
+        """The catalogue's word for what the disk refused when a file was written."""
+
     def close(self) -> None:
         """Throw away what was not published; does nothing after it was."""
 
 
 class Archive(Protocol):
-    """A store of document folders; a folder is there whole or not at all."""
+    """A store of document folders; what the ledger names of it is whole.
+
+    Reading raises an error whose problem is the archive's (``problem.where``) when the store is
+    away: nothing is said about the file then.
+    """
+
+    @property
+    def looks_are_cheap(self) -> bool:
+        """Whether it costs next to nothing to ask for a folder."""
 
     def stage(self, folder: str, *, owner: str) -> Stage:
         """Begin a document; ``owner`` is the worker slot that may later sweep what it left.
 
-        :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
+        :raises SyncError: an error of the archive
         """
 
     def publish(self, stages: Sequence[Stage]) -> None:
         """Make the documents durable and visible; when it returns they survive a power cut.
 
-        :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE; some of the group may then be
-            published already, and the caller removes them by :meth:`remove`
+        :raises SyncError: an error of the archive; some of the group may then be published
+            already, and the caller removes them by :meth:`remove`. When it is one of
+            :data:`portal.sync.archive.outages.OF_ONE`, the caller may ask again for each
+            document alone; what was done is not done again
         """
 
-    def remove(self, folder: str) -> None:
-        """Remove a folder that the ledger does not name; one that is not there is fine."""
+    def remove(self, *folders: str) -> None:
+        """Remove folders that the ledger does not name; those that are not there are fine.
 
-    def has(self, folder: str) -> bool:
-        """Whether anything is published under the folder's name."""
+        What cannot be removed now stays for a later sweep.
+        """
+
+    def present(self, folders: Collection[str]) -> frozenset[str]:
+        """Under which of these names anything is published.
+
+        :raises SyncError: when the archive cannot be asked
+        """
 
     def open(self, key: str) -> BinaryIO:
         """Open an archived file for reading.
 
-        :raises SyncError: ARCHIVE_MISSING
+        :raises SyncError: ARCHIVE_MISSING, or an error of the archive
         """
 
     def walk(self) -> Iterator[tuple[str, int]]:
@@ -58,14 +83,17 @@ class Archive(Protocol):
     def sweep(self, owner: str) -> int:
         """Remove what an earlier life of this worker slot left unpublished; the number removed."""
 
-    def probe(self, size: int) -> None:
-        """Write a file, flush it and remove it again; there must be room for ``size`` bytes.
+    def tidy(self, now: datetime) -> int:
+        """Remove what is left unpublished and belongs to nobody any more; the number removed."""
 
-        :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
+    def probe(self, size: int) -> None:
+        """Write a file, make it durable and remove it; there must be room for ``size`` bytes.
+
+        :raises SyncError: an error of the archive
         """
 
     def owners(self) -> list[str]:
-        """The worker slots that have, or had, something unpublished."""
+        """The worker slots that have, or had, something unpublished on this host."""
 
     def free_bytes(self) -> int | None:
         """Free space, where that is known."""

@@ -28,7 +28,7 @@ def keep(archive: Archive, folder: str, files: Mapping[str, Path], *, owner: str
     :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
     """
     place = place_of(folder)
-    if archive.has(place):
+    if archive.present([place]):
         return
     stage = archive.stage(place, owner=owner)
     try:
@@ -39,7 +39,7 @@ def keep(archive: Archive, folder: str, files: Mapping[str, Path], *, owner: str
                 raise archive_error(error) from error
         archive.publish([stage])
     except SyncError:
-        if not archive.has(place):  # else somebody else has kept it in this moment
+        if not archive.present([place]):  # else somebody else has kept it in this moment
             raise
     finally:
         stage.close()

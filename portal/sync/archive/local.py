@@ -13,7 +13,8 @@ import errno
 import itertools
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,13 @@ class LocalStage:
         """Where to write the file ``name`` now."""
         return self.root / name
 
+    def note(self, name: str, *, size: int, sha256: str) -> None:
+        """Nothing more is done to the bytes before they are where they stay."""
+
+    def refused(self, error: OSError) -> SyncError:
+        """What the archive's own file system refused."""
+        return archive_error(error)
+
     def close(self) -> None:
         """Throw away what was not published."""
         if not self.published:
@@ -50,6 +58,8 @@ class LocalStage:
 
 class LocalArchive:
     """Folders below one root; see :class:`portal.sync.archive.base.Archive` for the promises."""
+
+    looks_are_cheap = True
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -82,9 +92,10 @@ class LocalArchive:
             for parent in parents:
                 _fsync(parent)
 
-    def remove(self, folder: str) -> None:
-        """Remove a folder; its absence is fine."""
-        shutil.rmtree(self._inside(folder), ignore_errors=True)
+    def remove(self, *folders: str) -> None:
+        """Remove folders; their absence is fine."""
+        for path in [self._inside(folder) for folder in folders]:
+            shutil.rmtree(path, ignore_errors=True)
 
     def put_aside(self, folder: str) -> None:
         """Take a folder out of every reader's sight without removing it, to ``.incoming/aside``."""
@@ -95,9 +106,9 @@ class LocalArchive:
                 place = place.with_name(f"{place.name}+")
             self._inside(folder).rename(place)
 
-    def has(self, folder: str) -> bool:
-        """Whether the folder is there."""
-        return self._inside(folder).is_dir()
+    def present(self, folders: Collection[str]) -> frozenset[str]:
+        """Those of the folders that are there."""
+        return frozenset(folder for folder in folders if self._inside(folder).is_dir())
 
     def open(self, key: str) -> BinaryIO:
         """Open an archived file for reading."""
@@ -119,6 +130,10 @@ class LocalArchive:
         left = sum(1 for _ in place.iterdir()) if place.is_dir() else 0
         shutil.rmtree(place, ignore_errors=True)
         return left
+
+    def tidy(self, now: datetime) -> int:
+        """Nothing: what is unpublished stands below its owner's name."""
+        return 0
 
     def probe(self, size: int) -> None:
         """Write a file into ``.incoming`` and remove it."""

@@ -28,6 +28,7 @@ def damage_of(
     :param key: None for a file that the ledger does not say the place of
     :param stopping: asked at every piece
     :raises Stopped: when it said so
+    :raises SyncError: when the archive is away, and nothing can be said about the file
     """
     if key is None:
         return "ARCHIVE_MISSING"
@@ -41,6 +42,8 @@ def damage_of(
                 digest.update(chunk)
                 read += len(chunk)
     except SyncError as error:
+        if error.problem.where == "archive":
+            raise
         return error.code
     except OSError:
         return "ARCHIVE_DAMAGED"

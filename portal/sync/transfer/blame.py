@@ -12,6 +12,7 @@ from itertools import takewhile
 
 from portal.errors import SyncError
 from portal.sync.archive.base import Archive
+from portal.sync.archive.outages import OUTAGES
 from portal.sync.sources.base import Source
 from portal.sync.transfer.retry import is_final
 from portal.sync.transfer.work import Result
@@ -69,6 +70,8 @@ class Blame:
                 # The probe has to find room for this document, or it would be fetched in vain.
                 full.params["needed"] = _declared_bytes(result)
                 return full
+            if result.error.code in OUTAGES:
+                return result.error
             try:
                 self._archive.probe(0)
             except SyncError as error:

@@ -17,7 +17,8 @@ from typing import TypeVar
 
 from portal.errors import LedgerAway, SyncError
 from portal.logs import context
-from portal.sync.archive.base import Archive
+from portal.sync.archive.base import Archive, Stage
+from portal.sync.archive.outages import OF_ONE, OUTAGES
 from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.work import Desk, Result
 
@@ -28,7 +29,10 @@ T = TypeVar("T")
 
 
 class Committer:
-    """One thread that takes groups of results in order; readable by ``fileno`` when one is done."""
+    """One thread that takes groups of results in order; readable by ``fileno`` when one is done.
+
+    :ivar backlog_bytes: of documents handed over and not dealt with yet
+    """
 
     def __init__(
         self, desk: Desk, archive: Archive, blame: Blame, *, stopping: Callable[[], bool]
@@ -41,6 +45,7 @@ class Committer:
             1, "committer", initializer=partial(context.begin, **context.current())
         )
         self._groups: list[tuple[Future[None], Sequence[Result]]] = []
+        self.backlog_bytes = 0
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def __enter__(self) -> Committer:
@@ -61,6 +66,7 @@ class Committer:
 
     def submit(self, results: Sequence[Result]) -> None:
         """Hand over a group."""
+        self.backlog_bytes += _bytes(results)
         future = self._thread.submit(self._commit, results)
         self._groups.append((future, results))
         future.add_done_callback(lambda _: os.eventfd_write(self._bell, 1))
@@ -73,7 +79,8 @@ class Committer:
             return []
         done = [group for group in self._groups if group[0].done()]
         self._groups = [group for group in self._groups if group not in done]
-        for future, _ in done:
+        for future, results in done:
+            self.backlog_bytes -= _bytes(results)
             future.result()
         return [result for _, results in done for result in results]
 
@@ -93,6 +100,10 @@ class Committer:
         for result in self._settle(results):
             # Another worker holds the document now: what we published is nobody's.
             self._archive.remove(result.claim.folder)
+
+    def remove(self, folders: Sequence[str]) -> None:
+        """Have folders removed that nobody can record, in turn with the groups."""
+        self._thread.submit(self._archive.remove, *folders)
 
     def _give_back(self, results: Sequence[Result], cause: SyncError) -> list[Result]:
         """Hold what has this cause, and count it against no document; the other results."""
@@ -115,15 +126,35 @@ class Committer:
         try:
             self._archive.publish(stages)
         except SyncError as error:
-            return [self._unpublish(result, error) for result in results]
+            errors = self._errors(stages, error)
+            unpublished = [
+                result for result in results if result.stage and errors.get(result.stage.folder)
+            ]
+            for result in unpublished:
+                if result.stage is not None:
+                    result.stage.close()
+            self._archive.remove(*(result.claim.folder for result in unpublished))
+            return [
+                Result(result.claim, error=errors[result.claim.folder])
+                if result in unpublished
+                else result
+                for result in results
+            ]
         return results
 
-    def _unpublish(self, result: Result, error: SyncError) -> Result:
-        if result.stage is None:
-            return result
-        result.stage.close()
-        self._archive.remove(result.claim.folder)
-        return Result(result.claim, error=error)
+    def _errors(self, stages: Sequence[Stage], error: SyncError) -> dict[str, SyncError]:
+        """Why which folder could not be published: the others of the group need not suffer."""
+        if len(stages) == 1 or error.code not in OF_ONE:
+            return {stage.folder: error for stage in stages}
+        errors: dict[str, SyncError] = {}
+        for place, stage in enumerate(stages):
+            try:
+                self._archive.publish([stage])
+            except SyncError as own:
+                errors[stage.folder] = own
+                if own.code in OUTAGES:
+                    return errors | {rest.folder: own for rest in stages[place:]}
+        return errors
 
     def _settle(self, results: Sequence[Result]) -> list[Result]:
         return self._insist(lambda: self._desk.settle(results)) if results else []
@@ -143,3 +174,7 @@ class Committer:
                 logger.warning("the ledger is away, trying again in %.0f s", pause)
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _bytes(results: Sequence[Result]) -> int:
+    return sum(file.size for result in results for file in result.files)

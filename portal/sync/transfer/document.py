@@ -22,6 +22,7 @@ class DocumentTransfer:
         self.failed = False
         self.handed_over = False
         self.damage: str | None = None
+        self.unread: SyncError | None = None
         self._stage: Stage | None = None
         self._stored: dict[int, StoredFile] = {}
         self._refusals: dict[int, tuple[int, int]] = {}
@@ -39,7 +40,8 @@ class DocumentTransfer:
         if self._stage is None:
             self._stage = archive.stage(self.claim.folder, owner=owner)
         file = self.claim.files[position]
-        return Incoming(self._stage.path(self._name(position)), file, limit=limit)
+        path = self._stage.path(self._name(position))
+        return Incoming(path, file, limit=limit, refused=self._stage.refused)
 
     def put_back(self, position: int, served: int) -> int:
         """Have a file tried again that the source would not give just now.
@@ -55,6 +57,8 @@ class DocumentTransfer:
 
     def store(self, position: int, incoming: Incoming, digest: str, facts: FileFacts) -> None:
         """Note a file that is complete and passed its checks."""
+        assert self._stage is not None  # noqa: S101 - it was received there
+        self._stage.note(self._name(position), size=incoming.size, sha256=digest)
         self._stored[position] = StoredFile(
             file_id=incoming.file.file_id,
             storage_key=f"{self.claim.folder}/{self._name(position)}",

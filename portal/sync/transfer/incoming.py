@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from portal.errors import SyncError
@@ -16,19 +17,28 @@ class Incoming:
     """A file being received into ``path``; never holds more of it than one chunk.
 
     :param limit: bytes beyond which the file is refused (compatibility rule)
+    :param refused: what it means that the disk refuses a write
     """
 
-    def __init__(self, path: Path, file: SourceFile, *, limit: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: SourceFile,
+        *,
+        limit: int,
+        refused: Callable[[OSError], SyncError] = archive_error,
+    ) -> None:
         self.path = path
         self.file = file
         self.size = 0
         self._limit = limit
+        self._refused = refused
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False) if file.md5 else None
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
         except OSError as error:
-            raise archive_error(error) from error
+            raise self._refused(error) from error
 
     def write(self, data: bytes) -> None:
         """Take the next bytes.
@@ -49,7 +59,7 @@ class Incoming:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
-            raise archive_error(error) from error
+            raise self._refused(error) from error
 
     def finish(self) -> str:
         """Close the file, compare it with what was declared, and return its SHA-256.

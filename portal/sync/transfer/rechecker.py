@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from types import TracebackType
 
+from portal.errors import SyncError
 from portal.sync.archive.base import Archive
 from portal.sync.archive.reading import Stopped, damage_of
 from portal.sync.transfer.document import DocumentTransfer
@@ -51,7 +52,10 @@ class Rechecker:
         future.add_done_callback(lambda _: os.eventfd_write(self._bell, 1))
 
     def collect(self) -> list[DocumentTransfer]:
-        """Documents that were looked at; their ``damage`` says what was found."""
+        """Documents that were looked at; their ``damage`` says what was found.
+
+        One that could not be read because the archive is away has that error as ``unread``.
+        """
         try:
             os.eventfd_read(self._bell)
         except BlockingIOError:
@@ -64,6 +68,8 @@ class Rechecker:
                 document.damage = future.result()
             except (Stopped, CancelledError):
                 continue
+            except SyncError as error:
+                document.unread = error
             looked_at.append(document)
         return looked_at
 

@@ -34,6 +34,8 @@ GROUP_SIZE = 200
 # With so many failures that the ledger has not heard of nothing more is begun: it may be going to
 # hold all the others, and a source that refuses at once would fail hundreds in the meantime.
 MOST_UNHEARD_FAILURES = 16
+# Whole documents that wait for a slow archive; beyond that nothing more is fetched.
+MOST_BACKLOG_BYTES = 512 << 20
 CONTROL_SECONDS = 0.5
 RENEW_SECONDS = 8.0
 STOP_GRACE_SECONDS = 1.0
@@ -211,9 +213,9 @@ class Stint:
         except LedgerAway:
             claims = []
         self._no_more = not claims
+        if leftovers := [folder for claim in claims for folder in claim.leftovers]:
+            self._committer.remove(leftovers)
         for claim in claims:
-            for folder in claim.leftovers:
-                self._archive.remove(folder)
             document = DocumentTransfer(claim)
             self._held[claim.item_id] = document
             if claim.recheck is not None and not claim.recheck.redescribed:
@@ -229,7 +231,9 @@ class Stint:
             recheck = document.claim.recheck
             if document.failed or recheck is None:
                 continue
-            if document.damage is None and recheck.declared:
+            if document.unread is not None:
+                self._fail(document, document.unread, None)
+            elif document.damage is None and recheck.declared:
                 self._add_to_group(Result(document.claim))
             elif document.claim.files:
                 self._waiting.append(document)
@@ -242,7 +246,7 @@ class Stint:
             if not document.waiting:
                 self._waiting.popleft()
                 continue
-            if not self._flights.has_room:
+            if not self._flights.has_room or self._is_behind:
                 return
             position = document.waiting.popleft()
             try:
@@ -284,6 +288,11 @@ class Stint:
         self._flights.abort(document)
         document.discard()
         self._held.pop(item_id, None)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the archive is slower than the source: what waits for it takes up room."""
+        return self._committer.backlog_bytes >= MOST_BACKLOG_BYTES
 
     @property
     def _has_to_be_heard(self) -> bool:

@@ -256,4 +256,4 @@ def test_old_files_are_removed_and_their_rows_stay(scene: Scene, tmp_path: Path)
         assert (kept.is_kept, kept.sha256, kept.removed_by) == (False, made.sha256, "system")
         with pytest.raises(NotAllowed):
             exports.remove(session, kept, archive, by="x", now=later)
-    assert not archive.has(place_of(folder))
+    assert not archive.present([place_of(folder)])

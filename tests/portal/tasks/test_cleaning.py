@@ -77,7 +77,7 @@ def test_what_a_dead_worker_held_is_free_at_once_and_nothing_of_it_is_left(
     place.kill(dead)
     place.clean()
     assert (left.exists(), kept.exists()) == (False, True)
-    assert (place.archive.has(unrecorded.folder), place.archive.has(held.folder)) == (False, True)
+    assert place.archive.present([unrecorded.folder, held.folder]) == {held.folder}
     assert place.workers() == [alive]
     again = scene.claim(batch_id, owner=alive)
     assert {unrecorded.item_id, untouched.item_id} < {claim.item_id for claim in again}
@@ -115,7 +115,7 @@ def test_a_host_that_says_nothing_more_is_cleaned_up_behind_by_another(
     assert (left.exists(), strange.exists(), place.workers()) == (True, True, [FAR])
     place.clean()
     assert (left.exists(), strange.exists(), place.workers()) == (False, False, [])
-    assert not place.archive.has(held.folder)
+    assert not place.archive.present([held.folder])
     assert len(scene.claim(batch_id, owner="another")) == 2
 
 

@@ -121,7 +121,9 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
         mine = (f"/packages/{chore.id}", f"/exports/{export.id}")
     kinds = [f"/exports/new?kind={name}" for name in KINDS]
     reconciled = (
-        Proving(scene.ledger_scene, LocalArchive(scene.portal.settings.archive_path)).reconcile().id
+        Proving(scene.ledger_scene, LocalArchive(scene.portal.settings.home / "archive"))
+        .reconcile()
+        .id
     )
     sample = Sampling(scene.ledger_scene, scene.home).drawn(size="1")
     tabs = ("", "/failures", "/scan", "/documents", "/log", "/runs", "/documents?status=skipped")

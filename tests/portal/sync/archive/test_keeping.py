@@ -52,5 +52,5 @@ def test_a_disk_that_refuses_is_told_and_nothing_is_left(
 ) -> None:
     with pytest.raises(SyncError, match="ARCHIVE_UNWRITABLE"):
         keep(archive, "exports/7-1", {"a.csv": tmp_path / "not there"}, owner="clerk")
-    assert not archive.has(place_of("exports/7-1"))
+    assert not archive.present([place_of("exports/7-1")])
     assert archive.sweep("clerk") == 0

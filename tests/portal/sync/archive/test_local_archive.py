@@ -50,18 +50,6 @@ def code(error: pytest.ExceptionInfo[SyncError]) -> str:
 # Publishing.
 
 
-def test_nothing_is_seen_of_a_document_before_it_is_published(archive: LocalArchive) -> None:
-    stage = staged(archive, "s/2024-01/A", files=2)
-    assert keys(archive) == []
-    with pytest.raises(SyncError) as error:
-        archive.open("s/2024-01/A/00.txt")
-    assert code(error) == "ARCHIVE_MISSING"
-    archive.publish([stage])
-    assert keys(archive) == ["s/2024-01/A/00.txt", "s/2024-01/A/01.txt"]
-    with archive.open("s/2024-01/A/01.txt") as file:
-        assert file.read() == b"s/2024-01/A 1"
-
-
 def test_a_document_appears_by_one_rename(
     archive: LocalArchive, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,36 +66,6 @@ def test_a_document_appears_by_one_rename(
     monkeypatch.setattr(Path, "rename", watched)
     archive.publish([stage])
     assert seen == [0, 3]
-
-
-def test_a_group_is_published_together(archive: LocalArchive) -> None:
-    archive.publish([staged(archive, f"s/2024-01/{name}", files=5) for name in "ABCDEF"])
-    assert len(keys(archive)) == 30
-
-
-def test_what_was_published_is_not_thrown_away_by_closing(archive: LocalArchive) -> None:
-    stage = staged(archive, "s/2024-01/A")
-    archive.publish([stage])
-    stage.close()
-    assert len(keys(archive)) == 1
-
-
-def test_closing_throws_away_what_was_not_published(archive: LocalArchive, root: Path) -> None:
-    stage = staged(archive, "s/2024-01/A")
-    stage.close()
-    stage.close()
-    assert everything_below(root) == []
-
-
-def test_a_folder_that_is_there_is_never_overwritten(archive: LocalArchive) -> None:
-    archive.publish([staged(archive, "s/2024-01/A")])
-    second = archive.stage("s/2024-01/A", owner="w2")
-    second.path("00.txt").write_text("other")
-    with pytest.raises(SyncError) as error:
-        archive.publish([second])
-    assert code(error) == "ARCHIVE_UNWRITABLE"
-    with archive.open("s/2024-01/A/00.txt") as file:
-        assert file.read() == b"s/2024-01/A 0"
 
 
 def test_a_month_folder_that_was_cleared_away_is_made_again(
@@ -168,25 +126,6 @@ def test_bytes_are_on_disk_before_the_rename_and_the_parent_after_it(
 # Removing.
 
 
-def test_a_folder_is_removed_whole_and_its_absence_is_fine(archive: LocalArchive) -> None:
-    archive.publish([staged(archive, "s/2024-01/A"), staged(archive, "s/2024-01/B")])
-    archive.remove("s/2024-01/A")
-    archive.remove("s/2024-01/A")
-    assert keys(archive) == ["s/2024-01/B/00.txt"]
-
-
-@pytest.mark.parametrize("folder", ["", ".", "..", "../..", "s/..", "/", "s/../../other"])
-def test_nothing_outside_and_not_the_root_is_removed(
-    archive: LocalArchive, tmp_path: Path, folder: str
-) -> None:
-    archive.publish([staged(archive, "s/2024-01/A")])
-    (tmp_path / "other").mkdir()
-    with pytest.raises(SyncError):
-        archive.remove(folder)
-    assert len(keys(archive)) == 1
-    assert (tmp_path / "other").exists()
-
-
 def test_nothing_outside_is_opened(archive: LocalArchive, tmp_path: Path) -> None:
     archive.publish([staged(archive, "s/2024-01/A")])
     (tmp_path / "secret").write_text("s")
@@ -195,35 +134,6 @@ def test_nothing_outside_is_opened(archive: LocalArchive, tmp_path: Path) -> Non
         with pytest.raises(SyncError) as error:
             archive.open(key)
         assert code(error) == "ARCHIVE_MISSING"
-
-
-def test_a_sweep_removes_only_what_the_slot_left(archive: LocalArchive, root: Path) -> None:
-    archive.publish([staged(archive, "s/2024-01/A")])
-    for owner in ("w1", "w1", "w2"):
-        staged(archive, "s/2024-01/B", owner=owner)
-    assert archive.sweep("w1") == 2
-    assert archive.sweep("w1") == 0
-    assert keys(archive) == ["s/2024-01/A/00.txt"]
-    assert len(everything_below(root)) == 2
-
-
-def test_who_has_something_unpublished_is_known(archive: LocalArchive) -> None:
-    assert archive.owners() == []
-    staged(archive, "s/2024-01/A", owner="w1")
-    staged(archive, "s/2024-01/B", owner="w2")
-    assert archive.owners() == ["w1", "w2"]
-    archive.sweep("w1")
-    assert archive.owners() == ["w2"]
-
-
-def test_a_folder_is_there_from_its_publishing_to_its_removal(archive: LocalArchive) -> None:
-    stage = staged(archive, "s/2024-01/A")
-    assert not archive.has("s/2024-01/A")
-    archive.publish([stage])
-    assert archive.has("s/2024-01/A")
-    assert not archive.has("s/2024-01/A~2")
-    archive.remove("s/2024-01/A")
-    assert not archive.has("s/2024-01/A")
 
 
 # What the file system refuses.

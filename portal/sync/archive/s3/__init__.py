@@ -1,0 +1,1 @@
+"""The archive in a bucket of an S3 server."""
