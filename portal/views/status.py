@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from portal.logs.redaction import redactor
 from portal.models import utc_now
 from portal.runtime import current_portal
 from portal.services import beats
@@ -24,5 +23,4 @@ def index() -> ResponseReturnValue:
         "status/index.html",
         checks=checks,
         processes=processes,
-        redact=redactor.redact,
     )

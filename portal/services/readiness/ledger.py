@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from portal.errors import SyncError
 from portal.ledger import Ledger, prepare_engine, this_host
+from portal.logs.redaction import redactor
 from portal.models import utc_now
 from portal.services import beats, clocks
 from portal.services.leases import alive_workers
@@ -144,7 +145,7 @@ def _clock(connection: Connection) -> Check:
 
 
 def _said(error: Exception) -> str:
-    """The first line of what the driver said; whoever shows it redacts it."""
+    """The first line of what the driver said, which may name the address it was given."""
     cause = getattr(error, "orig", None) or error
     lines = str(cause).strip().splitlines()
-    return (lines[0] if lines else type(cause).__name__)[:200]
+    return redactor.redact(lines[0] if lines else type(cause).__name__)[:200]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from portal.errors import SyncError
+from portal.logs.redaction import redactor
 from portal.services.readiness.checks import Check, failed, fine
 from portal.sync.archive.base import Archive
 
@@ -22,7 +23,9 @@ def queue_checks(probe: Callable[[], None]) -> Sequence[Check]:
         probe()
     except Exception as error:  # every kind of queue has its own errors
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return [failed("queue", SyncError("QUEUE_UNWRITABLE", detail=lines[0][:160]))]
+        return [
+            failed("queue", SyncError("QUEUE_UNWRITABLE", detail=redactor.redact(lines[0])[:160]))
+        ]
     return [fine("queue")]
 
 
