@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.services.selection import Selection
@@ -105,7 +105,9 @@ def keyed(
 
 def count_rows(session: Session, query: Select[*tuple[Any, ...]]) -> int:
     """How many rows a query has."""
-    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    # MariaDB and MySQL refuse two columns of one name in there.
+    rows = query.with_only_columns(literal(1), maintain_column_froms=True).subquery()
+    return session.scalar(select(func.count()).select_from(rows)) or 0
 
 
 def word(name: str, zh: str, en: str, say: Callable[[Any, str], str]) -> Column:

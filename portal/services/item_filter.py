@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.models import Batch, BatchItem, Document
+from portal.services.instants import instant
 from portal.statuses import ItemStatus
 
-_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+_NEVER = instant(datetime(1, 1, 1, tzinfo=UTC))
 _PREFIXES: Mapping[str, InstrumentedAttribute[str]] = {
     "image_no": Document.image_no,
     "bill_no": Document.bill_no,

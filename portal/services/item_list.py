@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from portal.models import Batch, BatchItem, Document, Slice, table_of
 from portal.services import paging
+from portal.services.instants import instant
 from portal.services.item_filter import ItemFilter, conditions
 from portal.services.paging import Column, Leaf, Place
 from portal.statuses import ItemStatus
@@ -31,7 +32,7 @@ SORTS = ("listed", "collected")
 MANY = 20_000
 """From so many rows on it does not matter how many there are."""
 _CHOICES = 200
-_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+_NEVER = instant(datetime(1, 1, 1, tzinfo=UTC))
 # Along these the rows come in the order of the list.
 _IN_ORDER = ("batch", "month", "status", "code", "org", "type")
 _DAYS = ("first", "last")

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from executor import Executor
@@ -20,9 +20,12 @@ from portal.runtime import Portal
 from portal.services import batches, preflights
 from portal.services.source_check import Finding
 from portal.statuses import ListingStatus, RunStatus
+from tests.portal.blocking import wait_until_blocked
 from tests.portal.fake_source import FakeSource, make_document
 from tests.portal.jobs.job_rig import JobRig
 from tests.portal.ledger_scene import BY, SHANGHAI, Scene, failed, stored
+
+T = TypeVar("T")
 
 CREATE = {"source": "影像系统", "from": "2024-01-01", "to": "2024-01-31"}
 NOTHING = "没有待运行的批次 no batch is waiting"
@@ -503,14 +506,12 @@ class KilledBeforeItsCommit:
             yield session
             session.flush()
             kill.start()
-            while kill.is_alive() and not self._somebody_waits():
-                kill.join(0.01)
+            wait_until_blocked(session, lambda: not kill.is_alive())
         kill.join()
 
-    def _somebody_waits(self) -> bool:
-        with self._portal.ledger.read() as session:
-            query = text("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
-            return bool(session.scalar(query))
+    def transact(self, work: Callable[[Session], T]) -> T:
+        with self.write() as session:
+            return work(session)
 
 
 def test_a_kill_leaves_a_batch_that_has_ended_alone(rig: JobRig, scene: Scene) -> None:
