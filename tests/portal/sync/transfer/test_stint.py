@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -18,7 +20,7 @@ from portal.sync.transfer import stint as stint_module
 from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.retry import MAX_ATTEMPTS
 from portal.sync.transfer.stint import Stint, StintOptions
-from portal.sync.transfer.work import Control
+from portal.sync.transfer.work import ArchivedFile, Control, Recheck
 from tests.portal.fake_source import FakeSource, make_file
 from tests.portal.sync.transfer.fake_desk import FakeDesk, FileServer, body_of, make_claim
 
@@ -309,6 +311,93 @@ def test_what_cannot_be_published_fails_and_leaves_nothing(place: Place) -> None
     assert desk.causes == ["ARCHIVE_FULL"]
     assert sorted(desk.released) == [0, 1, 2]
     assert place.everything() == []
+
+
+class TroubledArchive(LocalArchive):
+    """Fails to publish some folders; a probe finds nothing wrong with it."""
+
+    def __init__(self, root: Path, code: str, *folders: str) -> None:
+        super().__init__(root)
+        self._code = code
+        self._folders = folders
+
+    def publish(self, stages: Sequence[Stage]) -> None:
+        good = [stage for stage in stages if stage.folder not in self._folders]
+        if len(good) < len(stages):
+            raise SyncError(self._code, detail="s3:PutObject")
+        super().publish(good)
+
+
+@pytest.mark.parametrize("code", ["ARCHIVE_UNREACHABLE", "ARCHIVE_BUSY", "ARCHIVE_DENIED"])
+def test_an_outage_of_the_archive_costs_nothing_even_when_it_is_over_at_once(
+    place: Place, code: str
+) -> None:
+    desk = FakeDesk([make_claim(number, attempt=MAX_ATTEMPTS) for number in range(3)])
+    archive = TroubledArchive(place.root, code, *(f"s/2024-01/D{n}" for n in range(3)))
+    place.stint(desk, archive=archive, blame=Blame(place.source, archive)).run()
+    assert (desk.codes, desk.causes) == ({}, [code])
+    assert sorted(desk.released) == [0, 1, 2]
+    assert place.everything() == []
+
+
+def test_what_is_wrong_with_one_document_only_is_not_its_groups_fault(place: Place) -> None:
+    desk = FakeDesk([make_claim(number) for number in range(5)])
+    archive = TroubledArchive(place.root, "ARCHIVE_REFUSED", "s/2024-01/D3")
+    place.stint(desk, archive=archive, blame=Blame(place.source, archive)).run()
+    assert desk.codes == {0: None, 1: None, 2: None, 3: "ARCHIVE_REFUSED", 4: None}
+    assert desk.causes == []
+    assert len(place.everything()) == 4
+
+
+class SlowArchive(LocalArchive):
+    """Begins to publish when many files wait for it, or when no more come for a second."""
+
+    def __init__(self, root: Path, many: int) -> None:
+        super().__init__(root)
+        self.most_waiting = 0
+        self._incoming = root / ".incoming"
+        self._many = many
+
+    def publish(self, stages: Sequence[Stage]) -> None:
+        deadline = time.monotonic() + 1.0
+        while self._waiting() < self._many and not self.most_waiting:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        self.most_waiting = max(self.most_waiting, self._waiting())
+        super().publish(stages)
+
+    def _waiting(self) -> int:
+        return len(list(self._incoming.rglob("*.txt")))
+
+
+def test_no_more_is_fetched_while_much_waits_for_the_archive(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stint_module, "MOST_BACKLOG_BYTES", 1)
+    monkeypatch.setattr(stint_module, "GROUP_SIZE", 2)
+    monkeypatch.setattr("portal.sync.transfer.flights.MOST_INSPECTIONS_WAITING", 2)
+    archive = SlowArchive(place.root, many=30)
+    desk = FakeDesk([make_claim(number) for number in range(40)])
+    place.stint(desk, archive=archive, level=2).run()
+    assert len(desk.settled) == 40
+    assert archive.most_waiting <= 10  # two groups, what is in flight, what is being checked
+
+
+class AwayArchive(LocalArchive):
+    """Cannot be read."""
+
+    def open(self, key: str) -> BinaryIO:
+        raise SyncError("ARCHIVE_UNREACHABLE", detail=key)
+
+
+def test_an_archive_that_is_away_says_nothing_about_what_it_holds(place: Place) -> None:
+    there = ArchivedFile("f-0-1", "s/2024-01/D0/01-attachment.txt", 5, "0" * 64)
+    recheck = Recheck((there,), redescribed=False, declared=True, folders=frozenset())
+    desk = FakeDesk([replace(make_claim(0), recheck=recheck)])
+    archive = AwayArchive(place.root)
+    place.stint(desk, archive=archive, blame=Blame(place.source, archive)).run()
+    assert (desk.codes, desk.causes, desk.released) == ({}, ["ARCHIVE_UNREACHABLE"], [0])
 
 
 def test_a_source_that_is_down_is_held_and_no_document_is_to_blame(
