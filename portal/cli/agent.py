@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.cli.opening import log_to, opened
 from portal.cli.running import parent_option
+from portal.cli.schema_watch import SchemaWatch
 from portal.jobs import Following
 from portal.ledger import this_host
 from portal.models import utc_now
@@ -43,6 +44,7 @@ def command() -> None:
     with opened() as portal, StopSignals() as stop, portal.executor.talking():
         portal.ledger.origin = lambda: f"agent {this_host()}"
         following = Following(portal.ledger, portal.executor, portal.settings.timezone)
+        schema_watch = SchemaWatch(portal.ledger)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
         steps = (
             _Step(lambda now: _beat(portal, now), every=BEAT_SECONDS),
@@ -54,6 +56,7 @@ def command() -> None:
             _Step(cleaner.step, every=CLEAN_SECONDS),
             _Step(lambda now: take_samples(portal.ledger, now=now), every=EVERY_SECONDS),
             _Step(lambda now: _draw_back(portal, now), every=CLOCK_SECONDS),
+            _Step(lambda _now: schema_watch.look()),
         )
         with _sealing(portal):
             while not stop.received:

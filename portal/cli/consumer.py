@@ -10,6 +10,7 @@ from contextlib import suppress
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.cli.schema_watch import SchemaWatch
 from portal.models import utc_now
 from portal.processes import WorkerSlot
 from portal.runtime import Portal
@@ -96,8 +97,10 @@ class _Heart(threading.Thread):
 
     def run(self) -> None:
         """Beat until stopped."""
+        watch = SchemaWatch(self._portal.ledger)
         while not self._stopped:
             self._beat()
+            watch.look()
             self._wake.wait(BEAT_SECONDS)
 
     def _beat(self) -> None:

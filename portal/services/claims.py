@@ -23,7 +23,7 @@ from portal.models import (
     table_of,
 )
 from portal.services import holds, wanting
-from portal.services.leases import LEASE
+from portal.services.leases import DEFERRED, LEASE
 from portal.services.outcomes import record_failures, record_skips
 from portal.services.rechecks import (
     described_files,
@@ -154,7 +154,7 @@ def _decide(
     decided = {*archived, *worn_out}
     held = [row.id for row in rows if row.org_code in held_orgs and row.id not in decided]
     session.connection().execute(
-        update(_ITEMS).where(_ITEMS.c.id.in_(held)).values(next_try_at=holds.DEFERRED)
+        update(_ITEMS).where(_ITEMS.c.id.in_(held)).values(next_try_at=DEFERRED)
     )
     decided.update(held)
     return [row for row in rows if row.id not in decided]
