@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal import ledger_commits
 from portal.cli.opening import log_to, opened, warn_of_clock
 from portal.cli.running import parent_option
+from portal.cli.schema_watch import SchemaWatch
 from portal.jobs import Following
 from portal.ledger import Ledger, this_host
 from portal.models import utc_now
@@ -55,6 +56,7 @@ def command() -> None:
     ):
         portal.ledger.origin = lambda: f"agent {this_host()}"
         warn_of_clock(portal)
+        schema_watch = SchemaWatch(portal.ledger)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
         duty = DutyHolder(portal.ledger, "upkeep", slot.name)
         step = partial(_Step, portal.ledger)
@@ -65,6 +67,7 @@ def command() -> None:
             *(step(work, every=every, when=duty.has) for work, every in _upkeep(portal)),
             step(portal.executor.tick),
             step(cleaner.step, every=CLEAN_SECONDS),
+            step(lambda _now: schema_watch.look()),
         )
         with _sealing(portal):
             while not stop.received:

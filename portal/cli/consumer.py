@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from portal.cli.schema_watch import SchemaWatch
 from portal.logs import context
 from portal.models import utc_now
 from portal.processes import WorkerSlot
@@ -101,8 +102,10 @@ class _Heart(threading.Thread):
 
     def run(self) -> None:
         """Beat until stopped."""
+        watch = SchemaWatch(self._portal.ledger)
         while not self._stopped:
             self._beat()
+            watch.look()
             self._wake.wait(BEAT_SECONDS)
 
     def _beat(self) -> None:

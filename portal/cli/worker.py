@@ -51,6 +51,7 @@ def _be_one(settings: Settings) -> None:
 
 def _be_clerk(settings: Settings) -> None:
     from portal.chores.clerk import Clerk  # noqa: PLC0415
+    from portal.cli.schema_watch import SchemaWatch  # noqa: PLC0415
 
     with opened(settings) as portal, StopSignals() as stop:
         warn_of_clock(portal)
@@ -58,7 +59,9 @@ def _be_clerk(settings: Settings) -> None:
         portal.ledger.origin = lambda: clerk.name
         thread = threading.Thread(target=clerk.run, name="clerk")
         thread.start()
+        watch = SchemaWatch(portal.ledger)
         while thread.is_alive() and not stop.received:
             thread.join(_SIGNAL_SECONDS)
+            watch.look()
         clerk.stop()
         thread.join()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.functional.installation import DemoSource, Installation, wait_for
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 TENANT = ("--documents", "240", "--mean-size", "40000")
 SLOW = "--fault=latency=0.2"
 

@@ -1,4 +1,4 @@
-"""A table's rows as lines of text that every database gives alike and takes back (ADR 14).
+"""A table's rows as lines of text that every database gives alike and takes back (ADR 18).
 
 A line is a JSON array of the row's values in the order of the columns. A column has a *kind*
 instead of a database's type, so that a dump can be read without the models it was made with: a
