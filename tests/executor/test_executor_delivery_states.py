@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
@@ -148,7 +149,15 @@ class DeliveriesMachine(RunsMachine):
         assert not parcels.has_due(self.session, self.now + timedelta(days=1))
 
 
+class LongDeliveriesMachine(DeliveriesMachine):
+    """The same with patience."""
+
+
 DeliveriesMachine.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=40, deadline=None
+    max_examples=6, stateful_step_count=40, deadline=None
+)
+LongDeliveriesMachine.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None
 )
 TestDeliveriesMachine = DeliveriesMachine.TestCase
+TestLongDeliveriesMachine = pytest.mark.faults(LongDeliveriesMachine.TestCase)

@@ -168,7 +168,15 @@ class RunsMachine(RuleBasedStateMachine):
         assert all(lines == count == last for lines, count, last in found)
 
 
-RunsMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+class LongRunsMachine(RunsMachine):
+    """The same with patience."""
+
+
+RunsMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)
+LongRunsMachine.TestCase.settings = settings(
+    max_examples=100, stateful_step_count=30, deadline=None
+)
+TestLongRunsMachine = pytest.mark.faults(LongRunsMachine.TestCase)
 TestRunsMachine = RunsMachine.TestCase
 
 

@@ -18,6 +18,12 @@ KILLED_RUNNING = "scheduling center kill job. [job running, killed]"
 KILLED_QUEUED = "scheduling center kill job. [job not executed, in the job queue, killed.]"
 
 
+@pytest.fixture(autouse=True)
+def _watched_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once a second, so that nothing here waits for the next look."""
+    monkeypatch.setattr("executor.grace.LOOK_EVERY", 0.05)
+
+
 def take(rig: Rig, log_id: int) -> RunInfo:
     """Claim a run as a process that dies right after."""
     with rig.database.begin() as session:
@@ -109,7 +115,7 @@ def test_handler_that_returns_in_time_or_ends_its_own_run_costs_no_worker(
     busy.start()
     assert door.entered.wait(10)
     rig.executor.finish(1, 200, "by somebody else")
-    assert not ends.wait(2.5)  # the watch has looked twice
+    assert not ends.wait(0.5)  # the watch has looked some times
     door.leave.set()
     busy.join()
     assert not ends.is_set()

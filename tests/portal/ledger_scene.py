@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,12 +40,54 @@ START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 BY = "周敏"
 
 
+class _Standing:
+    """One engine for the SQLite ledgers of all tests, one after the other.
+
+    What an engine has made of a statement it keeps for itself, and to make it takes longer than
+    to execute it; so a new engine for each test was most of what such a test did.
+    """
+
+    def __init__(self) -> None:
+        self.engine = create_engine("sqlite:///of-the-test.db", query_cache_size=5000)
+        prepare_engine(self.engine)
+        event.listen(self.engine, "connect", hurry)
+        event.listen(self.engine, "do_connect", self._lead)
+        self._path = ""
+
+    @contextmanager
+    def at(self, path: str) -> Iterator[Ledger]:
+        """The ledger in this file."""
+        self._path = path
+        ledger = Ledger(self.engine)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+            self._path = ""
+
+    @property
+    def is_free(self) -> bool:
+        return not self._path
+
+    def _lead(self, _dialect: object, _record: object, places: list[Any], _more: object) -> None:
+        assert self._path, "a ledger was used after its test"
+        places[0] = self._path
+
+
+_standing = cache(_Standing)
+
+
 @contextmanager
 def opened_ledger(database_url: str) -> Iterator[Ledger]:
+    path = database_url.removeprefix("sqlite:///")
+    if path != database_url and _standing().is_free:
+        with _standing().at(path) as ledger:
+            yield ledger
+        return
     engine = engine_of(database_url)
     prepare_engine(engine)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _hurry)
+        event.listen(engine, "connect", hurry)
     ledger = Ledger(engine)
     yield ledger
     ledger.close()
@@ -55,7 +98,7 @@ def engine_of(database_url: str) -> Engine:
     return create_engine(url, **engine_options(url))
 
 
-def _hurry(connection: Any, _record: object) -> None:
+def hurry(connection: Any, _record: object) -> None:
     # No test here pulls the plug.
     connection.execute("PRAGMA synchronous=OFF")
 

@@ -323,18 +323,22 @@ def _result(claim: Claim, outcome: str) -> Result:
 
 
 # `HYPOTHESIS_PROFILE=long` takes ten thousand steps.
-settings.register_profile("ledger-short", max_examples=20, stateful_step_count=25)
+settings.register_profile("ledger-short", max_examples=8, stateful_step_count=25)
+settings.register_profile("ledger-patient", max_examples=60, stateful_step_count=25)
 settings.register_profile("ledger-long", max_examples=240, stateful_step_count=50)
 LENGTH = "ledger-long" if os.environ.get("HYPOTHESIS_PROFILE") == "long" else "ledger-short"
 
 
 @pytest.mark.timeout(3600)
-def test_the_books_always_balance(empty_sqlite: Path) -> None:
+@pytest.mark.parametrize(
+    "length", [LENGTH, pytest.param("ledger-patient", marks=pytest.mark.faults)]
+)
+def test_the_books_always_balance(empty_sqlite: Path, length: str) -> None:
     LedgerMachine.empty = empty_sqlite
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
-            settings.get_profile(LENGTH),
+            settings.get_profile(length),
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -25,7 +25,7 @@ from tests.portal.ledger_scene import Scene
 from tests.portal.services.archive_scene import flip_a_bit
 from tests.portal.services.reconcile_scene import Proving
 
-FILES = int(os.environ.get("IMGMIG_TEST_PLANTED_FILES", "2000"))
+FILES = int(os.environ.get("IMGMIG_TEST_PLANTED_FILES", "1000"))
 FILES_EACH = 5
 DOCUMENTS = FILES // FILES_EACH
 DEFECTS_PLANTED = min(1000, FILES // 10)

@@ -195,6 +195,7 @@ def test_a_step_asks_little_however_much_it_seals(trail: Trail) -> None:
     asked.clear()
     assert seal_step(trail.ledger, KEY, now=NOW) == 0
     assert asked in (["SELECT"] * 2, ["SELECT"] * 4)
+    event.remove(trail.ledger._reading, "before_cursor_execute", note)
 
 
 def test_ten_thousand_events(trail: Trail) -> None:

@@ -587,6 +587,7 @@ def test_an_address_or_header_that_cannot_be_sent_is_an_error(
 # Connections that fail.
 
 
+@pytest.mark.faults
 def test_a_stalled_body_times_out(server: ScriptedServer, make: Callable[..., Downloader]) -> None:
     server.scripts["/f"] = [head("HTTP/1.1 200 OK", "Content-Length: 9000") + PICTURE[:700], HOLD]
     error = error_of(fetch(make(stall_seconds=1), server.url("/f")))

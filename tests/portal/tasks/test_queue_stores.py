@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from portal.app import create_app
+from portal.errors import SyncError
 from portal.models import utc_now
 from portal.runtime import Portal
 from portal.services import audit_checks, leases
@@ -19,12 +20,14 @@ from portal.settings import read_settings
 from portal.tasks.audit_keeping import AuditKeeping
 from portal.tasks.offering import offer
 from portal.tasks.queue import WorkQueue
+from tests.certificates import Authority
 from tests.portal.fake_source import make_document
 from tests.portal.jobs.job_rig import TOKEN, JobRig
 from tests.portal.ledger_scene import SHANGHAI, Scene, opened_ledger
 from tests.portal.tasks.queue_places import STORES, Place, place_of
 from tests.portal.tasks.taker import taking
 from tests.portal.trail_scene import KEY
+from tests.servers.running import answers, free_port, running
 
 
 @pytest.fixture(params=STORES)
@@ -251,3 +254,28 @@ def test_a_job_is_accepted_once_and_told_of_however_often_the_admin_calls(rig: J
     assert len(portal.queue.runs_told() or ()) == 1
     rig.perform()
     assert rig.result(1)[0] == 200
+
+
+@pytest.mark.redis
+def test_an_encrypted_redis_is_trusted_by_its_authority_only(tmp_path: Path) -> None:
+    server = shutil.which("redis-server")
+    if server is None:
+        pytest.skip("this machine has no Redis")
+    authority, port = Authority(tmp_path), free_port()
+    authority.server("127.0.0.1")
+    [certificate] = tmp_path.glob("server-*.pem")
+    command = [server, "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command += ["--tls-cert-file", str(certificate), "--tls-key-file", str(certificate)]
+    command += ["--tls-ca-cert-file", str(authority.file), "--tls-auth-clients", "no"]
+    with running(command, log=tmp_path / "redis.log", ready=lambda: answers(port)):
+        trusting = WorkQueue(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority.file}")
+        trusting.look_at_batch(1)
+        assert trusting.waiting() == 1
+        trusting.close()
+        strange = WorkQueue(f"rediss://127.0.0.1:{port}/0")
+        assert strange.waiting() is None
+        with pytest.raises(SyncError) as caught:
+            strange.probe()
+        assert caught.value.code == "QUEUE_UNREACHABLE"
+        assert "certificate verify failed" in caught.value.params["detail"]
+        strange.close()

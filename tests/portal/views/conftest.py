@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, create_engine, event, select
 
+from executor.current import set_current
 from executor.models import Base as ExecutorBase
 from portal.access import Account
 from portal.app import create_app
@@ -18,7 +19,7 @@ from portal.models import Base, Role, User
 from portal.runtime import Portal
 from portal.services import users
 from portal.settings import read_settings
-from tests.portal.ledger_scene import START, Scene
+from tests.portal.ledger_scene import START, Scene, hurry
 from tests.portal.views.page_scene import PASSWORDS, TOKEN, PageScene
 from tests.portal.views.visitor import Visitor
 
@@ -41,20 +42,51 @@ def staffed_sqlite(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory)
     return path
 
 
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The application for all tests: to build it, its pages and its SQL takes long."""
+    return _built(tmp_path_factory.mktemp("installation"))
+
+
 @pytest.fixture
-def home(tmp_path: Path, staffed_sqlite: Path) -> Path:
-    folder = tmp_path / "home"
-    folder.mkdir()
+def home(standing: Flask, staffed_sqlite: Path) -> Path:
+    """The application's folder as it is before anybody came, but for its keys."""
+    portal: Portal = standing.extensions["portal"]
+    folder = portal.settings.home
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.suffix not in (".key", ".token"):
+            path.unlink()
     shutil.copy(staffed_sqlite, folder / "ledger.db")
     return folder
 
 
 @pytest.fixture
-def app(home: Path) -> Iterator[Flask]:
-    """The real application on its own SQLite files."""
-    environment = {"IMGMIG_HOME": str(home), "XXL_JOB_ACCESS_TOKEN": TOKEN}
-    app = create_app(read_settings(environment))
+def app(standing: Flask, home: Path) -> Iterator[Flask]:
+    """The real application; what the test before left is gone."""
+    set_current(standing.extensions["portal"].executor)
+    yield standing
+    _let_go(standing)
+
+
+@pytest.fixture
+def fresh_app(home: Path) -> Iterator[Flask]:
+    """One of its own, for a test that changes it."""
+    app = _built(home)
     yield app
+    _let_go(app)
+
+
+def _built(home: Path) -> Flask:
+    """On its own SQLite files, of which nothing is flushed: no test here pulls the plug."""
+    app = create_app(read_settings({"IMGMIG_HOME": str(home), "XXL_JOB_ACCESS_TOKEN": TOKEN}))
+    with app.app_context():
+        event.listen(app.extensions["sqlalchemy"].engine, "connect", hurry)
+    return app
+
+
+def _let_go(app: Flask) -> None:
     portal: Portal = app.extensions["portal"]
     portal.ledger.close()
     portal.queue.close()

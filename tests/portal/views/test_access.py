@@ -113,17 +113,6 @@ def test_nobody_gets_further_than_the_login(app: Flask, stranger: Visitor) -> No
                 assert not to_login or rule.endpoint == "auth.login", rule
 
 
-def test_an_endpoint_that_is_not_in_the_table_is_refused_to_everybody(
-    app: Flask, visit: Visit
-) -> None:
-    app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
-    for role in Role:
-        assert "secret" not in visit(role.value).get("/forgotten", status=403).text
-    response = visit("").raw("/forgotten")
-    assert response.status_code == 302
-    assert "secret" not in response.text
-
-
 def test_no_post_works_without_its_token(app: Flask, visit: Visit) -> None:
     for rule in rules(app):
         if "POST" not in methods(rule):

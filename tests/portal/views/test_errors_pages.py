@@ -15,6 +15,11 @@ SECRET = "the innermost secret"
 
 
 @pytest.fixture
+def app(fresh_app: Flask) -> Flask:
+    return fresh_app
+
+
+@pytest.fixture
 def breaks(app: Flask, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a page that breaks."""
 

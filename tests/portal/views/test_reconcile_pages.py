@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -25,8 +24,8 @@ Visit = Callable[[str], Visitor]
 
 
 @pytest.fixture
-def proving(scene: PageScene, tmp_path: Path) -> Proving:
-    return Proving(scene.ledger_scene, LocalArchive(tmp_path / "home" / "archive"))
+def proving(scene: PageScene) -> Proving:
+    return Proving(scene.ledger_scene, LocalArchive(scene.home / "archive"))
 
 
 class _Closing:
