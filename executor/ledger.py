@@ -54,7 +54,7 @@ class Ledger:
 
 @contextmanager
 def savepoint(session: Session) -> Iterator[None]:
-    """What fails inside is undone alone, and raised.
+    """What fails inside, also what is only then written, is undone alone, and raised.
 
     MariaDB undoes the whole transaction for a deadlock, savepoints too: what is raised is then
     the deadlock, and not that there is no savepoint to go back to.
@@ -62,6 +62,7 @@ def savepoint(session: Session) -> Iterator[None]:
     point = session.begin_nested()
     try:
         yield
+        session.flush()
     except BaseException as error:
         try:
             point.rollback()

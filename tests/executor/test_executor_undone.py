@@ -149,14 +149,20 @@ def test_a_deferred_run_is_ended(rig: Rig, spoiled: Callable[[Moment], list[Mome
 
 def test_a_savepoint_undoes_what_failed_and_nothing_else(database: Database) -> None:
     with database.begin() as session:
-        session.add(ExecutorLock(name="kept", taken_at=START))
-        session.flush()
+        keep = insert(ExecutorLock).values(name="kept", taken_at=START)
+        session.execute(keep)
         with suppress(IntegrityError), savepoint(session):
             session.add(ExecutorLock(name="undone", taken_at=START))
             session.flush()
-            session.execute(insert(ExecutorLock).values(name="kept", taken_at=START))
+            session.execute(keep)
+        with suppress(IntegrityError), savepoint(session):
+            session.add(ExecutorLock(name="kept", taken_at=START))
+        session.add(ExecutorLock(name="afterwards", taken_at=START))
     with database.read() as session:
-        assert session.scalars(select(ExecutorLock.name)).all() == ["kept"]
+        assert session.scalars(select(ExecutorLock.name).order_by(ExecutorLock.name)).all() == [
+            "afterwards",
+            "kept",
+        ]
 
 
 def test_long_text_beyond_the_first_plane_is_kept_whole(rig: Rig) -> None:
