@@ -13,10 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 _BUSY_SECONDS = 30
+# A host that is frozen or cut off inside a transaction would keep its locks, and with them the
+# other hosts from working. Ours take milliseconds between two statements; so the server takes
+# the locks of one that says nothing for so long.
+_LIMIT_IDLING = text("SET LOCAL idle_in_transaction_session_timeout = '20s'")
+_IDLED = "25P03"
 
 
 def prepare_engine(engine: Engine) -> None:
@@ -65,6 +71,7 @@ class Ledger:
         self.origin: Callable[[], str] = this_host
         # SQLite's transactions are snapshots anyway.
         sqlite = engine.dialect.name == "sqlite"
+        self._limits_idling = engine.dialect.name == "postgresql"
         level = {} if sqlite else {"isolation_level": "REPEATABLE READ"}
         self._snapshots = engine.execution_options(**level)
 
@@ -80,8 +87,16 @@ class Ledger:
             ``OperationalError``
         """
         writing = self._reading.execution_options(ledger_patience=patience)
-        with Session(writing, info={"origin": self.origin()}) as session, session.begin():
-            yield session
+        try:
+            with Session(writing, info={"origin": self.origin()}) as session, session.begin():
+                if self._limits_idling:
+                    session.execute(_LIMIT_IDLING)
+                yield session
+        except InternalError as error:
+            if getattr(error.orig, "sqlstate", None) != _IDLED:
+                raise
+            # Nothing of it was kept, as when the database goes away.
+            raise OperationalError(error.statement, error.params, error.orig or error) from error
 
     @contextmanager
     def read(self) -> Iterator[Session]:
