@@ -799,18 +799,17 @@ _CATALOGUE = (
         "EXPORT_UNWRITABLE",
         "导出文件无法写入（{detail}）",
         "the export cannot be written ({detail})",
-        "检查 IMGMIG_HOME 下 exports 目录的权限与磁盘空间后再导出。",
-        "Check the permissions and free space of the folder exports in IMGMIG_HOME.",
+        "检查各工作主机 IMGMIG_HOME 的权限与磁盘空间后再导出。",
+        "Check the permissions and free space of IMGMIG_HOME on the worker hosts.",
         permanent=True,
     ),
     Problem(
         "SAMPLE_MANIFEST",
         "封存的清单读不到或已被改动（{detail}）",
         "the sealed manifest cannot be read or was changed ({detail})",
-        "在生成清单的主机上打开，或从备份恢复 samples 目录下的文件；"
-        "被改动过的清单不能再用，请另做一次抽查。",
-        "Open it on the host that made it, or restore the file in the folder samples from a "
-        "backup; a changed manifest is of no use any more: begin another sample.",
+        "从备份恢复归档中 .kept/samples 下的文件；被改动过的清单不能再用，请另做一次抽查。",
+        "Restore the file below .kept/samples in the archive from a backup; a changed manifest is "
+        "of no use any more: begin another sample.",
         permanent=True,
     ),
     Problem(
