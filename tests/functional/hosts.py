@@ -206,7 +206,8 @@ class Cluster:
             there = {
                 path.relative_to(self.archive).as_posix() for path in self.archive.glob("[!.]*/*/*")
             }
-            half = [path for path in self.archive.glob(".incoming/**/*") if path.is_file()]
+            incoming = os.walk(self.archive / ".incoming")  # what vanishes meanwhile is passed over
+            half = [name for _, _, names in incoming for name in names]
             return not half and there == named
 
         wait_for("a clean archive", swept, PATIENCE)

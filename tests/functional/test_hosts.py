@@ -157,34 +157,35 @@ def test_both_migrate_either_serves_and_one_vanishes(
 def test_what_a_host_was_in_the_middle_of_the_other_does(
     cluster: Cluster, source: DemoSource
 ) -> None:
-    """A listing, a job run, an export and a verification of the trail."""
+    """Of a listing, a job run, and what somebody asked for on a page."""
     a, b = cluster.hosts
     a.start_all()
     b.start_all("web", "agent")
     for host in (a, b):
         host.wait_until_serving()
-    source.switch(latency=3.0)
+    source.switch(latency=4.0)
     number = create(cluster)
     run = a.trigger_job(7, {"batch": number})
     listing = "SELECT count(*) FROM slices WHERE lease_owner IS NOT NULL AND listing_status='open'"
     until("a listing under way", lambda: cluster.one(listing))
     with Person(cluster) as person:
         person.log_in(b)
-        frozen = a.processes("imgmig worker", "--clerk")
-        a.freeze()  # so that what is asked for now is held by nobody who would do it
-        preview = "SELECT count(*) FROM chores WHERE status='running' AND kind='export'"
-        assert cluster.one(preview) == 0
-        assert frozen
+        asked = {"source": SOURCE, "first": DAYS[0][:7], "last": DAYS[1][:7]}
+        person.post(b, "/reconcile/start", asked, form="/reconcile/")
+        chore = "SELECT status, attempt FROM chores WHERE kind='reconcile'"
+        until("a chore under way", lambda: cluster.query(chore) == [("running", 1)])
         a.vanish()
         source.switch()
         b.running.append(b.start("worker"))
+        until("the chore's end", lambda: cluster.query(chore) == [("done", 2)])
+        assert "2024-02" in person.get(b, "/reconcile/1").text
         path = exported(person, b, cluster)
         assert person.get(b, f"{path}/download").ok
-        cluster.wait_until_ended(number)
-        assert result_of(cluster, run) == 500  # the planted defects
-        cluster.wait_until_swept()
-        assert cluster.findings(source.expected()) == []
-        assert source.most_downloads_of_a_file() == 1
+    cluster.wait_until_ended(number)
+    assert result_of(cluster, run) == 500  # the planted defects
+    cluster.wait_until_swept()
+    assert cluster.findings(source.expected()) == []
+    assert source.most_downloads_of_a_file() == 1
 
 
 def test_a_frozen_host_comes_back_and_changes_nothing(
