@@ -81,6 +81,8 @@ class Round:
         machine = os.cpu_count() or 1
         largest = max(PARTS, key=lambda part: cores.get(part, 0.0))
         if cores.get("idle", 0.0) < (1 - _FULL) * machine:
+            if sum(cores.get(part, 0.0) for part in PARTS) < machine / 2:
+                return "other programs on this machine: measure again when it is quiet"
             return f"the machine's {machine} cores, most for {largest}"
         if cores.get("workers", 0.0) > _FULL * self.workers:
             return "a core for each worker"

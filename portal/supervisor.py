@@ -27,6 +27,8 @@ STOP_SECONDS = 15.0
 # A command that refuses to start (bad setting, port in use) says so with this; when that happens
 # at its very first start, starting it again is no use.
 REFUSED_EXIT = 2
+# A busy machine takes its time to start a program that then refuses.
+_REFUSAL_SECONDS = 30.0
 
 
 class ChildRefused(PortalError):
@@ -159,7 +161,8 @@ class _Child:
             self._process = None
             # Later on a refusal may pass: a port that is not yet free after a kill, for one.
             stable = now - self._started_at > _STABLE_SECONDS
-            if code == REFUSED_EXIT and self._starts == 1 and not stable:
+            is_young = now - self._started_at <= _REFUSAL_SECONDS
+            if code == REFUSED_EXIT and self._starts == 1 and is_young:
                 raise ChildRefused(
                     f"{self._program.name} 无法启动 refused to start{self._last_words()}"
                 )

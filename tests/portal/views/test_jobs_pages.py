@@ -117,9 +117,9 @@ def test_every_admin_shows_what_it_last_said(
     ):
         assert words in re.sub(r"\d{4}-\S+ \S+", "WHEN", " ".join(text.split()))
     figures = auditor.raw("/metrics").text
-    assert 'xxl_job_registered{admin="http://good"} 1\n' in figures
-    assert 'xxl_job_registered{admin="http://bad"} 0\n' in figures
-    assert 'xxl_job_registry_age_seconds{admin="http://old"} 20' in figures
+    assert 'xxl_job_registered{admin="http://good",executor="http://us"} 1\n' in figures
+    assert 'xxl_job_registered{admin="http://bad",executor="http://us"} 0\n' in figures
+    assert 'xxl_job_registry_age_seconds{admin="http://old",executor="http://us"} 20' in figures
 
 
 def test_a_result_is_sent_again_on_request(
