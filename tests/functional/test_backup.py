@@ -6,11 +6,13 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.functional.installation import DemoSource, Installation, wait_for
+from tests.portal.conftest import postgresql_schema
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 TENANT = ("--documents", "240", "--mean-size", "40000")
@@ -86,6 +88,75 @@ def test_a_backup_is_restored_into_nothing_only(
     elsewhere.json("restore", place)
     again = elsewhere.run("restore", place)
     assert "RESTORE_NOT_EMPTY" in again.err
+
+
+def test_a_restore_that_was_interrupted_is_begun_again(
+    site: Installation, elsewhere: Installation, tmp_path: Path
+) -> None:
+    site.run("db", "upgrade")
+    site.run("user", "add", "zhang", "--role", "auditor")
+    made = site.json("backup", str(tmp_path / "backups"))
+    (elsewhere.home / "restore-unfinished").write_text(made["name"])
+    shutil.copy(site.home / "secret.key", elsewhere.home / "secret.key")
+    refused = elsewhere.run("batch", "list")
+    assert refused.code == 2
+    assert "imgmig restore" in refused.err
+    assert elsewhere.json("restore", made["folder"])["trail"]["sound"]
+    assert elsewhere.run("batch", "list").code == 0
+
+
+@pytest.fixture
+def databases() -> Iterator[Callable[[str], dict[str, str]]]:
+    """Settings that name an empty database of a kind."""
+    with ExitStack() as opened:
+
+        def settings(kind: str) -> dict[str, str]:
+            if kind == "sqlite":
+                return {}
+            return {"PORTAL_DATABASE_URL": opened.enter_context(SERVERS[kind]())}
+
+        yield settings
+
+
+SERVERS = {"postgresql": postgresql_schema}
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [("postgresql", "postgresql"), ("sqlite", "postgresql"), ("postgresql", "sqlite")],
+)
+def test_an_installation_moves_from_one_database_to_another(
+    *,
+    here: str,
+    there: str,
+    databases: Callable[[str], dict[str, str]],
+    site: Installation,
+    elsewhere: Installation,
+    start_source: StartSource,
+    tmp_path: Path,
+) -> None:
+    site.settings |= databases(here)
+    elsewhere.settings |= databases(there)
+    source = start_source("--documents", "40", "--mean-size", "40000")
+    site.add_source(source)
+    up = site.start_up()
+    first = site.create_batch("2024-01-01", "2024-03-31")
+    site.run("batch", "run", first)
+    report = site.wait_until_ended(first)
+    up.stop(signal.SIGTERM)
+    made = site.json("backup", str(tmp_path / "backups"))
+    assert made["files"] > 0
+    restored = elsewhere.json("restore", made["folder"])
+    assert restored["findings"] == 0
+    assert restored["trail"]["sound"]
+    assert elsewhere.show(first)["done"] == report["done"]
+    elsewhere.start_up()
+    second = elsewhere.create_batch("2024-01-01", "2024-06-30")
+    elsewhere.run("batch", "run", second)
+    assert elsewhere.wait_until_ended(second)["done"] == source.healthy()
+    assert elsewhere.json("verify")["findings"] == []
+    assert elsewhere.json("audit", "verify")["sound"]
 
 
 def test_a_damaged_backup_is_told_before_anything_is_written(
