@@ -22,6 +22,7 @@ from portal.models import Batch, Overlap, Priority, utc_now
 from portal.models.overlap import overlap_label
 from portal.services import (
     batches,
+    failure_groups,
     fetches,
     preflight_gate,
     previews,
@@ -174,7 +175,7 @@ def show(batch_no: str, as_json: bool) -> None:
         batch = batches.find(session, batch_no)
         now = standing(batch, now=utc_now(), zone=portal.settings.timezone)
         report = reports.batch_report(batch, now, pace_of(batch, now=utc_now()))
-        groups = reports.failure_groups(session, batch.id)
+        groups = failure_groups.by_cause(session, batch.id)
         history = [reports.run_report(run) for run in runs.newest(session, batch.id, limit=_RUNS)]
     if as_json:
         failures = [

@@ -33,7 +33,7 @@ from portal.cli.up import prepare, programs, tell_login
 from portal.errors import PortalError, action, reason
 from portal.models import Verification, utc_now
 from portal.runtime import Portal
-from portal.services import batches, reports, sources, verification
+from portal.services import batches, failure_groups, sources, verification
 from portal.services.extra_files import extra_files
 from portal.services.verifying import Verifier
 from portal.settings import EXECUTOR_PREFIX, Settings, read_settings
@@ -271,8 +271,8 @@ class _Demo:
         """Say what failed and compare everything with what the source knows it planted."""
         with self._portal.ledger.read() as session:
             batch = batches.find(session, batch_no)
-            failures = list(reports.failures(session, batch.id))
-            for group in reports.failure_groups(session, batch.id):
+            failures = list(failure_groups.codes(session, batch.id))
+            for group in failure_groups.by_cause(session, batch.id):
                 text = reason(group.code, group.params, "zh")
                 say(f"失败 failed: {group.code} ×{group.count} {text}（{group.image_no}）")
                 say(f"  处理措施 what to do: {action(group.code, group.params, 'zh')}")

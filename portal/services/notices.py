@@ -17,7 +17,7 @@ from portal import statuses
 from portal.errors import PROBLEMS, NotFound, SyncError
 from portal.models import Batch, DataSource, Hold, Notice, NoticeChannel
 from portal.notify.kinds import NoticeEvent
-from portal.services import audit, chores, reports
+from portal.services import audit, chores, failure_groups
 from portal.statuses import NoticeStatus, SyncStatus
 
 CHORE = "notice.deliver"
@@ -57,7 +57,7 @@ def tell_of_end(session: Session, batch: Batch, *, now: datetime) -> None:
     event = NoticeEvent.BATCH_COMPLETE if whole else NoticeEvent.BATCH_SHORT
     if not _wanting(session, event):
         return  # the causes of a million failures take a moment to count
-    groups = [] if whole else reports.failure_groups(session, batch.id)[:_CAUSES]
+    groups = [] if whole else failure_groups.by_cause(session, batch.id)[:_CAUSES]
     facts = {
         **_batch_facts(batch),
         "sync_status": batch.sync_status,

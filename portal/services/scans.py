@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.errors import action, reason
 from portal.models import Batch, Chore, Scan
-from portal.services import chores, reports
+from portal.services import chores, failure_groups
 
 CHORE = "batch.scan"
 USUAL_SAMPLE = 50
@@ -70,7 +70,7 @@ def predictions(session: Session, scan: Scan) -> Sequence[Prediction]:
         else:
             one.predicted += cause.documents
         one.examples += cause.examples
-    for group in reports.failure_groups(session, scan.batch_id):
+    for group in failure_groups.by_cause(session, scan.batch_id):
         one = found.setdefault(group.code, Prediction(group.code, group.params))
         one.actual = group.count
     return sorted(found.values(), key=lambda one: (-one.predicted - one.actual, one.code))

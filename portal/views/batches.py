@@ -19,7 +19,7 @@ from portal.htmx import STOP_POLLING
 from portal.language import language
 from portal.models import Batch, utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, reports, retrying, runs
+from portal.services import batches, browsing, failure_groups, retrying, runs
 from portal.views import batch_documents
 from portal.views.batch_context import live_context
 from portal.views.lists import asked
@@ -148,7 +148,7 @@ def _progress(batch_no: str, tab: str) -> dict[str, Any]:
     """All that the live region shows: three queries at most, whoever asks."""
     with current_portal().ledger.read() as session:
         batch = browsing.batch_page(session, batch_no)
-        groups = reports.failure_groups(session, batch.id) if tab == "failures" else ()
+        groups = failure_groups.by_cause(session, batch.id) if tab == "failures" else ()
     return {"groups": groups, **live_context(batch, tab)}
 
 
