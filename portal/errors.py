@@ -1368,7 +1368,7 @@ _CATALOGUE = (
         where="archive",
     ),
     Problem(
-        "AUDIT_UNSEALED",
+        "SEALING_LATE",
         "有 {count} 条操作日志没有及时封存，最早 {since}",
         "{count} audit events are not sealed in time, the oldest of {since}",
         "启动或重启 imgmig agent。",
@@ -1377,7 +1377,7 @@ _CATALOGUE = (
         where="archive",
     ),
     Problem(
-        "AUDIT_NO_ANCHORS",
+        "ANCHORS_ABSENT",
         "本机没有锚点文件 {path}",
         "this host has no file of anchors, {path}",
         "代理进程在哪台主机运行，锚点就在哪里；在那里检查，并把它收集到另一台机器。",

@@ -88,12 +88,12 @@ def trail_findings(session: Session, home: Path, *, now: datetime) -> Iterator[F
     state = seal_state(session)
     oldest = state.oldest_unsealed_at
     if oldest is not None and oldest < now - _UNSEALED:
-        yield failed("trail", SyncError("AUDIT_UNSEALED", count=state.unsealed, since=f"{oldest}"))
+        yield failed("trail", SyncError("SEALING_LATE", count=state.unsealed, since=f"{oldest}"))
     else:
         said = f"{state.sealed}"
         yield Finding("trail", "ok", f"已封存 {said} 条", f"{said} events sealed")
     if state.anchor is not None and not (home / NAME).exists():
-        yield failed("anchors", SyncError("AUDIT_NO_ANCHORS", path=str(home / NAME)), state=_WARN)
+        yield failed("anchors", SyncError("ANCHORS_ABSENT", path=str(home / NAME)), state=_WARN)
     else:
         shown = str(state.anchor or "—")
         yield Finding("anchors", "ok", f"最新 {shown}", f"newest {shown}")

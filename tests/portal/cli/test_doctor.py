@@ -108,7 +108,7 @@ def test_what_waits_too_long_is_counted(site: Installation, doctor: Doctor) -> N
             "'2024-01-01 00:00:00.000000', 3)"
         )
     found = doctor()
-    assert found["trail"] == ("failed", "AUDIT_UNSEALED")
+    assert found["trail"] == ("failed", "SEALING_LATE")
     assert found["notices"] == ("warning", "NOTICES_WAITING")
 
 
