@@ -10,6 +10,8 @@ revision = "0022"
 down_revision = "0021"
 branch_labels = None
 depends_on = None
+# The executor of releases before keeps its registrations in another form.
+works_since = "0022"
 
 _AT = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
