@@ -32,6 +32,12 @@ MONITOR = "a-token-for-the-monitor"
 
 
 @pytest.fixture
+def app(fresh_app: Flask) -> Flask:
+    """Of its own: readiness is remembered for a moment, and requests are counted."""
+    return fresh_app
+
+
+@pytest.fixture
 def silent_server() -> Iterator[int]:
     """A server that takes connections and never says a word; its port."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as listener:
