@@ -93,7 +93,8 @@ def test_every_trigger_ends_with_one_result(site: Site, admin: FakeAdmin, victim
         site.finish(log_id)
     run(site, 100, "ends the deferred", executorParams=str(DEFERRED))
     if workers_died:
-        wait_for("the stubborn one to run again", lambda: site.status(STUBBORN) == "running")
+        # Its status says running until an agent has noticed, too.
+        wait_for("the stubborn one to run again", lambda: lines(site, STUBBORN, "pids ") == 2)
     site.post("kill", {"jobId": STUBBORN})
 
     killed = (500, "scheduling center kill job. [job running, killed]")
@@ -113,6 +114,12 @@ def test_every_trigger_ends_with_one_result(site: Site, admin: FakeAdmin, victim
     assert site.starts(RUNNING) == 1
     assert site.starts(RESUMABLE) == (2 if workers_died else 1)
     assert site.starts(ENDED) == site.starts(LATE) == site.starts(QUEUED) == 1
+
+
+def lines(site: Site, log_id: int, word: str) -> int:
+    """How many lines of a run's log have the word."""
+    text: str = site.log(log_id)["logContent"]
+    return sum(word in line for line in text.split("\n"))
 
 
 def make_due_of_the_dead(site: Site, victim: str) -> None:
