@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from io import BytesIO
@@ -64,8 +65,9 @@ def last_of(ledger: Ledger, day: str) -> int:
 class Crossing:
     """Two who take the same two rows in opposite orders; both have the first before the second."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, nested: bool = False) -> None:
         self._both = threading.Barrier(2)
+        self._nested = nested
         self.calls = 0
 
     def work(self, first: str, second: str) -> Callable[[Session], str]:
@@ -78,15 +80,17 @@ class Crossing:
             if not met:
                 met = True
                 self._both.wait(20)
-            add_one(session, second)
+            with session.begin_nested() if self._nested else nullcontext():
+                add_one(session, second)
             return first
 
         return work
 
 
 @pytest.mark.usefixtures("days")
-def test_of_two_that_deadlock_both_are_done_once(ledger: Ledger) -> None:
-    crossing = Crossing()
+@pytest.mark.parametrize("nested", [False, True], ids=["plain", "in a savepoint"])
+def test_of_two_that_deadlock_both_are_done_once(ledger: Ledger, nested: bool) -> None:
+    crossing = Crossing(nested=nested)
     with ThreadPoolExecutor(2) as both:
         done = [both.submit(ledger.transact, crossing.work(*order)) for order in (DAYS, DAYS[::-1])]
         assert {one.result() for one in done} == set(DAYS)
