@@ -31,10 +31,10 @@ def passes(error: BaseException) -> bool:
     if is_lost(error):
         return True
     cause = error.orig
-    state = getattr(cause, "sqlstate", None)
-    if isinstance(state, str):
-        return state in _POSTGRESQL
-    return bool(cause and cause.args and cause.args[0] in _MYSQL)
+    # Errors of MariaDB and MySQL have a state too, but one that tells less than their number.
+    if cause is not None and cause.args and isinstance(cause.args[0], int):
+        return cause.args[0] in _MYSQL
+    return getattr(cause, "sqlstate", None) in _POSTGRESQL
 
 
 def is_lost(error: DBAPIError) -> bool:
