@@ -55,7 +55,7 @@ def folder_of(sample_id: int, sha256: str) -> str:
 def keep_made(archive: Archive, sample_id: int, made: Manifest, *, owner: str) -> None:
     """Keep it where every host can read it, and here no longer.
 
-    :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
+    :raises SyncError: an error of the archive
     """
     keep(archive, folder_of(sample_id, made.sha256), {_NAME: made.path}, owner=owner)
     made.path.unlink()
