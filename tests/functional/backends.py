@@ -40,8 +40,9 @@ class Backends:
 
 @contextmanager
 def opened_backends(kinds: Kinds, home: Path) -> Iterator[Backends]:
-    """The parts of an installation with this home, or shared by several.
+    """The parts of an installation with this home, or shared by several hosts.
 
+    A queue in a file is each home's own, which the settings find by themselves.
     Of a server that the environment does not name the test skips.
     """
     with ExitStack() as stack:
@@ -49,11 +50,11 @@ def opened_backends(kinds: Kinds, home: Path) -> Iterator[Backends]:
             database_url = f"sqlite:///{home / 'ledger.db'}"
         else:
             database_url = stack.enter_context(SERVERS[kinds.database]())
-        queue_url = stack.enter_context(place_of(kinds.queue, home)).url
         archive: SeenArchive = SeenFolder(home / "archive")
         if kinds.archive == "s3":
             looking = home.with_name(f"{home.name}-looking")
             archive = SeenBucket(stack.enter_context(bucket()), looking)
-        settings = {"PORTAL_DATABASE_URL": database_url, "PORTAL_QUEUE_URL": queue_url}
-        ledger = stack.enter_context(seen_ledger(database_url))
-        yield Backends(settings | archive.settings, ledger, archive)
+        settings = {"PORTAL_DATABASE_URL": database_url, **archive.settings}
+        if kinds.queue != "sqlite":
+            settings["PORTAL_QUEUE_URL"] = stack.enter_context(place_of(kinds.queue, home)).url
+        yield Backends(settings, stack.enter_context(seen_ledger(database_url)), archive)
