@@ -8,15 +8,16 @@ there is taken for one.
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 from portal.errors import SyncError
 from portal.sync.archive.base import Archive
-from portal.sync.archive.local import archive_error
 
 KEPT = ".kept"
+_CHUNK = 1 << 20
 
 
 def keep(archive: Archive, folder: str, files: Mapping[str, Path], *, owner: str) -> None:
@@ -25,7 +26,7 @@ def keep(archive: Archive, folder: str, files: Mapping[str, Path], *, owner: str
     The folder appears whole or not at all; one that is there already stays as it is.
 
     :param owner: who may be found dead with half of it
-    :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
+    :raises SyncError: an error of the archive
     """
     place = place_of(folder)
     if archive.present([place]):
@@ -34,15 +35,30 @@ def keep(archive: Archive, folder: str, files: Mapping[str, Path], *, owner: str
     try:
         for name, path in files.items():
             try:
-                shutil.copyfile(path, stage.path(name))
+                stage.note(name, **_copied(path, stage.path(name)))
             except OSError as error:
-                raise archive_error(error) from error
+                raise stage.refused(error) from error
         archive.publish([stage])
     except SyncError:
         if not archive.present([place]):  # else somebody else has kept it in this moment
             raise
     finally:
         stage.close()
+
+
+class _What(TypedDict):
+    size: int
+    sha256: str
+
+
+def _copied(path: Path, target: Path) -> _What:
+    """Copy the file; what it is."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as source, target.open("wb") as copy:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            size += copy.write(chunk)
+    return {"size": size, "sha256": digest.hexdigest()}
 
 
 def place_of(folder: str) -> str:
