@@ -73,6 +73,15 @@ def open_sealed(archive: Archive, sample: Sample) -> BinaryIO:
         raise SyncError("SAMPLE_MANIFEST", detail=f"{error.code} {folder}") from error
 
 
+def kept_files(session: Session) -> Iterator[tuple[str, int, str]]:
+    """Every sealed manifest, for a backup: its key in the archive, size and SHA-256."""
+    query = select(Sample.id, Sample.manifest_bytes, Sample.manifest_sha256).order_by(Sample.id)
+    for sample_id, size, sha256 in session.execute(
+        query.where(Sample.manifest_sha256.is_not(None))
+    ):
+        yield f"{place_of(folder_of(sample_id, str(sha256)))}/{_NAME}", size or 0, str(sha256)
+
+
 def make(
     ledger: Ledger,
     sample: Sample,
