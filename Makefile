@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 # Which moments `make chaos` kills at; the same seed, the same moments.
 SEED ?= 1
+# What `make chaos` runs on where that is not files: "--database postgresql --queue redis --archive s3"
+PARTS ?=
 # An interpreter that has pyxxl, for `make bench` to measure it beside the executor.
 PYXXL_PYTHON ?=
 BIN := $(VENV)/bin
@@ -35,8 +37,8 @@ test-slow: $(VENV)/.browser ## 故障、进程与浏览器测试 The tests of fa
 test-services: $(VENV)/.services ## 在真实数据库、队列、S3、ZooKeeper 上测试 Tests against the real servers this machine has
 	@$(BIN)/python -m tests.servers $(BIN)/pytest -n 2 --dist loadfile -m "($(SERVICES)) and ($(QUICK))"
 
-chaos: $(VENV)/.ready ## 在 200 个时刻强杀进程再核对，SEED=7 换一组 Kill processes at 200 seeded moments, then verify; SEED=7
-	@$(BIN)/python -m tests.chaos.run --seed $(SEED)
+chaos: $(if $(PARTS),$(VENV)/.services,$(VENV)/.ready) ## 在 200 个时刻强杀进程再核对，SEED=7 换一组 Kill processes at 200 seeded moments, then verify; SEED=7
+	@$(if $(PARTS),$(BIN)/python -m tests.servers) $(BIN)/python -m tests.chaos.run --seed $(SEED) $(PARTS)
 
 check: $(VENV)/.dev ## 格式、规范、类型、依赖方向、测试 Format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check $(SOURCES)

@@ -7,7 +7,7 @@ the batch's end. Waits are PostgreSQL backends that wait for a lock of a row or 
 average of samples; flushing is likewise what waits for its log to reach the disk.
 
     python -m benchmarks.hosts [--workers 1,2,4] [--hosts 2] [--documents 2000]
-        [--mean-size 40000] [--queue-url …] [--archive-url …]
+        [--mean-size 40000] [--queue redis] [--archive s3]
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.executor.fake_admin import FakeAdmin
+from tests.functional.backends import ARCHIVES, QUEUES, Kinds, opened_backends
 from tests.functional.hosts import Cluster, until
 from tests.functional.installation import DemoSource, Installation
-from tests.portal.conftest import postgresql_schema
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SAMPLE_SECONDS = 0.2
@@ -104,8 +104,8 @@ def main() -> None:
     options.add_argument("--hosts", type=int, default=2, help="at most so many")
     options.add_argument("--documents", type=int, default=2000)
     options.add_argument("--mean-size", type=int, default=40_000)
-    options.add_argument("--queue-url", default="", help="each host its own when not given")
-    options.add_argument("--archive-url", default="", help="a folder when not given")
+    options.add_argument("--queue", choices=QUEUES, default="sqlite", help="sqlite: a file each")
+    options.add_argument("--archive", choices=ARCHIVES, default="local")
     given = options.parse_args()
     print("| " + " | ".join([*_HEAD, "what limits"]) + " |")
     print("|" + "---|" * (len(_HEAD) + 1))
@@ -118,14 +118,9 @@ def measured(folder: Path, workers: int, given: argparse.Namespace) -> Round:
     """One round, from an empty database."""
     count = min(given.hosts, workers)
     outside = Installation(folder / "source")
-    with postgresql_schema() as url, FakeAdmin() as admin:
-        cluster = Cluster(
-            *(folder, url, admin),
-            hosts=count,
-            workers=workers // count,
-            queue_url=given.queue_url,
-            archive_url=given.archive_url,
-        )
+    kinds = Kinds("postgresql", given.queue, given.archive)
+    with opened_backends(kinds, folder / "shared") as backends, FakeAdmin() as admin:
+        cluster = Cluster(folder, backends, admin, hosts=count, workers=workers // count)
         try:
             tenant = (f"--documents={given.documents}", "--months=1")
             source = DemoSource(outside, *tenant, f"--mean-size={given.mean_size}")

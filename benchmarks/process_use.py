@@ -31,6 +31,13 @@ def cpu_of(processes: Iterable[Process]) -> float:
     return sum(process.cpu for process in processes)
 
 
+def machine_cpu() -> float:
+    """CPU seconds that everything on this machine has used, of all cores together."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    user, nice, system, _idle, _iowait, irq, softirq = map(int, fields[:7])
+    return (user + nice + system + irq + softirq) / _TICKS
+
+
 def _look(pid: int) -> Process | None:
     place = Path("/proc") / str(pid)
     try:

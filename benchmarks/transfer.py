@@ -13,21 +13,16 @@ import json
 import os
 import platform
 import random
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.rounds import Runs, measure, median, spread
 from benchmarks.served_tenant import ServedTenant, served_tenant
 from benchmarks.transfer_subjects import (
-    Measured,
     Subject,
     copy,
     floor,
-    in_a_process,
     portal,
     rclone,
     rclone_same_work,
@@ -35,7 +30,6 @@ from benchmarks.transfer_subjects import (
 from portal.demo.options import DemoOptions
 
 TRANSFERS = (4, 8, 16, 32)
-Runs = dict[str, list[Measured]]
 
 
 def main() -> None:
@@ -61,7 +55,7 @@ def main() -> None:
         print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
         print(f"{given.documents} documents, {served.file_count} files, {served.size:,} bytes")
         for place in places:
-            runs = measure(served, place, given.rounds)
+            runs = measure(contestants(), served, place, given.rounds)
             print(table(runs, served, place), flush=True)
             result[str(place)] = summary(runs, served)
     if given.json:
@@ -70,28 +64,13 @@ def main() -> None:
         print(json.dumps({**first, "places": result}))
 
 
-def measure(served: ServedTenant, place: Path, rounds: int) -> Runs:
-    """Every contestant once in each round; rclone with every number of transfers."""
+def contestants() -> dict[str, Subject]:
+    """Rclone with every number of transfers."""
     subjects: dict[str, Subject] = {"portal": portal, "cp -r": copy, "floor": floor}
     for transfers in TRANSFERS:
         subjects[f"rclone {transfers}"] = rclone(transfers)
         subjects[f"rclone {transfers} same work"] = rclone_same_work(transfers)
-    runs: Runs = {name: [] for name in subjects}
-    for number in range(rounds):
-        for name in random.sample(list(subjects), len(subjects)):
-            target = Path(tempfile.mkdtemp(prefix="transfer-target-", dir=place))
-            try:
-                runs[name].append(in_a_process(subjects[name], served, target))
-            finally:
-                shutil.rmtree(target)
-                subprocess.run(["sync", "-f", str(place)], check=True)
-            print(f"round {number + 1} {name}: {runs[name][-1]}", file=sys.stderr, flush=True)
-    return runs
-
-
-def median(measured: Sequence[Measured]) -> float:
-    """Of the seconds."""
-    return statistics.median(one.seconds for one in measured)
+    return subjects
 
 
 def best(runs: Runs, ending: str) -> str:
@@ -126,10 +105,9 @@ def table(runs: Runs, served: ServedTenant, place: Path) -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, measured in sorted(runs.items(), key=lambda item: median(item[1])):
-        seconds = [one.seconds for one in measured]
         middle = median(measured)
         lines.append(
-            f"| {name} | {middle:.2f} ({min(seconds):.2f}–{max(seconds):.2f}) |"
+            f"| {name} | {spread(measured)} |"
             f" {served.file_count / middle:.0f} | {served.size / middle / 1e6:.0f} |"
             f" {statistics.median(one.cpu for one in measured):.2f} |"
             f" {max(one.peak_mb for one in measured):.0f} | {middle / ours:.2f}× |"

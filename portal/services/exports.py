@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -118,6 +118,14 @@ def opened(export: Export, archive: Archive) -> BinaryIO:
         with suppress(SyncError):
             return archive.open(place_of(str(export.file)))
     raise NotFound("该导出没有文件", "the export has no file")
+
+
+def kept_files(session: Session) -> Iterator[tuple[str, int, str]]:
+    """Every file there is, for a backup: its key in the archive, size and SHA-256."""
+    query = select(Export.file, Export.bytes, Export.sha256).order_by(Export.id)
+    kept = Export.file.is_not(None), Export.removed_at.is_(None)
+    for file, size, sha256 in session.execute(query.where(*kept)):
+        yield place_of(str(file)), size or 0, str(sha256)
 
 
 def remove(session: Session, export: Export, archive: Archive, *, by: str, now: datetime) -> None:

@@ -55,7 +55,7 @@ def folder_of(sample_id: int, sha256: str) -> str:
 def keep_made(archive: Archive, sample_id: int, made: Manifest, *, owner: str) -> None:
     """Keep it where every host can read it, and here no longer.
 
-    :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
+    :raises SyncError: an error of the archive
     """
     keep(archive, folder_of(sample_id, made.sha256), {_NAME: made.path}, owner=owner)
     made.path.unlink()
@@ -71,6 +71,15 @@ def open_sealed(archive: Archive, sample: Sample) -> BinaryIO:
         return archive.open(f"{place_of(folder)}/{_NAME}")
     except SyncError as error:
         raise SyncError("SAMPLE_MANIFEST", detail=f"{error.code} {folder}") from error
+
+
+def kept_files(session: Session) -> Iterator[tuple[str, int, str]]:
+    """Every sealed manifest, for a backup: its key in the archive, size and SHA-256."""
+    query = select(Sample.id, Sample.manifest_bytes, Sample.manifest_sha256).order_by(Sample.id)
+    for sample_id, size, sha256 in session.execute(
+        query.where(Sample.manifest_sha256.is_not(None))
+    ):
+        yield f"{place_of(folder_of(sample_id, str(sha256)))}/{_NAME}", size or 0, str(sha256)
 
 
 def make(

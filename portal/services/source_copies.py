@@ -29,7 +29,7 @@ _FOLDER = Path("cache") / _NAME
 def keep_fetched(archive: Archive, folder: Path, *, owner: str) -> None:
     """Keep what was fetched into a folder, under its name, and here no longer.
 
-    :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
+    :raises SyncError: an error of the archive
     """
     files = {path.name: path for path in folder.iterdir()}
     if files:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from portal.sync.archive.local import LocalArchive
 from tests.chaos.mortal import sealing_functions
 from tests.chaos.scene import CONCURRENCY, WORKERS, Scene
 from tests.functional.installation import wait_for
@@ -18,16 +17,17 @@ def wait_until_swept(scene: Scene) -> None:
     """The agent's sweep has nothing left to do."""
 
     def swept() -> bool:
-        return not scene.site.incoming_files() and not orphans(scene)
+        return not scene.unpublished() and not orphans(scene)
 
-    wait_for(f"a clean archive: {scene.site.incoming_files()[:3]}", swept, 30)
+    wait_for(f"a clean archive: {scene.unpublished()[:3]}", swept, 30)
 
 
 def orphans(scene: Scene) -> set[str]:
     """Folders in the archive that the ledger does not name."""
-    root = scene.site.archive
+    # Before the ledger is asked: what is published meanwhile may be recorded meanwhile.
+    there = scene.archive.folders()
     named = {row[0] for row in scene.query("SELECT folder FROM documents WHERE folder IS NOT NULL")}
-    return {path.relative_to(root).as_posix() for path in scene.site.archived_folders()} - named
+    return there - named
 
 
 def findings(scene: Scene, kills: list[dict[str, Any]]) -> list[str]:
@@ -47,8 +47,8 @@ def _documents(scene: Scene) -> list[str]:
     expected = scene.source.expected()
     found = []
     synced, failed, other = scene.query(
-        "SELECT coalesce(sum(status='synced'), 0), coalesce(sum(status='failed'), 0),"
-        " coalesce(sum(status NOT IN ('synced', 'failed')), 0) FROM batch_items"
+        f"SELECT {_with('synced')}, {_with('failed')},"
+        f" count(*) - {_with('synced')} - {_with('failed')} FROM batch_items i"
     )[0]
     healthy = expected["documents"] - len(expected["defects"])
     if (synced, failed, other) != (healthy, len(expected["defects"]), 0):
@@ -72,7 +72,7 @@ def _documents(scene: Scene) -> list[str]:
 
 
 def _archive(scene: Scene) -> list[str]:
-    there = {key for key, _ in LocalArchive(scene.site.archive).walk()}
+    there = scene.archive.keys()
     named = {
         row[0] for row in scene.query("SELECT storage_key FROM files WHERE storage_key IS NOT NULL")
     }
@@ -90,10 +90,10 @@ def _counters(scene: Scene) -> list[str]:
     for table, column in (("batches", "batch_id"), ("slices", "slice_id")):
         wrong = scene.query(
             f"SELECT t.id, t.total, t.synced, t.skipped, t.failed, count(i.id),"
-            f" sum(i.status='synced'), sum(i.status='skipped'), sum(i.status='failed')"
+            f" {_with('synced')}, {_with('skipped')}, {_with('failed')}"
             f" FROM {table} t JOIN batch_items i ON i.{column}=t.id GROUP BY t.id"
-            f" HAVING t.total<>count(i.id) OR t.synced<>sum(i.status='synced')"
-            f" OR t.skipped<>sum(i.status='skipped') OR t.failed<>sum(i.status='failed')"
+            f" HAVING t.total<>count(i.id) OR t.synced<>{_with('synced')}"
+            f" OR t.skipped<>{_with('skipped')} OR t.failed<>{_with('failed')}"
         )
         stored = scene.query(
             f"SELECT t.id FROM {table} t JOIN batch_items i ON i.{column}=t.id"
@@ -104,13 +104,18 @@ def _counters(scene: Scene) -> list[str]:
     return found
 
 
+def _with(status: str) -> str:
+    """SQL of the number of items with a status, in any database."""
+    return f"coalesce(sum(CASE WHEN i.status='{status}' THEN 1 ELSE 0 END), 0)"
+
+
 def _leftovers(scene: Scene) -> list[str]:
     found = []
-    if incoming := scene.site.incoming_files():
+    if incoming := scene.unpublished():
         found.append(f"temporary files: {incoming[:3]}")
     if folders := orphans(scene):
         found.append(f"folders nobody names: {sorted(folders)[:3]}")
-    if held := scene.site.leased():
+    if held := scene.ledger.leased():
         found.append(f"leases left: {held}")
     return found
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from portal.models import BatchItem, Document
 from tests.chaos import aftermath
 from tests.chaos.plan import Plan
-from tests.chaos.scene import Scene
-from tests.executor.fake_admin import FakeAdmin
+from tests.chaos.scene import Scene, opened_scene, plan_in
+from tests.functional.backends import Kinds
 from tests.functional.installation import wait_for
 
 DOCUMENTS = 160
@@ -21,16 +23,11 @@ FROZEN = 3
 TENANT = (f"--documents={DOCUMENTS}", "--months=1", "--mean-size=40000")
 
 
-def freeze(folder: Path) -> tuple[dict[str, Any], list[str]]:
+def freeze(folder: Path, kinds: Kinds) -> tuple[dict[str, Any], list[str]]:
     """Freeze all workers but one in mid-transfer; figures, and what is not as it must be."""
-    Plan.made(folder / "plan", [])  # nobody dies
-    with FakeAdmin() as admin:
-        scene = Scene(folder, folder / "plan", admin, *TENANT)
-        try:
-            scene.open()
-            return _freeze(scene)
-        finally:
-            scene.close()
+    Plan.made(plan_in(folder), [])  # nobody dies
+    with opened_scene(folder, kinds, *TENANT) as scene:
+        return _freeze(scene)
 
 
 def _freeze(scene: Scene) -> tuple[dict[str, Any], list[str]]:
@@ -73,31 +70,33 @@ def _stopped(scene: Scene) -> dict[str, int] | None:
         " WHERE i.lease_owner=w.name AND i.status='pending')"
     )
     workers = dict(rows[:FROZEN])
-    if len(workers) < FROZEN or not scene.site.incoming_files():
+    if len(workers) < FROZEN or not scene.unpublished():
         return None
     for pid in workers.values():
         os.kill(pid, signal.SIGSTOP)
     holding = [name for name in workers if _stages(scene, [name])]
-    if len(holding) == FROZEN and _is_writable(scene):
+    if len(holding) == FROZEN and _is_writable(scene, list(workers)):
         return workers
     for pid in workers.values():
         os.kill(pid, signal.SIGCONT)
     return None
 
 
-def _is_writable(scene: Scene) -> bool:
-    """A process stopped inside a transaction would keep everybody else from writing to SQLite."""
+def _is_writable(scene: Scene, workers: list[str]) -> bool:
+    """A process stopped inside a transaction would keep the others from what it has locked."""
+    held = select(BatchItem.document_id).where(BatchItem.lease_owner.in_(workers))
+    locking = select(Document.id).where(Document.id.in_(held)).with_for_update(nowait=True)
     try:
-        with closing(sqlite3.connect(scene.site.home / "ledger.db", timeout=1)) as ledger:
-            ledger.execute("BEGIN IMMEDIATE")
-            ledger.rollback()
-    except sqlite3.OperationalError:
+        with scene.ledger.ledger.write(patience=1) as session:
+            session.execute(locking)
+    except OperationalError:
         return False
     return True
 
 
 def _stages(scene: Scene, names: Any) -> list[Path]:
-    places = [scene.site.archive / ".incoming" / name for name in names]
+    staging = scene.archive.staging(scene.site.home)
+    places = [staging / name for name in names]
     return [file for place in places for file in place.glob("*/*")]
 
 

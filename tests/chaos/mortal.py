@@ -34,10 +34,12 @@ import portal.services.outcomes
 import portal.services.sweeping
 from executor import Executor
 from executor.admins import AdminClient
+from executor.parcels import Reservation
 from portal.jobs import Following
 from portal.services.desk import LedgerDesk
 from portal.services.discovery import Discovery
 from portal.sync.archive.local import LocalArchive
+from portal.sync.archive.s3.archive import S3Archive
 from portal.sync.transfer.incoming import Incoming
 from portal.sync.transfer.work import Claim
 from portal.tasks.cleaning import Cleaner
@@ -144,15 +146,24 @@ def _be_mortal(fate: _Fate) -> None:
     def some(_args: tuple[Any, ...], result: Any) -> bool:
         return bool(result)
 
+    def parcels(_args: tuple[Any, ...], reservation: Reservation) -> bool:
+        return bool(reservation.parcels)
+
+    def stages(args: tuple[Any, ...], _result: Any) -> bool:
+        return bool(args[1])
+
     _watch_what_is_held(fate)
     for owner, name, point, when in (
         (LedgerDesk, "claim", "claimed", some),
         (Incoming, "write", "body", None),
-        (LocalArchive, "publish", "published", lambda args, _result: bool(args[1])),
-        (Path, "rename", "renaming", lambda args, _result: ".incoming" in str(args[0])),
+        (LocalArchive, "publish", "published", stages),
+        (S3Archive, "publish", "published", stages),
+        (Path, "rename", "placing", lambda args, _result: ".incoming" in str(args[0])),
+        (S3Archive, "_store", "placing", None),
         (portal.services.outcomes, "settle", "recording", None),  # in its transaction
         (LedgerDesk, "settle", "recorded", None),
         (LocalArchive, "remove", "removing", None),
+        (S3Archive, "remove", "removing", None),
         (Discovery, "_record_count", "counted", None),
         (portal.services.discovery, "record_documents", "page_uncommitted", None),
         (Discovery, "_record", "page_committed", None),
@@ -164,7 +175,7 @@ def _be_mortal(fate: _Fate) -> None:
         (Following, "step", "followed", None),
         (Executor, "append_run_log", "line", None),
         (Executor, "tick", "ticked", None),
-        (executor.parcels, "reserve", "reserved", some),  # in its transaction
+        (executor.parcels, "reserve", "reserved", parcels),  # in its transaction
         (AdminClient, "callback", "delivered", None),
         (AdminClient, "registry", "registered", None),
         (Cleaner, "step", "cleaned", None),

@@ -17,7 +17,7 @@ from typing import Any
 INNER: Mapping[str, tuple[int, int]] = {
     "worker.claimed": (18, 3),
     "worker.body": (30, 60),
-    "worker.renaming": (12, 12),
+    "worker.placing": (12, 12),  # a folder is renamed, an object is sent
     "worker.published": (18, 3),
     "worker.recording": (16, 3),
     "worker.recorded": (16, 3),

@@ -1,6 +1,9 @@
 """``python -m tests.chaos.run``: an installation is killed again and again, and nothing is lost.
 
-Prints a table of the kills by kind, what was found afterwards, and one line of JSON.
+Prints a table of the kills by kind, what was found afterwards, and one line of JSON. The database,
+queue and archive are files; or on the servers that the environment names, which
+``python -m tests.servers python -m tests.chaos.run --database postgresql --queue redis
+--archive s3`` starts for it.
 """
 
 from __future__ import annotations
@@ -11,8 +14,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from portal.services.leases import LEASE_SECONDS
 from tests.chaos import aftermath, freezing
 from tests.chaos.mortal import sealing_functions
 from tests.chaos.plan import Moment, Plan, draw
-from tests.chaos.scene import Scene
-from tests.executor.fake_admin import FakeAdmin
+from tests.chaos.scene import Scene, opened_scene, plan_in
+from tests.functional.backends import ARCHIVES, DATABASES, QUEUES, Kinds
 
 GRACE_SECONDS = 30.0
 # So many released moments may wait before the source is slowed down for them.
@@ -52,12 +53,13 @@ class Report:
     findings: list[str]
 
 
-def run(seed: int, size: Size, folder: Path) -> Report:
+def run(seed: int, size: Size, folder: Path, kinds: Kinds) -> Report:
     """Perform a run in an empty folder."""
     moments = draw(seed, size.kills, sealing=bool(sealing_functions()))
-    plan = Plan.made(folder / "plan", moments)
+    plan = Plan.made(plan_in(folder), moments)
     began = time.time()
-    with _scene(folder, size) as scene:
+    tenant = (f"--documents={size.documents}", f"--months={size.months}", "--mean-size=40000")
+    with opened_scene(folder, kinds, *tenant) as scene:
         last_kill_at, ended_at = _Siege(scene, plan, moments, size).lay()
         aftermath.wait_until_swept(scene)
         kills = plan.kills()
@@ -72,11 +74,7 @@ def run(seed: int, size: Size, folder: Path) -> Report:
         figures = {
             "seed": seed,
             "kills": len(kills),
-            "documents": scene.query("SELECT count(*) FROM batch_items")[0][0],
-            "synced": scene.query("SELECT sum(synced) FROM batches")[0][0],
-            "failed": scene.query("SELECT sum(failed) FROM batches")[0][0],
-            "files": scene.query("SELECT sum(stored_files) FROM batches")[0][0],
-            "bytes": scene.query("SELECT sum(stored_bytes) FROM batches")[0][0],
+            **_sums(scene),
             "downloads_again": aftermath.again(scene),
             "downloads_explained": aftermath.explained(kills),
             "bytes_sent": statistics["bytesSent"],
@@ -86,16 +84,11 @@ def run(seed: int, size: Size, folder: Path) -> Report:
     return Report(kills, figures, findings)
 
 
-@contextmanager
-def _scene(folder: Path, size: Size) -> Iterator[Scene]:
-    tenant = (f"--documents={size.documents}", f"--months={size.months}", "--mean-size=40000")
-    with FakeAdmin() as admin:
-        scene = Scene(folder, folder / "plan", admin, *tenant)
-        try:
-            scene.open()
-            yield scene
-        finally:
-            scene.close()
+def _sums(scene: Scene) -> dict[str, int]:
+    columns = ("total", "synced", "failed", "stored_files", "stored_bytes")
+    names = ("documents", "synced", "failed", "files", "bytes")
+    sums = scene.query(f"SELECT {', '.join(f'sum({column})' for column in columns)} FROM batches")
+    return {name: int(value) for name, value in zip(names, sums[0], strict=True)}
 
 
 class _Siege:
@@ -137,9 +130,9 @@ class _Siege:
         """Documents decided, and batches that have not ended."""
         done, running = self._scene.query(
             "SELECT coalesce(sum(synced + skipped + failed), 0),"
-            " coalesce(sum(run_status <> 'ended'), 0) FROM batches"
+            " coalesce(sum(CASE WHEN run_status <> 'ended' THEN 1 ELSE 0 END), 0) FROM batches"
         )[0]
-        return done, running
+        return int(done), int(running)
 
     def _pace(self, done: int, running: int, kills: int) -> None:
         # Two batches at a time; the last moments are released well before the last document.
@@ -180,15 +173,19 @@ def main() -> int:
     parser.add_argument("--documents", type=int, default=2000)
     parser.add_argument("--months", type=int, default=20)
     parser.add_argument("--folder", type=Path, help="where everything is kept; else thrown away")
+    parser.add_argument("--database", choices=DATABASES, default="sqlite")
+    parser.add_argument("--queue", choices=QUEUES, default="sqlite")
+    parser.add_argument("--archive", choices=ARCHIVES, default="local")
     given = parser.parse_args()
+    kinds = Kinds(given.database, given.queue, given.archive)
     size = Size(given.documents, given.months, given.kills)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = given.folder or Path(temporary)
-        report = run(given.seed, size, folder)
+        report = run(given.seed, size, folder, kinds)
         for kill in report.kills:
             print(json.dumps(kill))
         print(table(report), flush=True)
-        frozen, wrong = freezing.freeze(folder / "frozen")
+        frozen, wrong = freezing.freeze(folder / "frozen", kinds)
     findings = report.findings + wrong
     print("\n".join(f"  {name:<26}{value:>14}" for name, value in frozen.items()))
     print("\n".join(f"  WRONG: {finding}" for finding in wrong), end="")

@@ -6,10 +6,10 @@ import calendar
 import json
 import os
 import signal
-import sqlite3
 import threading
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import requests
 
 from tests.chaos.mortal import PLAN_VARIABLE
 from tests.executor.fake_admin import TOKEN, FakeAdmin
+from tests.functional.backends import Backends, Kinds, opened_backends
 from tests.functional.installation import SOURCE, DemoSource, Installation, Running, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,22 +26,47 @@ WORKERS = 4
 CONCURRENCY = 16
 
 
+def home_in(folder: Path) -> Path:
+    """The home of the installation of a run in this folder."""
+    return folder / "home"
+
+
+def plan_in(folder: Path) -> Path:
+    """The plan of that run."""
+    return folder / "plan"
+
+
+@contextmanager
+def opened_scene(folder: Path, kinds: Kinds, *tenant: str) -> Iterator[Scene]:
+    """A scene where everything runs, in a folder that has a plan and nothing else."""
+    with opened_backends(kinds, home_in(folder)) as backends, FakeAdmin() as admin:
+        scene = Scene(folder, backends, admin, *tenant)
+        try:
+            scene.open()
+            yield scene
+        finally:
+            scene.close()
+
+
 class Scene:
     """A demo source, an admin, and ``imgmig up`` with processes that die by a plan."""
 
-    def __init__(self, folder: Path, plan_folder: Path, admin: FakeAdmin, *tenant: str) -> None:
+    def __init__(self, folder: Path, backends: Backends, admin: FakeAdmin, *tenant: str) -> None:
         self.admin = admin
+        self.ledger = backends.ledger
+        self.archive = backends.archive
         self._source_place = Installation(folder / "source")
         self.source = DemoSource(self._source_place, *tenant)
         self.site = Installation(
-            folder / "home",
+            home_in(folder),
             settings={
+                **backends.settings,
                 "PORTAL_WORKERS": str(WORKERS),
                 "PYTHONPATH": str(ROOT),
                 "XXL_JOB_HANDLER_MODULES": "tests.chaos.mortal",
                 "XXL_JOB_ADMIN_ADDRESSES": admin.address,
                 "XXL_JOB_ACCESS_TOKEN": TOKEN,
-                PLAN_VARIABLE: str(plan_folder),
+                PLAN_VARIABLE: str(plan_in(folder)),
             },
         )
         self.accepted: list[int] = []
@@ -109,8 +135,11 @@ class Scene:
 
     def query(self, sql: str) -> list[Any]:
         """Ask the ledger."""
-        with closing(sqlite3.connect(self.site.home / "ledger.db", timeout=30)) as ledger:
-            return ledger.execute(sql).fetchall()
+        return self.ledger.query(sql)
+
+    def unpublished(self) -> list[Path]:
+        """Half a document in the archive, or on its way there."""
+        return self.archive.unpublished(self.site.home)
 
     def _trigger(self, batch_no: str) -> None:
         """Send a trigger until it is answered with 200, the same one each time."""

@@ -1,8 +1,4 @@
-"""Several hosts on loopback: a home, a port and processes of its own each, and what they share.
-
-The database's URL is given; the queue is each host's own unless one is given, the archive a folder
-unless one is given.
-"""
+"""Several hosts on loopback: a home, a port and processes of its own each, and what they share."""
 
 from __future__ import annotations
 
@@ -18,11 +14,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
-from sqlalchemy import Engine, create_engine, text
 
 from portal.processes import worker_slots
-from portal.settings import read_settings
 from tests.executor.fake_admin import TOKEN, FakeAdmin
+from tests.functional.backends import Backends
 from tests.functional.installation import Installation, wait_for
 
 #: Starting a dozen processes takes its time where others work too.
@@ -106,33 +101,30 @@ class Host(Installation):
 
 
 class Cluster:
-    """Hosts that share a database, an archive, keys and an admin."""
+    """Hosts that share a database, an archive, keys and an admin.
+
+    :param backends: a queue that is not among them is each host's own
+    """
 
     def __init__(
         self,
         folder: Path,
-        database_url: str,
+        backends: Backends,
         admin: FakeAdmin,
         *,
         hosts: int = 2,
         workers: int = 1,
-        queue_url: str = "",
-        archive_url: str = "",
-        **settings: str,
     ) -> None:
         self.admin = admin
-        self.folder = folder
-        self.archive = folder / "archive"
+        self._archive = backends.archive
+        self._ledger = backends.ledger
         shared = {
-            "PORTAL_DATABASE_URL": database_url,
-            "PORTAL_ARCHIVE_URL": archive_url or f"file://{self.archive}",
+            **backends.settings,
             "PORTAL_SECRET_KEY": KEY,
             "PORTAL_WORKERS": str(workers),
             "XXL_JOB_ADMIN_ADDRESSES": admin.address,
             "XXL_JOB_ACCESS_TOKEN": TOKEN,
             "XXL_JOB_DRAIN_SECONDS": "0",
-            **({"PORTAL_QUEUE_URL": queue_url} if queue_url else {}),
-            **settings,
         }
         self.hosts = [
             Host(folder / f"host-{letter}", settings=shared) for letter in "abcdefgh"[:hosts]
@@ -140,8 +132,6 @@ class Cluster:
         self.office = Installation(folder / "office", settings=shared)
         ended = self.office.run("db", "upgrade")
         assert ended.code == 0, ended
-        engine = read_settings({"PORTAL_DATABASE_URL": database_url}).database_url
-        self._engine: Engine = create_engine(engine)
 
     def close(self) -> None:
         """End everything."""
@@ -149,17 +139,14 @@ class Cluster:
             if host.home.exists():
                 host.thaw()
             host.kill_all()
-        self._engine.dispose()
 
     def query(self, sql: str, **words: Any) -> list[Any]:
         """Ask the ledger."""
-        with self._engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(text(sql), words)]
+        return self._ledger.query(sql, **words)
 
     def one(self, sql: str, **words: Any) -> Any:
         """The single value that the ledger answers."""
-        ((value,),) = self.query(sql, **words)
-        return value
+        return self._ledger.one(sql, **words)
 
     def workers_that_recorded(self) -> list[str]:
         """Who has recorded documents."""
@@ -176,7 +163,7 @@ class Cluster:
                 ("synced", healthy, self._count("synced")),
                 ("failed", planted, self._count("failed")),
                 ("items", healthy + planted, self.one("SELECT count(*) FROM batch_items")),
-                ("leases", 0, self.one(_LEASES)),
+                ("leases", 0, self._ledger.leased()),
                 ("recorded twice", [], self.query(_RECORDED_TWICE)),
                 ("counts of batches", [], self.query(_WRONG_COUNTS)),
                 ("jobs that hold their place", 0, self.one(_PLACES)),
@@ -199,15 +186,12 @@ class Cluster:
         """No half-received files, and no folder that the ledger does not name."""
 
         def swept() -> bool:
+            there = self._archive.folders()
             named = {
                 row[0]
                 for row in self.query("SELECT folder FROM documents WHERE folder IS NOT NULL")
             }
-            there = {
-                path.relative_to(self.archive).as_posix() for path in self.archive.glob("[!.]*/*/*")
-            }
-            incoming = os.walk(self.archive / ".incoming")  # what vanishes meanwhile is passed over
-            half = [name for _, _, names in incoming for name in names]
+            half = self._archive.unpublished(*(host.home for host in self.hosts))
             return not half and there == named
 
         wait_for("a clean archive", swept, PATIENCE)
@@ -217,8 +201,6 @@ class Cluster:
         return int(self.one(sql, status=status))
 
 
-_LEASES = """SELECT (SELECT count(*) FROM batch_items WHERE lease_owner IS NOT NULL)
- + (SELECT count(*) FROM slices WHERE lease_owner IS NOT NULL)"""
 _RECORDED_TWICE = """SELECT document_id FROM audit_events WHERE action='item.status'
  AND new IN ('synced', 'failed', 'skipped') GROUP BY 1 HAVING count(*) > 1"""
 _WRONG_COUNTS = """SELECT b.batch_no FROM batches b JOIN batch_items i ON i.batch_id=b.id

@@ -7,10 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
-
 from tests.functional.installation import Installation, free_port
-from tests.portal.sync.archive.stores import KEYS, S3, s3_archive, s3_url
+from tests.functional.seen import SeenBucket
+from tests.portal.sync.archive.stores import S3
 
 
 @dataclass
@@ -29,21 +28,16 @@ class S3Site(Installation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.settings = {
-            "PORTAL_ARCHIVE_URL": s3_url(self.bucket, endpoint=self.endpoint),
-            "PORTAL_S3_ACCESS_KEY_ID": KEYS.access_key,
-            "PORTAL_S3_SECRET_ACCESS_KEY": KEYS.secret_key,
-        } | self.settings
-        self.store = s3_archive(self.bucket, self.home.parent / "looking", endpoint=S3)
+        self._seen = SeenBucket(self.bucket, self.home.parent / "looking", endpoint=self.endpoint)
+        self.settings = self._seen.settings | self.settings
+        self.store = self._seen.store
 
     def archived_folders(self) -> list[Path]:
-        return sorted({Path(key).parent for key, _ in self.store.walk()})
+        return sorted(map(Path, self._seen.folders()))
 
     def incoming_files(self) -> list[Path]:
         """What is in the scratch folder, and uploads that were not finished."""
-        scratch = [path for path in (self.home / "scratch").rglob("*") if path.is_file()]
-        text = requests.get(f"{S3}/{self.bucket}?uploads", timeout=10).text
-        return scratch + [Path("upload")] * text.count("<UploadId>")
+        return self._seen.unpublished(self.home)
 
     def ledger_files(self) -> dict[str, tuple[int, str]]:
         """Size and SHA-256 of every archived file, by its key."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.installation import DemoSource, Installation, wait_for
-from tests.portal.conftest import postgresql_schema
+from tests.portal.conftest import SERVERS
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 TENANT = ("--documents", "240", "--mean-size", "40000")
@@ -118,13 +118,16 @@ def databases() -> Iterator[Callable[[str], dict[str, str]]]:
         yield settings
 
 
-SERVERS = {"postgresql": postgresql_schema}
-
-
-@pytest.mark.postgresql
 @pytest.mark.parametrize(
     ("here", "there"),
-    [("postgresql", "postgresql"), ("sqlite", "postgresql"), ("postgresql", "sqlite")],
+    [
+        pytest.param("postgresql", "postgresql", marks=pytest.mark.postgresql),
+        pytest.param("sqlite", "postgresql", marks=pytest.mark.postgresql),
+        pytest.param("postgresql", "sqlite", marks=pytest.mark.postgresql),
+        pytest.param("mariadb", "mariadb", marks=pytest.mark.mariadb),
+        pytest.param("sqlite", "mariadb", marks=pytest.mark.mariadb),
+        pytest.param("mariadb", "sqlite", marks=pytest.mark.mariadb),
+    ],
 )
 def test_an_installation_moves_from_one_database_to_another(
     *,

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.executor.fake_admin import FakeAdmin
+from tests.functional.backends import Kinds, opened_backends
 from tests.functional.hosts import PATIENCE, Cluster, Host, Person, until
 from tests.functional.installation import SOURCE, DemoSource
-from tests.portal.conftest import postgresql_schema
 
 pytestmark = [
     pytest.mark.processes,
@@ -29,12 +29,23 @@ DOCUMENTS, MONTHS = 240, 3
 TENANT = (f"--documents={DOCUMENTS}", f"--months={MONTHS}", "--mean-size=40000")
 DAYS = ("2024-01-01", "2024-03-31")
 SLOW = 1.0
+ON_SERVERS = pytest.mark.parametrize(
+    "kinds",
+    [pytest.param(Kinds("postgresql", "redis", "s3"), marks=[pytest.mark.redis, pytest.mark.s3])],
+    ids=["redis and s3"],
+)
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with postgresql_schema() as url, FakeAdmin() as admin:
-        cluster = Cluster(tmp_path, url, admin)
+def kinds() -> Kinds:
+    """What the hosts share; the queue is each host's own."""
+    return Kinds("postgresql")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, kinds: Kinds) -> Iterator[Cluster]:
+    with opened_backends(kinds, tmp_path / "shared") as backends, FakeAdmin() as admin:
+        cluster = Cluster(tmp_path, backends, admin)
         yield cluster
         cluster.close()
 
@@ -94,6 +105,7 @@ def exported(person: Person, asked_at: Host, cluster: Cluster) -> str:
     return path
 
 
+@ON_SERVERS
 def test_both_migrate_either_serves_and_one_vanishes(
     cluster: Cluster, source: DemoSource, hosts: list[Host]
 ) -> None:
@@ -188,6 +200,7 @@ def test_what_a_host_was_in_the_middle_of_the_other_does(
     assert source.most_downloads_of_a_file() == 1
 
 
+@ON_SERVERS
 def test_a_frozen_host_comes_back_and_changes_nothing(
     cluster: Cluster, source: DemoSource, hosts: list[Host]
 ) -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import __version__
@@ -25,6 +25,7 @@ from portal.errors import NotAllowed, SyncError
 from portal.ledger import Ledger, this_host
 from portal.models import Document, DocumentVersion, File, VersionFile
 from portal.seal_key import SealKey
+from portal.services import exports, manifests
 from portal.services.anchor_file import NAME as ANCHORS
 from portal.services.backup import ledger_copy
 from portal.services.backup.manifest import KeptArchive, KeptFile, KeptTable, Manifest, kept_file
@@ -38,9 +39,8 @@ from portal.sync.archive.local import FULL, sync_file_system
 # What the ledger calls archived, and of that what was missing or changed when it was copied.
 LIST, DAMAGED = "archive.jsonl.gz", "damaged.jsonl.gz"
 HOME = "home"
-# What comes of the home: the first before the ledger, the folders, which only grow, behind it.
+# What comes of the home, before the ledger.
 _FIRST = (ANCHORS, SECRET_KEY_FILE, TOKEN_FILE)
-_FOLDERS = ("samples", "exports")
 _PART = ".part"
 
 Progress = Callable[[str, int, int | None], None]
@@ -134,9 +134,6 @@ class BackupMaking:
             anchor = newest_anchor(session)
             if self._order.with_archive:
                 ledger_copy.write_list(part / LIST, self._archived(session))
-        for folder in _FOLDERS:
-            for path in sorted((home / folder).glob("*")):
-                _copy(home, part / HOME, f"{folder}/{path.name}")
         archive = self._copy_archive(part) if self._order.with_archive else None
         manifest = Manifest(
             name=name,
@@ -163,8 +160,8 @@ class BackupMaking:
         self._rows += rows
         self._progress("ledger", self._rows, None)
 
-    def _archived(self, session: Session) -> Iterator[Row[*tuple[Any, ...]]]:
-        """Every file the ledger names, a folder's one behind the other."""
+    def _archived(self, session: Session) -> Iterator[Sequence[Any]]:
+        """Every file the ledger names, a folder's one behind the other: key, size, SHA-256."""
         for query in (
             select(File.storage_key, File.size, File.sha256)
             .join(Document, Document.id == File.document_id)
@@ -179,6 +176,9 @@ class BackupMaking:
             for row in session.connection().execute(query, execution_options={"yield_per": 1000}):
                 self._files += 1
                 yield row
+        for kept in (*exports.kept_files(session), *manifests.kept_files(session)):
+            self._files += 1
+            yield kept
 
     def _copy_archive(self, part: Path) -> KeptArchive:
         store = Store(self._order.place)

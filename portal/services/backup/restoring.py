@@ -47,6 +47,7 @@ Progress = Callable[[str, int, int | None], None]
 class _ListedFile(NamedTuple):
     folder: str
     name: str
+    size: int
     sha256: str
 
 
@@ -164,7 +165,7 @@ def end(home: Path) -> None:
 def bring_archive(archive: Archive, found: FoundBackup, progress: Progress) -> None:
     """Publish the documents' files; folders that are there already are left.
 
-    :raises SyncError: BACKUP_DAMAGED, ARCHIVE_FULL, ARCHIVE_UNWRITABLE
+    :raises SyncError: BACKUP_DAMAGED, or an error of the archive
     """
     kept = found.manifest.archive
     if kept is None:
@@ -277,17 +278,22 @@ def _home_files(found: FoundBackup) -> list[str]:
 def _listed(found: FoundBackup) -> Iterator[_ListedFile]:
     """The documents' files that the backup holds."""
     damaged = {key for (key,) in ledger_copy.read_list(found.folder / DAMAGED)}
-    for key, _size, sha256 in ledger_copy.read_list(found.folder / LIST):
+    for key, size, sha256 in ledger_copy.read_list(found.folder / LIST):
         if key not in damaged:
             folder, _, name = str(key).rpartition("/")
-            yield _ListedFile(folder, name, sha256)
+            yield _ListedFile(folder, name, size, sha256)
 
 
 def _staged(archive: Archive, store: Store, folder: str, files: Sequence[_ListedFile]) -> Stage:
     """The folder's files on their way in, each read once and compared with its digest."""
     stage = archive.stage(folder, owner=OWNER)
     for file in files:
-        with stage.path(file.name).open("wb") as target:
-            if not store.copy(file.sha256, target):
-                raise SyncError("BACKUP_DAMAGED", path=str(store.path(file.sha256)))
+        try:
+            with stage.path(file.name).open("wb") as target:
+                is_sound = store.copy(file.sha256, target)
+        except OSError as error:
+            raise stage.refused(error) from error
+        if not is_sound:
+            raise SyncError("BACKUP_DAMAGED", path=str(store.path(file.sha256)))
+        stage.note(file.name, size=file.size, sha256=file.sha256)
     return stage

@@ -8,38 +8,35 @@ there is taken for one.
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from portal.errors import SyncError
-from portal.sync.archive.base import Archive
-from portal.sync.archive.local import archive_error
+from portal.sync.archive.base import Archive, Stage
 
 KEPT = ".kept"
+_CHUNK = 1 << 20
 
 
 def keep(archive: Archive, folder: str, files: Mapping[str, Path], *, owner: str) -> None:
     """Keep copies of files under their names in a folder, durable when this returns.
 
-    The folder appears whole or not at all; one that is there already stays as it is.
+    Files that are there already stay as they are; what an earlier try left undone is done.
 
     :param owner: who may be found dead with half of it
-    :raises SyncError: ARCHIVE_FULL or ARCHIVE_UNWRITABLE
+    :raises SyncError: an error of the archive
     """
     place = place_of(folder)
-    if archive.present([place]):
+    if _has_all(archive, place, files):
         return
     stage = archive.stage(place, owner=owner)
     try:
         for name, path in files.items():
-            try:
-                shutil.copyfile(path, stage.path(name))
-            except OSError as error:
-                raise archive_error(error) from error
+            _copy(path, stage, name)
         archive.publish([stage])
     except SyncError:
-        if not archive.present([place]):  # else somebody else has kept it in this moment
+        if not _has_all(archive, place, files):  # else somebody else has kept it in this moment
             raise
     finally:
         stage.close()
@@ -53,3 +50,31 @@ def place_of(folder: str) -> str:
 def forget(archive: Archive, folder: str) -> None:
     """Remove a folder; one that is not there is fine."""
     archive.remove(place_of(folder))
+
+
+def _has_all(archive: Archive, place: str, files: Mapping[str, Path]) -> bool:
+    """Whether every file is there: in a bucket they appear one by one."""
+    if not archive.present([place]):
+        return False
+    for name in files:
+        try:
+            archive.open(f"{place}/{name}").close()
+        except SyncError as error:
+            if error.code != "ARCHIVE_MISSING":
+                raise
+            return False
+    return True
+
+
+def _copy(path: Path, stage: Stage, name: str) -> None:
+    """Copy a file onto the stage, which is told what came."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as made, stage.path(name).open("wb") as copy:
+            while chunk := made.read(_CHUNK):
+                copy.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise stage.refused(error) from error
+    stage.note(name, size=size, sha256=digest.hexdigest())

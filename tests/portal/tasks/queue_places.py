@@ -144,7 +144,7 @@ def _own_redis_database() -> Iterator[str]:
     for number in range(1, 64):
         url = f"{server}/{number}"
         with Redis.from_url(url) as client:
-            if client.set("taken", "by a test", nx=True, ex=300):
+            if client.set("taken", "by a test", nx=True, ex=3600):
                 yield url
                 client.delete("taken")
                 return

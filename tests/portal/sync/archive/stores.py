@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +66,12 @@ class Store:
     """An archive, and where on this host it keeps what is not published.
 
     :ivar unpublished: a folder with nothing in it when everything was published or given up
+    :ivar elsewhere: opens the same archive as another host does
     """
 
     archive: Archive
     unpublished: Path
+    elsewhere: Callable[[], Archive]
 
     def staged(
         self, folder: str, files: int = 1, *, owner: str = "w1", text: str | None = None
@@ -99,7 +101,12 @@ def staged(
 @contextmanager
 def opened_store(kind: str, place: Path) -> Iterator[Store]:
     if kind == "local":
-        yield Store(LocalArchive(place / "archive"), place / "archive" / ".incoming")
+        root = place / "archive"
+        yield Store(LocalArchive(root), root / ".incoming", lambda: LocalArchive(root))
         return
     with bucket() as name:
-        yield Store(s3_archive(name, place / "scratch"), place / "scratch")
+        yield Store(
+            s3_archive(name, place / "scratch"),
+            place / "scratch",
+            lambda: s3_archive(name, place / "another-scratch"),
+        )

@@ -50,7 +50,11 @@ def faulty(name: str) -> Iterator[FaultyS3]:
 @pytest.fixture
 def store(name: str, faulty: FaultyS3, tmp_path: Path) -> Store:
     scratch = tmp_path / "scratch"
-    return Store(s3_archive(name, scratch, endpoint=faulty.url), scratch)
+
+    def opened(place: Path) -> S3Archive:
+        return s3_archive(name, place, endpoint=faulty.url)
+
+    return Store(opened(scratch), scratch, lambda: opened(tmp_path / "another-scratch"))
 
 
 def publish(store: Store, content: bytes = CONTENT, folder: str = FOLDER) -> None:
