@@ -78,9 +78,10 @@ _standing = cache(_Standing)
 
 
 @contextmanager
-def opened_ledger(database_url: str) -> Iterator[Ledger]:
+def opened_ledger(database_url: str, *, alone: bool = False) -> Iterator[Ledger]:
+    """The ledger; ``alone`` gives it an engine whose address is that of the database."""
     path = database_url.removeprefix("sqlite:///")
-    if path != database_url and _standing().is_free:
+    if path != database_url and _standing().is_free and not alone:
         with _standing().at(path) as ledger:
             yield ledger
         return

@@ -26,7 +26,10 @@ FOLDER = "ledger"
 OF_THE_SCHEMA = frozenset({"alembic_version", "schema_floors"})
 # Who lives now: of no use to an installation in which nobody lives yet.
 _OF_PROCESSES = frozenset(
-    {"workers", "clerks", "process_beats", "executor_agents", "executor_locks"}
+    {
+        *("workers", "clerks", "process_beats", "duties", "ledger_commits"),
+        *("executor_agents", "executor_locks"),
+    }
 )
 _MANY = 1000
 # Little is gained by more, and it would take several times as long.

@@ -69,7 +69,7 @@ def archived(scene: PageScene, *contents: Content) -> Document:
 def copies(scene: PageScene) -> list[Path]:
     """Files below the home that are neither the ledger's nor pictures made small."""
     found = [path for path in scene.home.rglob("*") if path.is_file()]
-    usual = (".db", ".db-wal", ".db-shm", ".key", ".token", ".lock")
+    usual = (".db", ".db-wal", ".db-shm", ".key", ".token", ".lock", ".counts")
     return [path for path in found if path.suffix not in usual and "cache" not in path.parts]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,13 @@ from portal.services.readiness.ledger import LedgerChecks
 from portal.services.readiness.standard import readiness_of
 from portal.sync.archive.local import LocalArchive
 from tests.portal.ledger_scene import opened_ledger
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    """What is looked at opens connections of its own, by the ledger's address."""
+    with opened_ledger(database_url, alone=True) as ledger:
+        yield ledger
 
 
 def found(
@@ -93,7 +100,7 @@ def test_a_ledger_of_another_version_is_not_ready(ledger: Ledger, tmp_path: Path
 
 
 def test_an_empty_database_is_not_ready(tmp_path: Path) -> None:
-    with opened_ledger(f"sqlite:///{tmp_path / 'new.db'}") as ledger:
+    with opened_ledger(f"sqlite:///{tmp_path / 'new.db'}", alone=True) as ledger:
         checks = found(ledger, tmp_path)
     assert failures(checks)["schema"] == "SCHEMA_NOT_CURRENT"
     assert Base.metadata.tables  # the models are there, their tables are not
@@ -102,7 +109,7 @@ def test_an_empty_database_is_not_ready(tmp_path: Path) -> None:
 def test_a_ledger_that_cannot_be_opened_is_said_once_and_only_to_insiders(tmp_path: Path) -> None:
     folder = tmp_path / "is-a-folder"
     folder.mkdir()
-    with opened_ledger(f"sqlite:///{folder}") as ledger:
+    with opened_ledger(f"sqlite:///{folder}", alone=True) as ledger:
         (first, *_) = LedgerChecks(ledger)()
     assert first.code == "LEDGER_AWAY"
     assert "unable to open" in first.as_private()["detail_en"]
