@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from portal.services.leases import LEASE_SECONDS
 from tests.chaos import aftermath, freezing
 from tests.chaos.mortal import sealing_functions
@@ -181,7 +183,10 @@ def main() -> int:
     size = Size(given.documents, given.months, given.kills)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = given.folder or Path(temporary)
-        report = run(given.seed, size, folder, kinds)
+        try:
+            report = run(given.seed, size, folder, kinds)
+        except pytest.skip.Exception as missing:
+            parser.error(f"{missing}; python -m tests.servers starts what there is")
         for kill in report.kills:
             print(json.dumps(kill))
         print(table(report), flush=True)
