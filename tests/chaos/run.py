@@ -23,7 +23,7 @@ import pytest
 from portal.services.leases import LEASE_SECONDS
 from tests.chaos import aftermath, freezing
 from tests.chaos.mortal import sealing_functions
-from tests.chaos.plan import Moment, Plan, draw
+from tests.chaos.plan import RARE_ON_S3, Moment, Plan, draw
 from tests.chaos.scene import Scene, opened_scene, plan_in
 from tests.functional.backends import ARCHIVES, DATABASES, QUEUES, Kinds
 
@@ -57,7 +57,11 @@ class Report:
 
 def run(seed: int, size: Size, folder: Path, kinds: Kinds) -> Report:
     """Perform a run in an empty folder."""
-    moments = draw(seed, size.kills, sealing=bool(sealing_functions()))
+    moments = [
+        moment
+        for moment in draw(seed, size.kills, sealing=bool(sealing_functions()))
+        if kinds.archive != "s3" or moment.point not in RARE_ON_S3
+    ]
     plan = Plan.made(plan_in(folder), moments)
     began = time.time()
     tenant = (f"--documents={size.documents}", f"--months={size.months}", "--mean-size=40000")
