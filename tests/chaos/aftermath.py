@@ -96,7 +96,8 @@ def _counters(scene: Scene) -> list[str]:
             f" OR t.skipped<>{_with('skipped')} OR t.failed<>{_with('failed')}"
         )
         stored = scene.query(
-            f"SELECT t.id FROM {table} t JOIN batch_items i ON i.{column}=t.id"
+            f"SELECT t.id, t.stored_files, t.stored_bytes, count(f.id), sum(f.size)"
+            f" FROM {table} t JOIN batch_items i ON i.{column}=t.id"
             f" JOIN files f ON f.document_id=i.document_id AND f.storage_key IS NOT NULL"
             f" GROUP BY t.id HAVING t.stored_files<>count(f.id) OR t.stored_bytes<>sum(f.size)"
         )

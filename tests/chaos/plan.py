@@ -47,6 +47,9 @@ OUTER: Mapping[str, tuple[int, int]] = {
     "outer.workers": (3, 1),
     "outer.web": (2, 1),
 }
+# Of a bucket the agent looks at few documents in a step: nearly always a worker that starts anew is
+# the first to sweep what its earlier life published and did not record.
+RARE_ON_S3 = frozenset({"agent.condemned"})
 # These happen only while there is something to list, to trigger or to deliver.
 _EARLY = ("counted", "page_", "run_", "accept", "reserved", "delivered", "registered")
 
