@@ -30,10 +30,10 @@ COMMANDS = {
     "audit": ("audit", "操作日志 The audit trail: verify it, print its anchor."),
     "verify": ("verify", "重读归档并核对 Re-read the archive and compare it with the ledger."),
     "reconcile": ("reconcile", "与源端对账 Reconcile months with their source."),
+    "sample": ("sample", "随机抽查 Samples of sealed manifests."),
     "doctor": ("doctor", "检查整个系统 Check the whole installation and say what to do."),
     "backup": ("backup", "备份账本与归档 Back up ledger and archive, while everything runs."),
     "restore": ("restore", "恢复到空的系统并核对 Restore a backup into an empty installation."),
-    "sample": ("sample", "随机抽查 Samples of sealed manifests."),
 }
 
 

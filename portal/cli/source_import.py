@@ -28,6 +28,9 @@ _ADVICE = """\
   3. 不再用旧程序后在 zkui 中删除 delete it in zkui when the old program is no longer used"""
 
 
+_ONLY_SHOWN = "只预览，没有保存 only a preview, nothing was saved"
+
+
 @click.command("import-properties")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -47,8 +50,7 @@ def import_properties(file: Path, name: str, dry_run: bool) -> None:
     settings = old_settings.read(old_settings.decoded(file.read_bytes()))
     with opened() as portal:
         _say_found(settings, _preview(portal, settings, name))
-        if not dry_run:
-            say(_taken_over(portal, settings, name))
+        say(_ONLY_SHOWN if dry_run else _taken_over(portal, settings, name))
 
 
 @click.command("import-zookeeper")
@@ -108,6 +110,8 @@ def import_zookeeper(
                 )
             said = _taken_over(portal, settings, name)
             outcome = "updated" if seen.replaces else "added"
+        else:
+            said = _ONLY_SHOWN
     if as_json:
         say_json({"name": name, "outcome": outcome, **_told(settings, seen)})
     elif said:

@@ -69,6 +69,7 @@ def test_it_is_seen_then_imported_and_nothing_is_doubled(ledger: Ledger, nodes: 
     assert "https://api.piaozone.com/" in seen
     assert f"({len(SECRET)})" in seen
     assert "任何人都能读到" in seen
+    assert "没有保存" in seen
     assert stored(ledger) == []
     assert "已导入，启用" in run(nodes.address).output
     again = run(nodes.address)

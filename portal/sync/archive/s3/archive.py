@@ -77,6 +77,9 @@ class S3Archive:
     def publish(self, stages: Sequence[Stage]) -> None:
         """Send all files and read them back; the scratch folders are gone when it returns."""
         mine = [stage for stage in stages if isinstance(stage, S3Stage)]
+        for stage in mine:
+            if left := stage.unnoted():
+                raise ValueError(f"{stage.folder}: never noted, so not sent: {left}")
         self._each(
             lambda pair: self._store(*pair),
             [(stage, draft) for stage in mine for draft in stage.drafts()],

@@ -47,6 +47,14 @@ class S3Stage:
             if name not in self._stored:
                 yield Draft(f"{self.folder}/{name}", self.root / name, size, sha256)
 
+    def unnoted(self) -> list[str]:
+        """Files that were written and never noted: nobody would send them."""
+        return sorted(
+            path.name
+            for path in self.root.glob("*")
+            if path.name != _NOTE and path.name not in self._notes
+        )
+
     def stored(self, draft: Draft) -> None:
         """Remember that a file is in the store."""
         self._stored.add(draft.path.name)
