@@ -139,8 +139,8 @@ def test_an_outage_holds_the_work_and_costs_no_document(
     refusal: tuple[int, str],
     code: str,
 ) -> None:
+    site.start_up()  # ready only while the archive takes what is tried
     faulty.fault = Fault("refuse", methods=("PUT",), status=refusal[0], code=refusal[1])
-    site.start_up()
     number = site.create_batch()
     site.trigger({"batch": number})
 
