@@ -9,9 +9,8 @@ from sqlalchemy import inspect
 
 from portal.cli.opening import actor, opened, say
 from portal.errors import SyncError
-from portal.models import utc_now
-from portal.services.chores import alive_hosts
-from portal.services.leases import alive_workers
+from portal.models import ProcessBeat, utc_now
+from portal.services import beats
 
 if TYPE_CHECKING:
     from portal.runtime import Portal
@@ -40,19 +39,17 @@ def upgrade() -> None:
 
 
 def _living(portal: Portal) -> list[str]:
-    """Workers, and hosts with a clerk, that were seen lately."""
+    """Processes that were seen lately, and have not said goodbye."""
     with portal.ledger.read() as session:
-        tables = inspect(session.connection())
-        if not (tables.has_table("workers") and tables.has_table("clerks")):
+        if not inspect(session.connection()).has_table(ProcessBeat.__tablename__):
             return []  # a ledger so old that nothing of today has ever worked on it
-        workers = [worker.name for worker in alive_workers(session, now=utc_now())]
-        return sorted({*workers, *alive_hosts(session, now=utc_now())})
+        alive = beats.alive(session, now=utc_now())
+        return sorted({f"{one.host} {one.kind}" for one in alive})
 
 
 @command.command("accept-key")
 def accept_key() -> None:
     """确认已更换密钥或令牌，各主机此后以本机的为准 Take this host's keys as the ledger's."""
-    from portal.models import utc_now  # noqa: PLC0415
     from portal.services import same_keys  # noqa: PLC0415
 
     with opened(any_key=True) as portal, portal.ledger.write() as session:

@@ -24,6 +24,7 @@ from tests.portal.views.page_scene import Content, PageScene
 pytestmark = real_nginx.MARKS
 NAME, PASSWORD = "审计", "a-password-for-tests"
 BIG = b"0123456789abcdef" * (3 << 20)  # 48 MB, far more than all buffers on the way
+METRICS_TOKEN = "a-token-for-the-monitor"
 BEHIND = {"PORTAL_BASE_PATH": BASE, "PORTAL_TRUSTED_PROXIES": "1"}
 
 
@@ -36,8 +37,8 @@ def start_web(site: Installation) -> Running:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation with one user and one large archived file; only its web process runs."""
-    networks = {"XXL_JOB_ALLOWED_NETWORKS": f"{ADMIN}/32"}
-    site = Installation(tmp_path_factory.mktemp("behind") / "home", BEHIND | networks)
+    more = {"XXL_JOB_ALLOWED_NETWORKS": f"{ADMIN}/32", "PORTAL_METRICS_TOKEN": METRICS_TOKEN}
+    site = Installation(tmp_path_factory.mktemp("behind") / "home", BEHIND | more)
     assert site.run("db", "upgrade").code == 0
     added = site.run("user", "add", NAME, "--role", "admin", "--password", PASSWORD)
     assert added.code == 0, added
@@ -154,7 +155,9 @@ def _raw_status(edge: Edge, address: str, path: str) -> int:
 
 def test_the_monitor_may_read_and_everybody_may_ask_whether_it_lives(edge: Edge) -> None:
     monitor, visitor = edge.caller(MONITOR), edge.caller()
-    assert "xxl_job" in monitor.get(f"{edge.secure}{BASE}/metrics", timeout=10).text
+    metrics, shown = f"{edge.secure}{BASE}/metrics", {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    assert monitor.get(metrics, timeout=10).status_code == 401
+    assert "xxl_job" in monitor.get(metrics, timeout=10, headers=shown).text
     assert monitor.get(f"{edge.secure}{BASE}/readyz", timeout=10).json()["ready"] is False
     assert visitor.get(f"{edge.secure}{BASE}/healthz", timeout=10).json() == {"status": "ok"}
 

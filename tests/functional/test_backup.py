@@ -43,6 +43,7 @@ def test_half_a_migration_is_backed_up_destroyed_restored_and_finished(
     number = site.create_batch()
     site.trigger({"batch": number})
     site.wait_until_some_are_done(number)
+    source.switch(latency=2)  # so that it does not end before the backup does
     wait_for("an anchor", (site.home / "audit-anchors.log").exists)
 
     made = site.json("backup", str(tmp_path / "backups"))
@@ -62,6 +63,7 @@ def test_half_a_migration_is_backed_up_destroyed_restored_and_finished(
     assert restored["documents"] == len(elsewhere.archived_folders())
     assert 0 < restored["documents"] < 240
 
+    source.switch()
     elsewhere.start_up()
     report = elsewhere.wait_until_ended(number)
     assert report["total"] == 240

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
@@ -42,7 +43,8 @@ def _postgresql(programs: Path, place: Path, port: int, stop_with: signal.Signal
         stdout=subprocess.DEVNULL,
     )
     options = {"port": port, "listen_addresses": "127.0.0.1", "fsync": "off"}
-    options |= {"unix_socket_directories": folder, "max_connections": 200}
+    # No socket in a folder: its name may be longer than sockets may have.
+    options |= {"unix_socket_directories": "", "max_connections": 200}
     command = [str(programs / "postgres"), "-D", data]
     command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     asked = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
@@ -85,7 +87,9 @@ def _mariadb(server: str, maker: str, place: Path) -> Iterator[str]:
         "GRANT ALL PRIVILEGES ON *.* TO 'imgmig'@'127.0.0.1' WITH GRANT OPTION;\n"
     )
     command = [server, "--no-defaults", f"--datadir={data}", f"--port={port}"]
-    command += ["--bind-address=127.0.0.1", f"--socket={folder}/socket", "--skip-name-resolve"]
+    # Beside the temporary folders, as the name of a socket may have 107 bytes only.
+    socket_file = f"{tempfile.gettempdir()}/imgmig-mariadb-{port}.sock"
+    command += ["--bind-address=127.0.0.1", f"--socket={socket_file}", "--skip-name-resolve"]
     command += ["--innodb-flush-log-at-trx-commit=0", "--max-connections=200"]
     with running(
         as_user("mysql", [*command, f"--init-file={start}"]),
