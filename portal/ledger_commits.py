@@ -40,6 +40,8 @@ def begin_watching(session: Session) -> None:
 
 def leave_token(session: Session) -> str | None:
     """Write the transaction's token, as the last thing before its commit; None needs none."""
+    if not session.in_transaction():
+        return None  # its user has rolled it back
     session.flush()
     connection = session.connection()
     if not connection.info.get("changed"):
