@@ -90,7 +90,9 @@ class Round:
             return "waits for locks"
         if cores.get("source", 0.0) > _FULL:
             return "the demo source's one core"
-        return f"the source's level: {self.level}"
+        return (
+            "the source's answers" if self.level == "None" else f"the source's level: {self.level}"
+        )
 
 
 PARTS = ("workers", "web and agents", "PostgreSQL", "source")
