@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import calendar
-import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +16,14 @@ import requests
 from tests.chaos.mortal import PLAN_VARIABLE
 from tests.executor.fake_admin import TOKEN, FakeAdmin
 from tests.functional.backends import Backends, Kinds, opened_backends
-from tests.functional.installation import SOURCE, DemoSource, Installation, Running, wait_for
+from tests.functional.installation import (
+    SOURCE,
+    DemoSource,
+    Installation,
+    Running,
+    trigger_body,
+    wait_for,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 4
@@ -143,21 +148,7 @@ class Scene:
 
     def _trigger(self, batch_no: str) -> None:
         """Send a trigger until it is answered with 200, the same one each time."""
-        number = time.time_ns() // 1000
-        body = {
-            "jobId": len(self.accepted) + 1,
-            "executorHandler": "DataSyncTask",
-            "executorParams": json.dumps({"batch": batch_no}),
-            "executorBlockStrategy": "SERIAL_EXECUTION",
-            "executorTimeout": 0,
-            "logId": number,
-            "logDateTime": number // 1000,
-            "glueType": "BEAN",
-            "glueSource": "",
-            "glueUpdatetime": number // 1000,
-            "broadcastIndex": 0,
-            "broadcastTotal": 1,
-        }
+        body = trigger_body(len(self.accepted) + 1, {"batch": batch_no})
 
         def taken() -> bool:
             with suppress(requests.RequestException):
@@ -165,7 +156,7 @@ class Scene:
             return False
 
         wait_for(f"the trigger of {batch_no} taken", taken, 120)
-        self.accepted.append(number)
+        self.accepted.append(body["logId"])
 
     def _as_admin(self, word: str, body: dict[str, Any]) -> Any:
         return requests.post(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +16,7 @@ import requests
 from portal.processes import worker_slots
 from tests.executor.fake_admin import TOKEN, FakeAdmin
 from tests.functional.backends import Backends
-from tests.functional.installation import Installation, wait_for
+from tests.functional.installation import Installation, trigger_body, wait_for
 
 #: Starting a dozen processes takes its time where others work too.
 PATIENCE = 240.0
@@ -77,21 +75,8 @@ class Host(Installation):
 
     def trigger_job(self, job_id: int, parameter: dict[str, Any], **fields: Any) -> dict[str, Any]:
         """Trigger DataSyncTask here; what was sent, with ``code`` as it was answered."""
-        number = time.time_ns() // 1000
-        body = {
-            "jobId": job_id,
-            "executorHandler": "DataSyncTask",
-            "executorParams": json.dumps(parameter),
-            "executorBlockStrategy": "DISCARD_LATER",
-            "executorTimeout": 0,
-            "logId": number,
-            "logDateTime": number // 1000,
-            "glueType": "BEAN",
-            "glueSource": "",
-            "glueUpdatetime": number // 1000,
-            "broadcastIndex": 0,
-            "broadcastTotal": 1,
-        } | fields
+        strategy = {"executorBlockStrategy": "DISCARD_LATER"}
+        body = trigger_body(job_id, parameter, **(strategy | fields))
         return body | {"code": self.as_admin("run", body)["code"]}
 
     def job_log(self, run: dict[str, Any]) -> str:

@@ -103,6 +103,25 @@ class Running:
         return self.ended(seconds)
 
 
+def trigger_body(job_id: int, parameter: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """What an admin sends to have DataSyncTask run; ``fields`` replace those of ours."""
+    number = time.time_ns() // 1000
+    return {
+        "jobId": job_id,
+        "executorHandler": "DataSyncTask",
+        "executorParams": json.dumps(parameter),
+        "executorBlockStrategy": "SERIAL_EXECUTION",
+        "executorTimeout": 0,
+        "logId": number,
+        "logDateTime": number // 1000,
+        "glueType": "BEAN",
+        "glueSource": "",
+        "glueUpdatetime": number // 1000,
+        "broadcastIndex": 0,
+        "broadcastTotal": 1,
+    } | fields
+
+
 @dataclass
 class Installation:
     """One ``IMGMIG_HOME`` with everything that is started in it."""
@@ -218,21 +237,7 @@ class Installation:
 
     def trigger(self, parameter: dict[str, Any], **fields: Any) -> dict[str, Any]:
         """Trigger DataSyncTask over HTTP, as the admin does."""
-        number = time.time_ns() // 1000
-        body = {
-            "jobId": next(_numbers),
-            "executorHandler": "DataSyncTask",
-            "executorParams": json.dumps(parameter),
-            "executorBlockStrategy": "SERIAL_EXECUTION",
-            "executorTimeout": 0,
-            "logId": number,
-            "logDateTime": number // 1000,
-            "glueType": "BEAN",
-            "glueSource": "",
-            "glueUpdatetime": number // 1000,
-            "broadcastIndex": 0,
-            "broadcastTotal": 1,
-        } | fields
+        body = trigger_body(next(_numbers), parameter, **fields)
         answer = self._as_admin("run", body)
         assert answer["code"] == 200, answer
         return body
