@@ -52,7 +52,8 @@ def test_a_full_disk_and_a_read_only_one_hold_everything(
 ) -> None:
     site = place.site
     site.add_source(source)
-    site.start_up()
+    site.start("up")
+    site.wait_until_alive()  # not ready: so small a disk is short from the beginning
     ballast = disk / "ballast"
     _fill(ballast, room=8_000_000)
     batch_no = place.start_batch(SOURCE)

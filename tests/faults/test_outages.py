@@ -5,8 +5,6 @@ What is held by its source or its documents is held in one installation, all at 
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,7 +15,7 @@ from tests.faults.behaviours import status
 from tests.faults.fault_server import CLIENT_ID, CLIENT_SECRET, FaultServer, well
 from tests.faults.outage_site import BRISK, OutageSite, demo_source, outage_site
 from tests.faults.tenant import Tenant
-from tests.functional.installation import DemoSource, Installation, free_port, wait_for
+from tests.functional.installation import DemoSource, Installation, free_port, kill, wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
@@ -128,8 +126,7 @@ def test_workers_that_are_killed_change_nothing_that_is_held(outages: Outages) -
     held = {name: place.holds(batch_no) for name, batch_no in outages.batches.items()}
     before = place.items(outages.batches.values())
     workers = place.site.processes("worker", "--one")
-    for pid in workers:
-        os.kill(pid, signal.SIGKILL)
+    kill(*workers)
 
     def replaced() -> bool:
         there = place.site.processes("worker", "--one")

@@ -194,6 +194,10 @@ class Installation:
 
         wait_for("ready", ready)
 
+    def wait_until_alive(self) -> None:
+        """Answering, whether it could work or not."""
+        wait_for("alive", lambda: answers(f"{self.address}/healthz"))
+
     # The processes, as the system sees them.
 
     def processes(self, *words: str) -> list[int]:
@@ -210,8 +214,7 @@ class Installation:
 
     def kill_all(self) -> None:
         """End whatever still runs; for the end of a test."""
-        for pid in self.processes():
-            _kill(pid)
+        kill(*self.processes())
         for running in self._started:
             running.process.wait(20)
         self.wait_until_gone()
@@ -393,6 +396,8 @@ def _all_processes() -> Iterator[tuple[int, str, bytes]]:
         yield int(folder.name), command, environment
 
 
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def kill(*pids: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Signal those that still are there: the end of one may have taken others along."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)

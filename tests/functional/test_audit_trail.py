@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ import pytest
 from portal.seal_key import SealKey
 from portal.services.anchor_file import NAME
 from portal.settings import read_settings
-from tests.functional.installation import DemoSource, Installation, wait_for
+from tests.functional.installation import DemoSource, Installation, kill, wait_for
 from tests.portal.ledger_scene import opened_ledger
 from tests.portal.trail_scene import Trail
 
@@ -99,8 +97,7 @@ def test_an_agent_that_is_killed_again_and_again_seals_all(
         with trail_of(site) as trail:
             before = len(trail.seals())
             wait_for("another seal", lambda: len(trail.seals()) > before)  # noqa: B023
-        for pid in site.processes("agent"):
-            os.kill(pid, signal.SIGKILL)
+        kill(*site.processes("agent"))
     site.wait_until_ended(number)
     with trail_of(site) as trail:
         wait_for("everything sealed", lambda: not trail.unsealed())

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.functional.installation import DemoSource, Installation, wait_for
+from tests.functional.installation import DemoSource, Installation, kill, wait_for
 
 pytestmark = pytest.mark.processes
 TENANT = ("--documents", "240", "--mean-size", "40000")
 SLOW = "--fault=latency=0.2"
 
 StartSource = Callable[..., DemoSource]
-
-
-def kill(*pids: int) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
 
 
 def assert_every_document_exactly_once(

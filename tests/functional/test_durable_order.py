@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from portal.supervisor import imgmig
-from tests.functional.installation import DemoSource, Installation
+from tests.functional.installation import DemoSource, Installation, kill
 
 pytestmark = pytest.mark.processes
 
@@ -97,9 +96,8 @@ def test_every_document_is_on_disk_before_the_ledger_says_so(
     assert site.run("batch", "run", batch).code == 0
     report = site.wait_until_ended(batch)
     assert report["done"] == source.healthy()
-    for pid in site.processes("worker", "--one"):
-        if pid != worker.pid:
-            os.kill(pid, signal.SIGTERM)
+    traced_ones = (pid for pid in site.processes("worker", "--one") if pid != worker.pid)
+    kill(*traced_ones, number=signal.SIGTERM)
     worker.wait(30)
     text = record.read_text("latin-1")
     seen = list(calls(text))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.installation import DemoSource, wait_for
+from tests.functional.installation import DemoSource, kill, wait_for
 from tests.functional.s3_site import S3Site
 from tests.portal.sync.archive.faulty_s3 import Fault, FaultyS3, Kind, faulty_s3
 from tests.portal.sync.archive.stores import KEYS, S3, bucket
@@ -172,8 +171,7 @@ def test_workers_killed_while_they_publish_lose_nothing(
     site.trigger({"batch": number})
     wait_for("a worker in the middle of it", lambda: faulty.stalling > 2)
     victims = site.processes("worker", "--one")
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+    kill(*victims)
     faulty.fault = None
     faulty.stalled.set()
     report = site.wait_until_ended(number)

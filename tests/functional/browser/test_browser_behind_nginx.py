@@ -75,6 +75,7 @@ def _note(answer: Any, missing: list[tuple[int, str]]) -> None:
 def _look_at_a_document(tab: Tab, batch: str) -> None:
     tab.go(f"/batches/{batch}/documents?status=synced")
     tab.page.locator("tbody a").first.click()
+    tab.page.locator(".view img").wait_for(state="attached")
     tab.until("a loaded picture", "document.querySelector('.view img').naturalWidth > 0")
     with tab.page.expect_download() as saved:
         tab.click("下载", "a")

@@ -60,7 +60,8 @@ def test_a_tab_that_nobody_sees_does_not_poll(tab: Tab) -> None:
         """() => {
           window.held = 0;
           Object.defineProperty(document, "hidden", {get: () => true, configurable: true});
-          document.addEventListener("htmx:beforeRequest", (event) => {
+          // At the window it is seen after the page's own listeners, whenever those were added.
+          window.addEventListener("htmx:beforeRequest", (event) => {
             window.held += event.defaultPrevented;
           });
         }"""
