@@ -26,6 +26,8 @@ T = TypeVar("T")
 # How long a turn at the ledger is waited for, seconds: shortly by the loop, whose downloads stand
 # still meanwhile, and long by who records results beside it.
 LOOP_PATIENCE, PATIENCE = 2.0, 30.0
+# Near the end of a batch nobody claims more than such a part of what is left, but these few.
+_PART, _FEW = 8, 8
 
 
 class LedgerDesk:
@@ -69,18 +71,20 @@ class LedgerDesk:
         """
         if self._is_alone or self._is_probe:
             return []
-        claimed = self._write(
-            lambda session: claims.claim(
+
+        def take(session: Session) -> list[Claim]:
+            left = session.get_one(Batch, self._batch_id).pending
+            return claims.claim(
                 session,
                 self._batch_id,
                 owner=self._owner,
-                limit=limit,
+                limit=min(limit, max(left // _PART, _FEW)),
                 now=self._clock(),
                 alone_too=not self._has_claimed,
                 wanted_only=self._wanted_only,
-            ),
-            LOOP_PATIENCE,
-        )
+            )
+
+        claimed = self._write(take, LOOP_PATIENCE)
         self._has_claimed = True
         self._is_alone = any(one.is_alone for one in claimed)
         # The look for more that finds nothing must not end a probe that is under way.

@@ -1,4 +1,4 @@
-"""One inspector child as its pool sees it: a process, two pipes, at most one file in hand."""
+"""One inspector child as its pool sees it: a process, two pipes, a few files in hand."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import IO, Any, cast
 
-from portal.sync.checks.inspection import OUT_OF_MEMORY, InspectionJob
+from portal.sync.checks.inspection import OUT_OF_MEMORY, InspectionJob, jobs_line
 
 #: How a process ends that was refused memory outside of Python: a library gives up.
 _OUT_OF_MEMORY = frozenset({signal.SIGABRT, signal.SIGTRAP, signal.SIGILL})
@@ -26,14 +27,14 @@ _libc = ctypes.CDLL(None)
 class InspectorChild:
     """A running inspector.
 
-    :ivar job: the file it was given and has not answered
+    :ivar busy: whether it was given files and has not answered
     :ivar deadline: monotonic seconds by which it must have said something, None while it is idle
     :ivar ready: whether it has said that it can work
     :raises OSError: if no process can be started
     """
 
     def __init__(self, deadline: float) -> None:
-        self.job: InspectionJob | None = None
+        self.busy = False
         self.deadline: float | None = deadline
         self.ready = False
         self._unread = b""
@@ -50,8 +51,8 @@ class InspectorChild:
 
     @property
     def idle(self) -> bool:
-        """Whether it can be given a file."""
-        return self.ready and self.job is None
+        """Whether it can be given files."""
+        return self.ready and not self.busy
 
     @property
     def had_others(self) -> bool:
@@ -62,19 +63,19 @@ class InspectorChild:
         """Readable when it has said something or has died."""
         return self._answers.fileno()
 
-    def give(self, job: InspectionJob, deadline: float) -> None:
-        """Hand a file over; one line fits the empty pipe, so this does not block.
+    def give(self, jobs: Sequence[InspectionJob], deadline: float) -> None:
+        """Hand files over; one line fits the empty pipe, so this does not block.
 
-        :raises BrokenPipeError: if the child is dead, which is not the file's fault
+        :raises BrokenPipeError: if the child is dead, which is not the files' fault
         """
-        self._jobs.write(json.dumps(job.to_mapping()).encode() + b"\n")
-        self.job, self.deadline = job, deadline
-        self._given += 1
+        self._jobs.write(jobs_line(jobs))
+        self.busy, self.deadline = True, deadline
+        self._given += len(jobs)
         self._computed_before = self._computed()
 
     @property
     def computed(self) -> float:
-        """Seconds of computing that the file in hand has taken so far."""
+        """Seconds of computing that what is in hand has taken so far."""
         return self._computed() - self._computed_before
 
     def hear(self) -> dict[str, Any] | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -40,17 +40,26 @@ class InspectionJob:
         """Whether pictures are to be computed and pages drawn, beyond their structure."""
         return self.rules.deep or not self.proved
 
-    def to_mapping(self) -> dict[str, Any]:
-        """The job as plain JSON values."""
-        return {**self.__dict__, "rules": _text_of(self.rules)}
 
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> InspectionJob:
-        """Read what :meth:`to_mapping` wrote."""
-        return cls(**{**values, "rules": _rules_in(values["rules"])})
+def jobs_line(jobs: Sequence[InspectionJob]) -> bytes:
+    """Jobs under the same rules as one line of JSON."""
+    files = [
+        (job.id, job.path, job.suffix, job.category, job.page_count, job.proved) for job in jobs
+    ]
+    return json.dumps([_text_of(jobs[0].rules), files]).encode() + b"\n"
 
 
-# The rules are those of the file before, and of the one before that.
+def jobs_in(line: bytes) -> list[InspectionJob]:
+    """Read what :func:`jobs_line` wrote."""
+    text, files = json.loads(line)
+    rules = _rules_in(text)
+    return [
+        InspectionJob(name, path, suffix, category, page_count, rules, proved)
+        for name, path, suffix, category, page_count, proved in files
+    ]
+
+
+# The rules are those of the files before, and of those before that.
 @lru_cache(maxsize=8)
 def _text_of(rules: CompatibilityRules) -> str:
     return json.dumps(rules.to_mapping())
@@ -92,14 +101,13 @@ class Inspection:
     def to_mapping(self) -> dict[str, Any]:
         """The result as plain JSON values."""
         if self.error is not None:
-            error = {"code": self.error.code, "params": self.error.params}
-            return {"id": self.id, "error": error}
-        return {"id": self.id, "facts": asdict(self.facts) if self.facts else None}
+            return {"error": {"code": self.error.code, "params": self.error.params}}
+        return {"facts": self.facts.__dict__ if self.facts else None}
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Inspection:
-        """Read what :meth:`to_mapping` wrote."""
+    def of(cls, job: InspectionJob, values: Mapping[str, Any]) -> Inspection:
+        """Read what :meth:`to_mapping` wrote about this job."""
         error = values.get("error")
         if error is not None:
-            return cls(values["id"], None, SyncError(error["code"], **error["params"]))
-        return cls(values["id"], FileFacts(**values["facts"]), None)
+            return cls(job.id, None, SyncError(error["code"], **error["params"]))
+        return cls(job.id, FileFacts(**values["facts"]), None)

@@ -1,9 +1,11 @@
 """The program of an inspector child: ``python -m portal.sync.checks.inspector PARENT_PID``.
 
-It says ``{"ready": true}`` when it can work, then reads one JSON line per file on standard input
-(:class:`InspectionJob`) and answers each with one JSON line (:class:`Inspection`) until its input
-ends. An answer marked ``"last": true`` is its last one: a file has exhausted the memory, or left
-too much of it behind, and the child ends, to leave its place to a clean one.
+It says ``{"ready": true}`` when it can work, then reads lines of a few files each on standard input
+(:func:`.inspection.jobs_line`) and answers each line with one of JSON until its input ends: the
+results of these files (:class:`Inspection`), in their order. There may be fewer than files, though
+never none: the others took too long together, and are to be given again. An answer marked
+``"last": true`` is its last one: a file has exhausted the memory, or left too much of it behind,
+and the child ends, to leave its place to a clean one.
 """
 
 from __future__ import annotations
@@ -11,17 +13,21 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from portal.errors import SyncError
 from portal.sync.answers import one_line
 from portal.sync.checks.examine import examine
-from portal.sync.checks.inspection import OUT_OF_MEMORY, Inspection, InspectionJob
+from portal.sync.checks.inspection import OUT_OF_MEMORY, Inspection, InspectionJob, jobs_in
 from portal.sync.checks.limits import is_worn, limit_self
 
 #: Longest text of a reason, in characters; some of it comes from the file.
 _TEXT_AT_MOST = 120
+#: No file is begun later than this after the first one of its line: it would lack the time.
+_TOGETHER_SECONDS = 0.5
 
 
 def inspect(job: InspectionJob) -> Inspection:
@@ -53,11 +59,24 @@ def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
     """Answer jobs until there are no more, or the memory is used up."""
     _send(answers, {"ready": True})
     for line in jobs:
-        result = inspect(InspectionJob.from_mapping(json.loads(line)))
-        last = result.is_out_of_memory or is_worn()
-        _send(answers, {**result.to_mapping(), "trace": _trace(result), "last": last})
+        results = _inspect_some(jobs_in(line))
+        last = results[-1].is_out_of_memory or is_worn()
+        traces = [trace for result in results if (trace := _trace(result))]
+        found = [result.to_mapping() for result in results]
+        _send(answers, {"results": found, "traces": traces, "last": last})
         if last:
             return
+
+
+def _inspect_some(jobs: Sequence[InspectionJob]) -> list[Inspection]:
+    """The results of the first ones: as many as fit into the time, up to one without memory."""
+    until = time.monotonic() + _TOGETHER_SECONDS
+    results: list[Inspection] = []
+    for job in jobs:
+        results.append(inspect(job))
+        if results[-1].is_out_of_memory or time.monotonic() > until:
+            break
+    return results
 
 
 def _trace(result: Inspection) -> str | None:

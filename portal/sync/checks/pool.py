@@ -25,18 +25,22 @@ _START_SECONDS = 60.0
 #: A file that computed for less than this share of its time was kept waiting: by a machine that
 #: is busy otherwise, or a disk that stalls.
 _BUSY_SHARE = 0.1
+#: Files that a child is given at once.
+_MOST_TOGETHER = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
     """A file to check.
 
+    :ivar alone: whether it is not to be given together with others
     :ivar again: whether this is its second try
     :ivar until: monotonic seconds by which a second try must have ended, start of a child included
     :ivar reason: how the first try ended, to be said if the second one brings no result
     """
 
     job: InspectionJob
+    alone: bool = False
     again: bool = False
     until: float | None = None
     reason: SyncError | None = None
@@ -47,16 +51,18 @@ class InspectorPool:
 
     Children are started when there is work for them, serve many files, and are replaced when they
     die or run out of time. The clock of a file starts when a child takes it, not while it queues.
-    A file is never judged by what another one did to the child they shared: when a child dies, or
-    has no memory left, and had other files before, the file in its hand is tried in a fresh one,
-    within the time that is left to it.
+    Those that wait are given a few at a time, as most take less than their way there and back.
+    A file is never judged by what another one did to the child they shared: when a child ends
+    with several in its hand, each is tried alone; when it dies, or has no memory left, and had
+    other files before, the file in its hand is tried in a fresh one, within the time that is left
+    to it.
     """
 
     def __init__(self, size: int, seconds: float = 4.5) -> None:
         self._size = size
         self._seconds = seconds
         self._children: dict[int, InspectorChild] = {}
-        self._tasks: dict[int, _Task] = {}
+        self._tasks: dict[int, list[_Task]] = {}
         self._queue: deque[_Task] = deque()
         self._results: list[Inspection] = []
         self._epoll = select.epoll()
@@ -75,7 +81,8 @@ class InspectorPool:
     @property
     def waiting(self) -> int:
         """Files submitted whose results were not collected yet."""
-        return len(self._queue) + len(self._tasks) + len(self._results)
+        in_hand = sum(map(len, self._tasks.values()))
+        return len(self._queue) + in_hand + len(self._results)
 
     def fileno(self) -> int:
         """An epoll descriptor, readable when :meth:`collect` may have something to do."""
@@ -128,14 +135,17 @@ class InspectorPool:
             return
         if message is None:
             return
-        task = self._tasks.pop(child.fileno(), None)
-        if task is None:
+        tasks = self._tasks.pop(child.fileno(), None)
+        if tasks is None:
             child.ready = True
         else:
-            self._take(task, child, Inspection.from_mapping({**message, "id": task.job.id}))
-        child.job = child.deadline = None
-        if message.get("trace"):
-            _log.error("unexpected error while checking a file:\n%s", message["trace"])
+            results = message["results"]
+            self._queue.extendleft(reversed(tasks[len(results) :]))
+            for task, result in zip(tasks, results, strict=False):
+                self._take(task, child, Inspection.of(task.job, result))
+        child.busy, child.deadline = False, None
+        for trace in message.get("traces", ()):
+            _log.error("unexpected error while checking a file:\n%s", trace)
         if message.get("last"):
             self._retire(child)
 
@@ -154,7 +164,7 @@ class InspectorPool:
         if task.again or not (killed or child.had_others):
             return False
         until = None if killed else child.deadline
-        self._queue.appendleft(_Task(task.job, again=True, until=until, reason=reason))
+        self._queue.appendleft(_Task(task.job, alone=True, again=True, until=until, reason=reason))
         return True
 
     def _give_up_overdue(self, now: float) -> None:
@@ -166,7 +176,7 @@ class InspectorPool:
 
     def _end_overdue(self, child: InspectorChild) -> None:
         """A file that computed all the time is hostile; one that was kept waiting is not."""
-        task = self._tasks.pop(child.fileno(), None)
+        task = self._one_in_hand(child)
         if task is not None:
             error = SyncError("FILE_HOSTILE", detail=f"{self._seconds:g} s")
             if child.computed < self._seconds * _BUSY_SHARE:
@@ -184,7 +194,7 @@ class InspectorPool:
         A child that dies before it was ever ready says that the installation is broken, not the
         file: one file is given back as INTERNAL, which is tried again later.
         """
-        task = self._tasks.pop(child.fileno(), None)
+        task = self._one_in_hand(child)
         self._epoll.unregister(child)
         del self._children[child.fileno()]
         how = child.end()
@@ -196,22 +206,42 @@ class InspectorPool:
             error = SyncError("INTERNAL", detail=f"the inspector does not start: {how}")
             self._fail(self._queue.popleft().job, error)
 
+    def _one_in_hand(self, child: InspectorChild) -> _Task | None:
+        """The file a child that ends has in its hand; of several each gets its turn alone."""
+        tasks = self._tasks.pop(child.fileno(), [])
+        if len(tasks) == 1:
+            return tasks[0]
+        self._queue.extendleft(_Task(task.job, alone=True) for task in reversed(tasks))
+        return None
+
     def _hand_over(self, now: float) -> None:
         """Give queued files to idle children, starting children as far as they are wanted."""
         for child in [child for child in self._children.values() if child.idle]:
             if not self._queue:
                 return
-            task = self._queue[0]
+            tasks = self._next_tasks()
             try:
-                child.give(task.job, task.until or now + self._seconds)
+                child.give([task.job for task in tasks], tasks[0].until or now + self._seconds)
             except BrokenPipeError:
+                self._queue.extendleft(reversed(tasks))
                 self._retire(child)
             else:
-                self._tasks[child.fileno()] = self._queue.popleft()
+                self._tasks[child.fileno()] = tasks
         starting = sum(not child.ready for child in self._children.values())
         wanted = min(len(self._queue) - starting, self._size - len(self._children))
         for _ in range(wanted):
             self._start(now)
+
+    def _next_tasks(self) -> list[_Task]:
+        """Taken from the queue: the first one, and those behind it that may go with it."""
+        most = min(_MOST_TOGETHER, len(self._queue) // self._size)
+        tasks = [self._queue.popleft()]
+        while not tasks[0].alone and self._queue and len(tasks) < most:
+            following = self._queue[0]
+            if following.alone or following.job.rules != tasks[0].job.rules:
+                break
+            tasks.append(self._queue.popleft())
+        return tasks
 
     def _start(self, now: float) -> None:
         try:

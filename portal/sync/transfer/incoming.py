@@ -13,8 +13,13 @@ from portal.sync.archive.local import archive_error
 from portal.sync.sources.rows import SourceFile
 
 
+#: Gathered before they are hashed and written: libcurl brings 16 KiB at a time, and each step
+#: has a price of its own.
+_GATHERED_BYTES = 128 * 1024
+
+
 class Incoming:
-    """A file being received into ``path``; never holds more of it than one chunk.
+    """A file being received into ``path``; never holds more of it than some 100 KiB.
 
     :param limit: bytes beyond which the file is refused (compatibility rule)
     :param refused: what it means that the disk refuses a write
@@ -31,6 +36,8 @@ class Incoming:
         self.path = path
         self.file = file
         self.size = 0
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
         self._limit = limit
         self._refused = refused
         self._sha256 = hashlib.sha256()
@@ -51,6 +58,16 @@ class Incoming:
             raise SyncError("FILE_SIZE_MISMATCH", expected=declared, actual=self.size)
         if self.size > self._limit:
             raise SyncError("FILE_TOO_LARGE", actual=self.size, limit=self._limit)
+        self._gathered.append(data)
+        self._gathered_bytes += len(data)
+        if self._gathered_bytes >= _GATHERED_BYTES:
+            self._put()
+
+    def _put(self) -> None:
+        """Hash and write what was gathered."""
+        data = b"".join(self._gathered)
+        self._gathered.clear()
+        self._gathered_bytes = 0
         self._sha256.update(data)
         if self._md5:
             self._md5.update(data)
@@ -64,9 +81,12 @@ class Incoming:
     def finish(self) -> str:
         """Close the file, compare it with what was declared, and return its SHA-256.
 
-        :raises SyncError: FILE_SIZE_MISMATCH or FILE_DIGEST_MISMATCH
+        :raises SyncError: FILE_SIZE_MISMATCH or FILE_DIGEST_MISMATCH, or when the disk refuses
         """
-        self.close()
+        try:
+            self._put()
+        finally:
+            self.close()
         if self.file.size is not None and self.size != self.file.size:
             raise SyncError("FILE_SIZE_MISMATCH", expected=self.file.size, actual=self.size)
         digest = self._sha256.hexdigest()
@@ -77,7 +97,7 @@ class Incoming:
         return digest
 
     def close(self) -> None:
-        """Close the file; more than once is fine."""
+        """Close the file, without what was gathered; more than once is fine."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -31,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 GROUP_SECONDS = 0.5
 GROUP_SIZE = 200
+# What is claimed at once keeps the loop busy for about so long, within the most: while the ledger
+# is asked the sockets wait.
+CLAIM_SECONDS = 0.5
+MOST_CLAIMED = 200
 # With so many failures that the ledger has not heard of nothing more is begun: it may be going to
 # hold all the others, and a source that refuses at once would fail hundreds in the meantime.
 MOST_UNHEARD_FAILURES = 16
@@ -100,6 +104,7 @@ class Stint:
         self._group: list[Result] = []
         self._committing: set[int] = set()
         self._unheard_failures: set[int] = set()
+        self._claim_size = 1
         self._settled = 0
         self._no_more = False
         self._has_given_way = False
@@ -107,6 +112,7 @@ class Stint:
         now = time.monotonic()
         self._began = now
         self._group_since = now
+        self._claimed_at = now
         self._control_at = now + CONTROL_SECONDS
         self._renewed_at = now
         self._exchange_at = now
@@ -209,7 +215,7 @@ class Stint:
         if self._has_to_be_heard:
             return
         try:
-            claims = self._desk.claim(max(self._pace.window, 1))
+            claims = self._desk.claim(self._next_claim())
         except LedgerAway:
             claims = []
         self._no_more = not claims
@@ -224,6 +230,15 @@ class Stint:
                 self._waiting.append(document)
             else:
                 self._fail(document, SyncError("META_NO_FILES"), None)
+
+    def _next_claim(self) -> int:
+        """How many documents to claim: at most twice what the last claim was, at least the window,
+        so that none waits long here that another worker could begin."""
+        now = time.monotonic()
+        fitting = self._claim_size * CLAIM_SECONDS / max(now - self._claimed_at, CLAIM_SECONDS / 2)
+        self._claimed_at = now
+        self._claim_size = max(min(round(fitting), MOST_CLAIMED), self._pace.window, 1)
+        return self._claim_size
 
     def _take_rechecked(self) -> None:
         """Archived documents that were read again: sound ones are done, others are fetched."""

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from portal.sync.checks.inspection import Inspection, InspectionJob
+from portal.sync.checks.inspection import Inspection, InspectionJob, jobs_in, jobs_line
 from portal.sync.checks.pool import InspectorPool
 
 
@@ -41,16 +41,17 @@ class Measured:
 
 def measured(jobs: Iterable[InspectionJob]) -> dict[str, Measured]:
     """Check each file with a pool of its own, whose child has served a small file before."""
-    lines = "".join(json.dumps(job.to_mapping()) + "\n" for job in jobs)
+    by_id = {job.id: job for job in jobs}
+    lines = b"".join(jobs_line([job]) for job in by_id.values())
     program = [sys.executable, __file__]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run(
-        program, input=lines, capture_output=True, text=True, check=True, env=environment
+        program, input=lines, capture_output=True, check=True, env=environment
     )
     answers = [json.loads(line) for line in ended.stdout.splitlines()]
     return {
-        answer["result"]["id"]: Measured(
-            Inspection.from_mapping(answer["result"]), answer["seconds"], answer["peak"]
+        answer["id"]: Measured(
+            Inspection.of(by_id[answer["id"]], answer["result"]), answer["seconds"], answer["peak"]
         )
         for answer in answers
     }
@@ -73,17 +74,18 @@ def _measure(job: InspectionJob) -> None:
         result = _check(pool, job)
         seconds = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    answer = {"result": result.to_mapping(), "seconds": seconds, "peak": peak}
+    found = result.to_mapping()
+    answer = {"id": job.id, "result": found, "seconds": seconds, "peak": peak}
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
 def main() -> None:
     """Measure each job in a fork, so that its children are counted alone."""
-    for line in sys.stdin:
+    for line in sys.stdin.buffer:
         pid = os.fork()
         if pid == 0:
-            _measure(InspectionJob.from_mapping(json.loads(line)))
+            _measure(*jobs_in(line))
             os._exit(0)
         os.waitpid(pid, 0)
 

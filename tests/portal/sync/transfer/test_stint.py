@@ -268,7 +268,7 @@ def test_giving_way_ends_what_was_begun_and_claims_no_more(
     desk.say = give_way
     assert place.stint(desk, level=1).run() == 1
     assert desk.codes == {0: None}
-    assert len(desk.waiting) == 2
+    assert len(desk.waiting) + len(desk.released) == 2
 
 
 def test_a_lost_lease_drops_the_document_and_no_other(
