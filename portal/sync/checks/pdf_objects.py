@@ -19,11 +19,14 @@ _PIECE = 4 * 1024 * 1024
 #: A dictionary across two pieces is found in the second one.
 _OVERLAP = 2048
 _STREAM_AT_MOST, _STREAMS_AT_MOST = 8 * 1024 * 1024, 64 * 1024 * 1024
-_COUNT = re.compile(rb"/Count\s*(\d{7,12})\b")
-_PAGE = re.compile(rb"/Type\s*/Page\b")
-_WIDTH = re.compile(rb"/Width\s*(\d{4,10})\b(?!\s+\d+\s+R)")
+#: In one expression, as going through the file is what takes the time.
+_WORDS = re.compile(
+    rb"/(?:Count\s*(?P<count>\d{7,12})\b"
+    rb"|Type\s*/(?:(?P<page>Page)|(?P<packed>ObjStm))\b"
+    rb"|Width\s*(?P<width>\d{4,10})\b(?!\s+\d+\s+R))"
+)
 _HEIGHT = re.compile(rb"/Height\s*(\d{4,10})\b(?!\s+\d+\s+R)")
-_PACKED = re.compile(rb"/Type\s*/ObjStm\b[^\xff]{0,1024}?\bstream\r?\n")
+_PACKED = re.compile(rb"[^\xff]{0,1024}?\bstream\r?\n")
 _MILLION = 1_000_000
 #: Width and height of a picture stand in one dictionary, within so many bytes.
 _NEAR = 400
@@ -45,33 +48,43 @@ class PdfObjects:
         self._seen_all = True
         with open(path, "rb") as file:
             for piece, fresh in _pieces(file):
-                self._look(piece, fresh)
-                for packed in _PACKED.finditer(piece):
-                    if packed.end() > fresh:
-                        self._look(self._inflated(piece[packed.end() :]), 0)
+                for packed in self._look(piece, fresh):
+                    self._look(self._inflated(piece[packed:]), 0)
 
     def check_pages(self, pages: int) -> None:
         """:raises SyncError: FILE_HOSTILE if the tree makes ``pages`` out of hardly any objects."""
         if self._seen_all and self.pages and pages > self.pages * _USES_AT_MOST:
             raise SyncError("FILE_HOSTILE", detail="pdf: the same page again and again")
 
-    def _look(self, data: bytes, fresh: int) -> None:
-        """Look at what ends behind ``fresh``; what ends before was seen with the last piece."""
-        self.pages += sum(found.end() > fresh for found in _PAGE.finditer(data))
-        for claimed in _COUNT.finditer(data):
-            if int(claimed[1]) > max(_MILLION, self._rules.max_pages):
-                raise SyncError(
-                    "FILE_PAGES_HIGH", actual=int(claimed[1]), limit=self._rules.max_pages
-                )
-        for wide in _WIDTH.finditer(data):
-            before = data[max(wide.start() - _NEAR, 0) : wide.start()].rpartition(b" obj")[2]
-            behind = data[wide.end() : wide.end() + _NEAR].partition(b"stream")[0]
-            high = _HEIGHT.search(before) or _HEIGHT.search(behind)
-            if high is not None:
-                self._check_picture(int(wide[1]), int(high[1]))
+    def _look(self, data: bytes, fresh: int) -> list[int]:
+        """Look at what ends behind ``fresh``; what ends before was seen with the last piece.
 
-    def _check_picture(self, width: int, height: int) -> None:
-        limit = self._rules.max_pixels
+        :return: where the streams of objects begin
+        """
+        streams: list[int] = []
+        for found in _WORDS.finditer(data):
+            if found["page"]:
+                self.pages += found.end() > fresh
+            elif found["count"]:
+                self._check_count(int(found["count"]))
+            elif found["width"]:
+                self._check_picture(data, found)
+            elif (packed := _PACKED.match(data, found.end())) and packed.end() > fresh:
+                streams.append(packed.end())
+        return streams
+
+    def _check_count(self, pages: int) -> None:
+        limit = self._rules.max_pages
+        if pages > max(_MILLION, limit):
+            raise SyncError("FILE_PAGES_HIGH", actual=pages, limit=limit)
+
+    def _check_picture(self, data: bytes, wide: re.Match[bytes]) -> None:
+        before = data[max(wide.start() - _NEAR, 0) : wide.start()].rpartition(b" obj")[2]
+        behind = data[wide.end() : wide.end() + _NEAR].partition(b"stream")[0]
+        high = _HEIGHT.search(before) or _HEIGHT.search(behind)
+        if high is None:
+            return
+        width, height, limit = int(wide["width"]), int(high[1]), self._rules.max_pixels
         if width * height > limit:
             raise SyncError("FILE_PIXELS_HIGH", width=width, height=height, limit=limit)
 

@@ -113,6 +113,29 @@ def _pieces(head: bytes, stream: IO[bytes], codec: str | None) -> Iterator[bytes
         decoder.decode(b"", final=True)  # half a character at the end is an error
 
 
+def _watch_depth(parser: expat.XMLParserType) -> None:
+    """Refuse what is nested too deep; of a large document this is most of the time it takes."""
+    depth = 0
+
+    def start(_name: str, _attributes: list[str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEPTH_AT_MOST:
+            raise _too_deep()
+
+    def end(_name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser.ordered_attributes = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+
+
+def _too_deep() -> SyncError:
+    return SyncError("FILE_HOSTILE", detail="xml: nested too deep")
+
+
 class _Gatherer:
     """Gathers the wanted elements, with the text directly or deeper in them."""
 
@@ -124,16 +147,18 @@ class _Gatherer:
 
     def listen_to(self, parser: expat.XMLParserType) -> None:
         """Have the parser tell what it meets."""
+        if not self._wanted:
+            _watch_depth(parser)
+            return
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        if self._wanted:
-            parser.CharacterDataHandler = self._text
+        parser.CharacterDataHandler = self._text
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > _DEPTH_AT_MOST:
-            raise SyncError("FILE_HOSTILE", detail="xml: nested too deep")
+            raise _too_deep()
         local = name.rpartition(":")[2]
         if local in self._wanted:
             self.found.append(Element(local, attributes))

@@ -92,15 +92,25 @@ def open_zip(path: str) -> Iterator[zipfile.ZipFile]:
 
 
 def check_contents(archive: zipfile.ZipFile) -> None:
-    """Look at how every member begins, then unpack them to nowhere, as many as there is time for.
+    """Look at how every member begins, and unpack them to nowhere, as many as there is time for:
+    first the small ones, which are read only once.
 
     :func:`open_zip` turns a wrong checksum into its error.
 
     :raises SyncError: FILE_HOSTILE for a bomb in a package inside, or XML with a document type
     """
     budget = Budget()
-    _check_beginnings(archive, _unpacked(archive), level=1)
+    unpacked = _unpacked(archive)
+    large: list[zipfile.ZipInfo] = []
     for member in archive.infolist():
+        if member.file_size <= _PIECE and not budget.spent:
+            whole = io.BytesIO(archive.read(member))
+            unpacked = _check_beginning(whole, member.file_size, unpacked, level=1)
+            continue
+        large.append(member)
+        with archive.open(member) as content:
+            unpacked = _check_beginning(content, member.file_size, unpacked, level=1)
+    for member in large:
         with archive.open(member) as content:
             while not budget.spent and content.read(_PIECE):
                 pass
@@ -154,16 +164,15 @@ def _check_readable(members: list[zipfile.ZipInfo]) -> None:
             raise SyncError("FILE_CORRUPT", detail="zip: unusual compression")
 
 
-def _check_beginnings(archive: zipfile.ZipFile, unpacked: int, *, level: int) -> int:
-    """Judge the XML and the packages inside; what all of them unpack to, in bytes."""
-    for member in archive.infolist():
-        with archive.open(member) as content:
-            kind = sniff(content.read(HEAD_BYTES))
-            content.seek(0)
-            if kind == "xml":
-                check_prolog(content)
-            elif kind == "zip":
-                unpacked = _check_nested(content, member.file_size, unpacked, level=level + 1)
+def _check_beginning(content: IO[bytes], size: int, unpacked: int, *, level: int) -> int:
+    """Judge a member that is XML or a package; what all seen so far unpack to, in bytes."""
+    kind = sniff(content.read(HEAD_BYTES))
+    if kind == "xml":
+        content.seek(0)
+        check_prolog(content)
+    elif kind == "zip":
+        content.seek(0)
+        return _check_nested(content, size, unpacked, level=level + 1)
     return unpacked
 
 
@@ -178,5 +187,7 @@ def _check_nested(content: IO[bytes], size: int, unpacked: int, *, level: int) -
         unpacked += _unpacked(inner)
         if unpacked > _UNPACKED_AT_MOST:
             raise SyncError("FILE_HOSTILE", detail="zip bomb")
-        unpacked = _check_beginnings(inner, unpacked, level=level)
+        for member in inner.infolist():
+            with inner.open(member) as nested:
+                unpacked = _check_beginning(nested, member.file_size, unpacked, level=level)
     return unpacked
