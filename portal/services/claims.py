@@ -6,9 +6,20 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    exists,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
 
 from portal.models import (
@@ -22,6 +33,7 @@ from portal.models import (
     Slice,
     table_of,
 )
+from portal.models.base import BigId, UtcDateTime
 from portal.services import holds, wanting
 from portal.services.leases import DEFERRED, LEASE
 from portal.services.outcomes import record_failures, record_skips
@@ -33,7 +45,7 @@ from portal.services.rechecks import (
 )
 from portal.statuses import ItemStatus, RunStatus
 from portal.sync.archive.names import document_folder
-from portal.sync.sources.rows import Category, SourceFile
+from portal.sync.sources.rows import SourceFile
 from portal.sync.transfer.work import Claim, Recheck
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -41,9 +53,11 @@ AnyRow = Row[*tuple[Any, ...]]
 # that a document which kills workers takes no other with it; and from then on it is given up.
 MOST_LOSSES_TOGETHER, MOST_LOSSES = 5, 8
 _MANY = 500
+_BATCH_ID, _NOW = bindparam("batch", type_=BigId), bindparam("now", type_=UtcDateTime)
 _MOST_ROUNDS = 20
 _ITEMS = table_of(BatchItem)
 _DOCUMENTS = table_of(Document)
+_FILES = table_of(File)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +200,7 @@ def _probe_of(
     return session.execute(query.limit(1)).all()
 
 
-def _pending(batch_id: int) -> Select[*tuple[Any, ...]]:
+def _pending(batch_id: int | BindParameter[int]) -> Select[*tuple[Any, ...]]:
     """Pending documents of a batch, locked.
 
     Joined with nothing else: MariaDB locks every row it reads here, and a month that somebody is
@@ -218,7 +232,7 @@ def _pending(batch_id: int) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _is_held_elsewhere(now: datetime) -> ColumnElement[bool]:
+def _is_held_elsewhere(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Whether another batch is moving the item's document just now."""
     other = aliased(BatchItem)
     return exists().where(
@@ -227,6 +241,18 @@ def _is_held_elsewhere(now: datetime) -> ColumnElement[bool]:
         other.lease_owner.is_not(None),
         other.next_try_at > now,
     )
+
+
+@cache
+def _due_query(*, alone_too: bool) -> Select[*tuple[Any, ...]]:
+    """Built once: to build it takes longer than to ask a small ledger."""
+    query = (
+        _pending(_BATCH_ID)
+        .where(BatchItem.next_try_at <= _NOW, ~_is_held_elsewhere(_NOW))
+        .order_by(BatchItem.next_try_at, BatchItem.id)
+        .limit(bindparam("most"))
+    )
+    return query if alone_too else query.where(BatchItem.losses < MOST_LOSSES_TOGETHER)
 
 
 def _due(
@@ -238,19 +264,13 @@ def _due(
     *,
     alone_too: bool,
 ) -> Sequence[AnyRow]:
-    query = (
-        _pending(batch_id)
-        .where(BatchItem.next_try_at <= now, ~_is_held_elsewhere(now))
-        .order_by(BatchItem.next_try_at, BatchItem.id)
-        .limit(limit)
-    )
-    if not alone_too:
-        query = query.where(BatchItem.losses < MOST_LOSSES_TOGETHER)
+    query = _due_query(alone_too=alone_too)
+    given = {_BATCH_ID.key: batch_id, _NOW.key: now, "most": limit}
     if wishes.chores:
-        wanted = session.execute(query.where(*wanting.wanted_in(batch_id, wishes.chores))).all()
-        if wanted:
-            return wanted
-    return () if wishes.only else session.execute(query).all()
+        wanted = query.where(*wanting.wanted_in(batch_id, wishes.chores))
+        if rows := session.execute(wanted, given).all():
+            return rows
+    return () if wishes.only else session.execute(query, given).all()
 
 
 def _lease(session: Session, rows: Sequence[AnyRow], owner: str, now: datetime) -> None:
@@ -268,23 +288,26 @@ def _lease(session: Session, rows: Sequence[AnyRow], owner: str, now: datetime) 
 
 
 def _files(session: Session, document_ids: Sequence[int]) -> dict[int, list[SourceFile]]:
-    query = select(File).where(File.document_id.in_(document_ids)).order_by(File.seq, File.id)
-    files: dict[int, list[SourceFile]] = defaultdict(list)
-    for file in session.scalars(query):
-        files[file.document_id].append(
-            SourceFile(
-                file_id=file.file_id,
-                category=cast(Category, file.category),
-                seq=file.seq,
-                name=file.name,
-                suffix=file.suffix,
-                size=file.declared_size,
-                sha256=file.declared_sha256,
-                md5=file.declared_md5,
-                page_count=file.declared_pages,
-                download_url=file.download_url,
-            )
+    query = (
+        select(
+            _FILES.c.document_id,
+            _FILES.c.file_id,
+            _FILES.c.category,
+            _FILES.c.seq,
+            _FILES.c.name,
+            _FILES.c.suffix,
+            _FILES.c.declared_size,
+            _FILES.c.declared_sha256,
+            _FILES.c.declared_md5,
+            _FILES.c.declared_pages,
+            _FILES.c.download_url,
         )
+        .where(_FILES.c.document_id.in_(document_ids))
+        .order_by(_FILES.c.seq, _FILES.c.id)
+    )
+    files: dict[int, list[SourceFile]] = defaultdict(list)
+    for document_id, *described in session.connection().execute(query):
+        files[document_id].append(SourceFile(*described))
     return files
 
 

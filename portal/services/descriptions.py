@@ -10,22 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from portal.sync.sources.rows import SourceDocument
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, default=str)
+
 
 def listing_digest(document: SourceDocument) -> str:
     """A digest of all that the source says of a document, to see whether it changed."""
-    plain = replace(document, problem=None)
-    fields = {name: getattr(plain, name) for name in plain.__slots__}
+    fields: dict[str, Any] = {name: getattr(document, name) for name in document.__slots__}
+    fields["problem"] = None
     fields["files"] = [
         {name: getattr(file, name) for name in file.__slots__} for file in document.files
     ]
-    return hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(fields).encode()).hexdigest()
 
 
 def document_values(document: SourceDocument, now: datetime) -> dict[str, Any]:

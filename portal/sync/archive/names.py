@@ -16,6 +16,8 @@ def safe_name(text: str) -> str:
     texts never share a name: the ``=`` before it comes from nowhere else. Never empty, ``.``,
     ``..`` or hidden.
     """
+    if text.isascii() and text.isalnum() and len(text) <= _MAX_BYTES:
+        return text  # as most are
     kept = "".join(char if char.isalnum() or char in _PLAIN else "_" for char in text)
     cut = kept.encode("utf-8", "replace")[:_MAX_BYTES].decode("utf-8", "ignore")
     if text and cut == text and not text.startswith(".") and not text.endswith("."):

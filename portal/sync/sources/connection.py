@@ -67,9 +67,13 @@ class Connection:
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "_allowed", allowed)
 
+    def address(self, path: str) -> Address:
+        """A path below the base, of which a query may be a part."""
+        return Address.parse(self.base_url + path)
+
     def url(self, path: str) -> str:
-        """The URL of a path below the base, percent-encoded where it must be."""
-        return Address.parse(self.base_url + path).url
+        """Its URL, percent-encoded where it must be."""
+        return self.address(path).url
 
     def allows(self, address: Address) -> bool:
         """Whether files may be fetched from there."""

@@ -119,7 +119,7 @@ class PiaozoneSource:
                 # As a segment of a path these mean a folder, not a file.
                 raise SyncError("META_BAD_VALUE", field=names.file_id, value=file_id)
             path = self._profile.paths.file.replace(FILE_ID, quote(file_id, safe=""))
-            return self._target(Address.parse(self._connection.url(path)), redirects=0)
+            return self._target(self._connection.address(path), redirects=0)
         try:
             address = Address.parse(download_url)
         except ValueError as error:
@@ -147,15 +147,16 @@ class PiaozoneSource:
     def _target(self, address: Address, redirects: int) -> Target:
         if not self._connection.allows(address):
             raise SyncError("SRC_HOST_NOT_ALLOWED", host=address.host)
+        url = address.url
         if address.origin != self._connection.base.origin:
-            _refuse_token(address.url, self._token)
-            return Target(address.url, redirects=redirects)
+            _refuse_token(url, self._token)
+            return Target(url, redirects=redirects)
         token = self.token()
         if self._profile.token_passing == "header":  # noqa: S105 - a way
-            return Target(address.url, (f"Authorization: Bearer {token}",), token, redirects)
+            return Target(url, (f"Authorization: Bearer {token}",), token, redirects)
         passed = urlencode({self._profile.token_parameter: token})
         joint = "&" if address.query else "?"
-        return Target(f"{address.url}{joint}{passed}", (), token, redirects)
+        return Target(f"{url}{joint}{passed}", (), token, redirects)
 
     def _query(self, path: str, fields: dict[str, Any]) -> dict[str, Any]:
         """A call with the token; a 401 gets one new token and one repetition."""

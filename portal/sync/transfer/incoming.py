@@ -12,7 +12,6 @@ from portal.errors import SyncError
 from portal.sync.archive.local import archive_error
 from portal.sync.sources.rows import SourceFile
 
-
 #: Gathered before they are hashed and written: libcurl brings 16 KiB at a time, and each step
 #: has a price of its own.
 _GATHERED_BYTES = 128 * 1024
