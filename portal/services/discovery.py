@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -303,6 +303,17 @@ def due_slice(session: Session, batch_id: int, now: datetime) -> int | None:
         .order_by(Slice.starts_at)
         .limit(1)
     )
+
+
+def is_being_listed(session: Session, batch_id: int, now: datetime) -> bool:
+    """Whether a worker lists a month of the batch just now."""
+    listing = exists().where(
+        Slice.batch_id == batch_id,
+        Slice.listing_status == ListingStatus.OPEN,
+        Slice.lease_owner.is_not(None),
+        Slice.next_try_at > now,
+    )
+    return bool(session.scalar(select(listing)))
 
 
 def _paced(pace: ListingPace, call: Callable[[], T]) -> T:

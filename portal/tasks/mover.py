@@ -20,7 +20,7 @@ from portal.models import Batch, DataSource, Hold, utc_now
 from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import gates, holds, leases, wanting
 from portal.services.desk import LedgerDesk
-from portal.services.discovery import Discovery, due_slice
+from portal.services.discovery import Discovery, due_slice, is_being_listed
 from portal.services.opening import open_source, settings_of
 from portal.statuses import RunStatus
 from portal.sync.archive.base import Archive
@@ -35,8 +35,9 @@ from portal.tasks.queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-# With this many documents waiting, moving some comes before listing more.
-_ENOUGH_LISTED = 2000
+# With this many documents waiting, moving some comes before listing more; and with so few of them
+# one who lists is enough, and the others move what there is.
+_ENOUGH_LISTED, _FEW_LISTED = 2000, 50
 _LEDGER_PAUSE = 1.0
 
 
@@ -257,8 +258,10 @@ class Mover:
                 return False
             backlog = batch.pending
             slice_id = due_slice(session, batch_id, self._clock())
+            is_listed = is_being_listed(session, batch_id, self._clock())
             opened = self._open(batch.data_source)
-        if slice_id is not None and backlog < _ENOUGH_LISTED:
+        enough = _FEW_LISTED if is_listed else _ENOUGH_LISTED
+        if slice_id is not None and backlog < enough:
             return self._list(slice_id, opened)
         if self._move(batch_id):
             return True
