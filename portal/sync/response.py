@@ -164,8 +164,8 @@ class Response:
 def _headers(lines: list[bytes]) -> dict[str, str]:
     """Header values by lower-case name; repeated ones joined as RFC 9110 section 5.3 allows."""
     headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.decode("utf-8", "replace").partition(":")
+    for line in b"".join(lines).decode("utf-8", "replace").split("\n"):
+        name, colon, value = line.partition(":")
         key, text = name.strip().lower(), value.strip()
         if colon:
             headers[key] = f"{headers[key]}, {text}" if key in headers else text

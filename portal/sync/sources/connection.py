@@ -68,8 +68,10 @@ class Connection:
         object.__setattr__(self, "_allowed", allowed)
 
     def address(self, path: str) -> Address:
-        """A path below the base, of which a query may be a part."""
-        return Address.parse(self.base_url + path)
+        """A path of the profile below the base, of which a query may be a part."""
+        base = self.base
+        path, _, query = path.partition("#")[0].partition("?")
+        return Address(base.scheme, base.host, base.port, base.path.rstrip("/") + path, query)
 
     def url(self, path: str) -> str:
         """Its URL, percent-encoded where it must be."""

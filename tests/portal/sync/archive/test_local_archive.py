@@ -157,6 +157,7 @@ file = SourceFile("f", "attachment", 1, "a.txt", "txt", None, None, None, None, 
 incoming = Incoming(stage.path("00.txt"), file, limit=10_000)
 try:
     incoming.write(b"x" * 2000)
+    incoming.finish()
 except SyncError as error:
     print(error.code, error.permanent)
 incoming.close()
