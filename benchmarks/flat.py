@@ -20,7 +20,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.installed import WORKERS, Installed, Memory, installed
+from benchmarks.installed import CHECKS, WORKER, WORKERS, Installed, Memory, installed
 from benchmarks.synthetic_source import SyntheticSource, synthetic_source
 from benchmarks.synthetic_tenant import Synthetic
 
@@ -36,7 +36,8 @@ class Run:
     :ivar cpu: seconds of all processes of the installation, per 1,000 documents
     :ivar source_cpu: of the source, likewise
     :ivar commits: transactions that were committed, per document
-    :ivar peak_mb: of the larger worker
+    :ivar peak_mb: of the larger worker since the batch was created, ``checks_mb``: of what looks
+        into the files
     :ivar memory: seconds since the start, documents moved, resident MB of the larger worker
     """
 
@@ -49,6 +50,7 @@ class Run:
     worker_statements: float
     commits: float
     peak_mb: float
+    checks_mb: float
     ledger_bytes: float
     memory: list[tuple[float, int, float]]
 
@@ -63,6 +65,7 @@ _COLUMNS = (
     ("of these workers", "worker_statements", ".2f"),
     ("commits per document", "commits", ".3f"),
     ("worker peak MB", "peak_mb", ".0f"),
+    ("checks peak MB", "checks_mb", ".0f"),
     ("ledger bytes per document", "ledger_bytes", ".0f"),
 )
 
@@ -112,6 +115,7 @@ def _measured(there: Installed, source: SyntheticSource) -> Run:
     count = source.document_count
     empty, used, served = there.ledger_bytes(), there.cpu(), source.cpu()
     all_sent, workers_sent = there.counted(), there.counted("one")
+    there.forget_peaks()
     # Looks and samples are rarer where the run takes longer, so that they cost all the same.
     pause = max(_SHORTEST_PAUSE, count / 500 / _LOOKS_A_RUN)
     ask = there.backends.ledger.one
@@ -124,7 +128,7 @@ def _measured(there: Installed, source: SyntheticSource) -> Run:
         seconds = time.monotonic() - began
     sent, by_workers = there.counted() - all_sent, there.counted("one") - workers_sent
     used, served = there.cpu() - used, source.cpu() - served
-    assert len(there.site.processes("--one")) == WORKERS
+    assert len(there.site.processes(WORKER)) == WORKERS
     return Run(
         documents=count,
         seconds=round(seconds, 2),
@@ -134,7 +138,8 @@ def _measured(there: Installed, source: SyntheticSource) -> Run:
         statements=round(sent.statements / count, 3),
         worker_statements=round(by_workers.statements / count, 3),
         commits=round(sent.commits / count, 4),
-        peak_mb=round(there.peak_mb("--one"), 1),
+        peak_mb=round(there.peak_mb(WORKER), 1),
+        checks_mb=round(there.peak_mb(CHECKS), 1),
         ledger_bytes=round((there.ledger_bytes() - empty) / count, 1),
         memory=seen.some(_SAMPLES),
     )

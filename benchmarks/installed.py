@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from tests.functional.installation import Installation, wait_for
 
 WORKERS = 2
 NAME = "源"
+# Words of the command lines of what moves documents, and of what looks into files.
+WORKER, CHECKS = "--one", "portal.sync.checks.inspector"
 _SIZES = {
     "postgresql": """SELECT sum(pg_total_relation_size(oid)) FROM pg_class
  WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'""",
@@ -63,8 +65,14 @@ class Installed:
         """CPU seconds of all its processes so far."""
         return cpu_of(look(self.site.processes()))
 
+    def forget_peaks(self) -> None:
+        """What its processes took to start is not what they take to work."""
+        for pid in self.site.processes():
+            with suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc(5): the peak resident size
+
     def peak_mb(self, *words: str) -> float:
-        """The peak memory of the largest process whose command has these words."""
+        """The peak memory of the largest living process whose command has these words."""
         return max((one.peak_mb for one in look(self.site.processes(*words))), default=0.0)
 
     def counted(self, kind: str = "*") -> Counted:
@@ -143,7 +151,7 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._over.wait(self.every):
-            resident = [_resident(pid) for pid in self.installed.site.processes("--one")]
+            resident = [_resident(pid) for pid in self.installed.site.processes(WORKER)]
             seconds = time.monotonic() - self._began
             self.samples.append((round(seconds, 1), self.progress(), max(resident, default=0.0)))
 
