@@ -45,9 +45,7 @@ def measured(jobs: Iterable[InspectionJob]) -> dict[str, Measured]:
     lines = b"".join(jobs_line([job]) for job in by_id.values())
     program = [sys.executable, __file__]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    ended = subprocess.run(
-        program, input=lines, capture_output=True, check=True, env=environment
-    )
+    ended = subprocess.run(program, input=lines, capture_output=True, check=True, env=environment)
     answers = [json.loads(line) for line in ended.stdout.splitlines()]
     return {
         answer["id"]: Measured(
