@@ -29,6 +29,7 @@ from portal.runtime import current_portal
 from portal.seal_key import SealKey
 from portal.services import batches, claims, outcomes
 from portal.services.audit_verification import verify_trail
+from portal.services.descriptions import Listed
 from portal.services.listing import record_documents
 from portal.services.sealing import seal_step
 from portal.settings import read_settings
@@ -131,7 +132,7 @@ def _move(
     ledger: Ledger, batch_id: int, slice_id: int, first: int, documents: int, *, sealing: bool
 ) -> None:
     for start in range(first, first + documents, GROUP):
-        listed = [_document(number) for number in range(start, start + GROUP)]
+        listed = [Listed.of(_document(number)) for number in range(start, start + GROUP)]
         with ledger.write() as session:
             part = session.get_one(Slice, slice_id)
             record_documents(session, part, listed, by="host.abcdef.0", now=NOW)

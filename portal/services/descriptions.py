@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
+from portal.errors import SyncError
 from portal.sync.sources.rows import SourceDocument
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, default=str)
@@ -30,8 +31,52 @@ def listing_digest(document: SourceDocument) -> str:
     return hashlib.sha256(_CANONICAL.encode(fields).encode()).hexdigest()
 
 
-def document_values(document: SourceDocument, now: datetime) -> dict[str, Any]:
-    """The columns of a ``Document`` that the source fills, as it does ``now``."""
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A listed document in the ledger's words, made before the ledger is locked.
+
+    :ivar values: the columns of a ``Document`` that the source fills, but for when it did
+    :ivar files: the columns of each ``File`` that the source fills; a file named twice is one
+    """
+
+    document: SourceDocument
+    values: Mapping[str, Any]
+    files: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, document: SourceDocument) -> Self:
+        """What is listed of a document."""
+        return cls(document, _document_values(document), _file_values(document))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its identity at the source."""
+        return self.document.resource, self.document.image_no
+
+    @property
+    def problem(self) -> SyncError | None:
+        """Why it cannot be migrated as it is listed."""
+        return self.document.problem
+
+    @property
+    def digest(self) -> str:
+        """The listing digest."""
+        return str(self.values["listing_digest"])
+
+    def values_at(self, now: datetime) -> dict[str, Any]:
+        """The columns of a ``Document``, as the source fills them ``now``."""
+        return {**self.values, "described_at": now}
+
+    def to_json(self, now: datetime) -> dict[str, Any]:
+        """The description as it is kept on an item."""
+        values = self.values_at(now)
+        for name in ("collected_at", "described_at"):
+            values[name] = values[name].isoformat() if values[name] is not None else None
+        values["amount"] = None if values["amount"] is None else str(values["amount"])
+        return {"document": values, "files": [dict(file) for file in self.files]}
+
+
+def _document_values(document: SourceDocument) -> dict[str, Any]:
     return {
         "bill_no": document.bill_no[:255],
         "bill_type_code": document.bill_type_code[:255],
@@ -43,12 +88,10 @@ def document_values(document: SourceDocument, now: datetime) -> dict[str, Any]:
         "amount": document.amount,
         "source_metadata": document.extra,
         "listing_digest": listing_digest(document),
-        "described_at": now,
     }
 
 
-def file_values(document: SourceDocument) -> list[dict[str, Any]]:
-    """The columns of each ``File`` that the source fills; a file named twice is one."""
+def _file_values(document: SourceDocument) -> list[dict[str, Any]]:
     return [
         {
             "file_id": file.file_id,
@@ -79,17 +122,8 @@ class Description:
         return str(self.document["listing_digest"])
 
 
-def to_json(document: SourceDocument, now: datetime) -> dict[str, Any]:
-    """The description as it is kept on an item."""
-    values = document_values(document, now)
-    for name in ("collected_at", "described_at"):
-        values[name] = values[name].isoformat() if values[name] is not None else None
-    values["amount"] = None if document.amount is None else str(document.amount)
-    return {"document": values, "files": file_values(document)}
-
-
 def from_json(kept: Mapping[str, Any]) -> Description:
-    """The reverse of :func:`to_json`."""
+    """The reverse of :meth:`Listed.to_json`."""
     values = dict(kept["document"])
     for name in ("collected_at", "described_at"):
         values[name] = datetime.fromisoformat(values[name]) if values[name] else None

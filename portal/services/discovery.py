@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -24,6 +24,7 @@ from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.models import Batch, DataSource, Slice, utc_now
 from portal.services import audit, gates, holds
+from portal.services.descriptions import Listed
 from portal.services.listed_items import wake_items
 from portal.services.listing import record_documents
 from portal.services.listing_pace import ListingPace
@@ -124,10 +125,12 @@ class Discovery:
             if part is None:
                 return False
             page_no, counted = part.next_page, part.expected_documents is not None
+            rules = CompatibilityRules.from_mapping(_source_of(session, part).rules)
         if not counted:
             return self._record_count(slice_id, _paced(pace, lambda: self._source.count(scope)))
         page = _paced(pace, lambda: self._source.page(scope, page_no))
-        return self._record(slice_id, page_no, page)
+        listed = [Listed.of(with_rules(document, rules)) for document in page.documents]
+        return self._record(slice_id, page_no, page, listed)
 
     def _record_count(self, slice_id: int, count: Count) -> bool:
         def record(session: Session) -> bool:
@@ -155,11 +158,11 @@ class Discovery:
         closed = gates.is_closed(session, batch, self._clock(), self._zone, probing=True)
         return (part if ours and not closed else None), scope
 
-    def _record(self, slice_id: int, page_no: int, page: Page) -> bool:
+    def _record(self, slice_id: int, page_no: int, page: Page, listed: Sequence[Listed]) -> bool:
         for again in (True, False):
             try:
                 return self._ledger.transact(
-                    lambda session: self._record_once(session, slice_id, page_no, page)
+                    lambda session: self._record_once(session, slice_id, page_no, page, listed)
                 )
             except IntegrityError:
                 # Another batch listed the same new document in this moment: now it is known.
@@ -167,7 +170,14 @@ class Discovery:
                     raise
         return False
 
-    def _record_once(self, session: Session, slice_id: int, page_no: int, page: Page) -> bool:
+    def _record_once(
+        self,
+        session: Session,
+        slice_id: int,
+        page_no: int,
+        page: Page,
+        listed: Sequence[Listed],
+    ) -> bool:
         now = self._clock()
         part, _ = self._held(session, slice_id, lock=True)
         if part is None or part.next_page != page_no:
@@ -176,9 +186,7 @@ class Discovery:
         if page.documents and digest == part.last_page_digest:
             raise SyncError("SRC_LISTING_REPEATS", page=page_no)
         changed = part.source_total not in (None, page.total) and page_no > 1
-        rules = CompatibilityRules.from_mapping(_source_of(session, part).rules)
-        documents = [with_rules(document, rules) for document in page.documents]
-        record_documents(session, part, documents, by=self._owner, now=now)
+        record_documents(session, part, listed, by=self._owner, now=now)
         part.last_page_digest = digest
         part.source_total = page.total
         part.listed_rows += len(page.documents)

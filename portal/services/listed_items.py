@@ -14,10 +14,9 @@ from sqlalchemy.orm import Session
 from portal.models import BatchItem, Overlap, Slice, table_of
 from portal.services import audit
 from portal.services.carried_over import EarlierFailure, earlier_failures
-from portal.services.descriptions import listing_digest
+from portal.services.descriptions import Listed
 from portal.services.relisting import redescribe
 from portal.statuses import ItemStatus
-from portal.sync.sources.rows import SourceDocument
 
 # What waits for a listing is due at its end (`wake_items`), and after so long in any case.
 _LISTING_AT_MOST = timedelta(days=1)
@@ -41,7 +40,7 @@ def record_items(
     session: Session,
     part: Slice,
     known: Mapping[Key, AnyRow],
-    listed: Mapping[Key, SourceDocument],
+    listed: Mapping[Key, Listed],
     *,
     overlap: Overlap,
     apart: Mapping[int, dict[str, Any]],
@@ -128,7 +127,7 @@ def _earlier_failures(
 def _new_item(
     overlap: Overlap,
     row: AnyRow,
-    document: SourceDocument,
+    document: Listed,
     earlier: EarlierFailure | None,
     now: datetime,
 ) -> tuple[dict[str, Any], str | None]:
@@ -146,12 +145,12 @@ def _new_item(
     if row.archived_at is not None and overlap is not Overlap.ALL:
         return values | {"status": ItemStatus.SKIPPED, "finished_at": now}, None
     problem = document.problem
-    if problem is None and (earlier is None or earlier.digest != listing_digest(document)):
+    if problem is None and (earlier is None or earlier.digest != document.digest):
         return values, None
     values |= {
         "status": ItemStatus.FAILED,
         "finished_at": now,
-        "tried_digest": listing_digest(document),
+        "tried_digest": document.digest,
     }
     if problem is not None:
         return values | {"error_code": problem.code, "error_params": problem.params}, problem.code

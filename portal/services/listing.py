@@ -11,14 +11,8 @@ from sqlalchemy.orm import Session
 
 from portal.models import Batch, BatchItem, Document, File, Overlap, Slice, table_of
 from portal.services import checked_months, failure_counts
-from portal.services.descriptions import (
-    document_values,
-    file_values,
-    listing_digest,
-    to_json,
-)
+from portal.services.descriptions import Listed
 from portal.services.listed_items import record_items
-from portal.sync.sources.rows import SourceDocument
 
 _DOCUMENTS = table_of(Document)
 Key = tuple[str, str]
@@ -26,7 +20,7 @@ AnyRow = Row[*tuple[Any, ...]]
 
 
 def record_documents(
-    session: Session, part: Slice, documents: Sequence[SourceDocument], *, by: str, now: datetime
+    session: Session, part: Slice, documents: Sequence[Listed], *, by: str, now: datetime
 ) -> None:
     """Upsert a page's documents, files and items, and count them; idempotent.
 
@@ -35,9 +29,9 @@ def record_documents(
     at the source becomes pending again.
     """
     batch = session.get_one(Batch, part.batch_id)
-    listed: dict[Key, SourceDocument] = {}
+    listed: dict[Key, Listed] = {}
     for document in documents:
-        listed.setdefault(_key(document), document)
+        listed.setdefault(document.key, document)
     known = _known_documents(session, batch.data_source_id, listed)
     taken_over = _update_changed(session, known, listed, now)
     apart = _described_apart(batch, known, listed, taken_over, now)
@@ -48,7 +42,7 @@ def record_documents(
             session, batch.data_source_id, [part.month], "listed", by=by, now=now
         )
         known = _known_documents(session, batch.data_source_id, listed)
-        _insert_files(session, ((known[_key(document)].id, document) for document in new))
+        _insert_files(session, ((known[document.key].id, document) for document in new))
     tally = record_items(
         session, part, known, listed, overlap=batch.overlap, apart=apart, by=by, now=now
     )
@@ -66,12 +60,8 @@ def record_documents(
     failure_counts.add(session, batch.id, tally.failures)
 
 
-def _key(document: SourceDocument) -> Key:
-    return document.resource, document.image_no
-
-
 def _known_documents(
-    session: Session, source_id: int, listed: dict[Key, SourceDocument]
+    session: Session, source_id: int, listed: dict[Key, Listed]
 ) -> dict[Key, AnyRow]:
     query = select(
         Document.id,
@@ -90,7 +80,7 @@ def _known_documents(
 def _described_apart(
     batch: Batch,
     known: dict[Key, AnyRow],
-    listed: dict[Key, SourceDocument],
+    listed: dict[Key, Listed],
     taken_over: Collection[int],
     now: datetime,
 ) -> dict[int, dict[str, Any]]:
@@ -98,24 +88,24 @@ def _described_apart(
     if batch.overlap is not Overlap.ALL:
         return {}
     return {
-        row.id: to_json(listed[key], now)
+        row.id: listed[key].to_json(now)
         for key, row in known.items()
         if row.id not in taken_over
         and listed[key].problem is None
-        and row.listing_digest != listing_digest(listed[key])
+        and row.listing_digest != listed[key].digest
     }
 
 
 def _insert_documents(
-    session: Session, source_id: int, documents: Iterable[SourceDocument], now: datetime
+    session: Session, source_id: int, documents: Iterable[Listed], now: datetime
 ) -> None:
     rows = [
         {
             "data_source_id": source_id,
-            "resource": document.resource,
-            "image_no": document.image_no,
+            "resource": document.key[0],
+            "image_no": document.key[1],
             "fence": 0,
-            **document_values(document, now),
+            **document.values_at(now),
         }
         for document in documents
     ]
@@ -123,18 +113,18 @@ def _insert_documents(
         session.execute(insert(_DOCUMENTS), rows)
 
 
-def _insert_files(session: Session, documents: Iterable[tuple[int, SourceDocument]]) -> None:
+def _insert_files(session: Session, documents: Iterable[tuple[int, Listed]]) -> None:
     rows = [
         {"document_id": document_id, **values}
         for document_id, document in documents
-        for values in file_values(document)
+        for values in document.files
     ]
     if rows:
         session.execute(insert(table_of(File)), rows)
 
 
 def _update_changed(
-    session: Session, known: dict[Key, AnyRow], listed: dict[Key, SourceDocument], now: datetime
+    session: Session, known: dict[Key, AnyRow], listed: dict[Key, Listed], now: datetime
 ) -> frozenset[int]:
     """Take over what changed at the source, unless it is archived or somebody moves it just now.
 
@@ -148,7 +138,7 @@ def _update_changed(
         for key, row in known.items()
         if row.archived_at is None
         and listed[key].problem is None
-        and row.listing_digest != listing_digest(listed[key])
+        and row.listing_digest != listed[key].digest
     }
     if not changed:
         return frozenset()
@@ -160,7 +150,7 @@ def _update_changed(
         update(_DOCUMENTS)
         .where(_DOCUMENTS.c.id == bindparam("key"))
         .values(fence=_DOCUMENTS.c.fence + 1),
-        [{"key": key, **document_values(changed[key], now)} for key in free],
+        [{"key": key, **changed[key].values_at(now)} for key in free],
     )
     session.execute(delete(File).where(File.document_id.in_(free)))
     _insert_files(session, ((key, changed[key]) for key in free))

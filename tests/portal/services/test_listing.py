@@ -7,7 +7,7 @@ from sqlalchemy.orm import ORMExecuteState
 
 from portal.errors import SyncError
 from portal.models import Document, Slice, table_of
-from portal.services.descriptions import listing_digest
+from portal.services.descriptions import Listed, listing_digest
 from portal.services.leases import LEASE_SECONDS
 from portal.services.listing import record_documents
 from portal.statuses import ItemStatus
@@ -22,7 +22,7 @@ def record(scene: Scene, batch_id: int, *documents: SourceDocument) -> None:
     """One page, as discovery records it."""
     with scene.ledger.write() as session:
         part = session.get_one(Slice, scene.slices(batch_id)[0].id)
-        record_documents(session, part, documents, by="lister", now=scene.now)
+        record_documents(session, part, [*map(Listed.of, documents)], by="lister", now=scene.now)
 
 
 def broken(number: int, **changes: Any) -> SourceDocument:
@@ -180,7 +180,7 @@ def test_what_was_archived_while_the_page_was_read_keeps_its_files(scene: Scene)
         event.listen(session, "do_orm_execute", archive)
         part = session.get_one(Slice, scene.slice(batch_id).id)
         changed = make_document(0, files=1, bill_no="changed")
-        record_documents(session, part, [changed], by="lister", now=scene.now)
+        record_documents(session, part, [Listed.of(changed)], by="lister", now=scene.now)
     document = scene.document("FYBX00000")
     assert document.archived_at == scene.now
     assert document.bill_no == "FY-0"
