@@ -7,6 +7,8 @@ without end. A connection that died while it lay idle is noticed before it is us
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ BUSY_SECONDS = 30
 """How long a transaction waits for its turn, and a statement for a lock."""
 
 _CONNECT_SECONDS = 10
+# How often who waits to write to SQLite looks whether it may.
+_LOOK_SECONDS = 0.002
 # Firewalls forget idle connections, often after an hour.
 _RECYCLE_SECONDS = 1800
 _SQL_MODE = (
@@ -75,8 +79,32 @@ def _begin(connection: Connection) -> None:
     if patience is None:
         connection.exec_driver_sql("BEGIN")
         return
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience * 1000:.0f}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driven = connection.connection.driver_connection
+    assert isinstance(driven, sqlite3.Connection)  # noqa: S101 - what this is listened to for
+    is_ours = _take_turn(driven, patience)
+    driven.execute(f"PRAGMA busy_timeout={patience * 1000 if is_ours else 0:.0f}")
+    if not is_ours:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # which says why
+
+
+def _take_turn(driven: sqlite3.Connection, patience: float) -> bool:
+    """Begin to write, waiting for one's turn; whether it has come.
+
+    SQLite by itself looks again less and less often, down to ten times a second: beside one who
+    writes page after page another would hardly ever get in.
+    """
+    driven.execute("PRAGMA busy_timeout=0")
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            driven.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return True
 
 
 def _set_up_postgresql(connection: Any, _record: object) -> None:
