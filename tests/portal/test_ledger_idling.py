@@ -1,4 +1,4 @@
-"""A transaction that says nothing any more does not keep its locks."""
+"""What is asked of PostgreSQL: no compiling, and no locks for who says nothing any more."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ def be_frozen(ledger: Ledger) -> None:
         with ledger.write() as session:
             session.execute(text("INSERT INTO batch_numbers (day, last) VALUES ('2024-01-01', 9)"))
         frozen.execute(text("UPDATE batch_numbers SET last = 8"))
+
+
+def test_statements_are_not_compiled(scene: Scene) -> None:
+    with scene.ledger.read() as session:
+        if session.get_bind().dialect.name != "postgresql":
+            pytest.skip("only PostgreSQL does")
+        assert session.scalar(text("SHOW jit")) == "off"
 
 
 def test_a_host_that_is_frozen_inside_a_transaction_loses_its_locks(

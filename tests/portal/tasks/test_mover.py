@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from portal.ledger import Ledger
-from portal.models import Hold, utc_now
+from portal.models import Hold, Slice, utc_now
 from portal.secret_box import SecretBox
 from portal.services import batches, fetches, sources
 from portal.services.clock_steps import draw_back
@@ -131,6 +132,22 @@ def test_a_clock_that_is_moved_while_a_source_is_held_costs_nothing(
     assert bench.scene.batch(batch_id).run_status is RunStatus.ENDED
     assert bench.scene.counts(batch_id) == (12, 12, 0, 0)
     assert bench.held(batch_id) == []
+
+
+def test_while_one_lists_the_others_move_what_is_listed(bench: Bench) -> None:
+    bench.add("2024-01", 60)
+    for month in ("2024-02", "2024-03"):
+        bench.add(month, 5)
+    batch_id = bench.scene.add_batch("2024-01-01", "2024-03-31")
+    bench.mover.look(batch_id)
+    assert bench.scene.counts(batch_id)[:2] == (60, 0)
+    with bench.ledger.write() as session:
+        other = session.get_one(Slice, bench.scene.slices(batch_id)[1].id)
+        other.lease_owner, other.next_try_at = "w2", bench.scene.now + timedelta(minutes=1)
+    bench.mover.look(batch_id)
+    assert bench.scene.counts(batch_id)[:2] == (60, 60)
+    bench.mover.look(batch_id)  # nothing is left to move: the third month is listed
+    assert bench.scene.counts(batch_id)[:2] == (65, 60)
 
 
 def test_a_held_batch_is_listed_on_when_nothing_is_left_to_probe_with(bench: Bench) -> None:

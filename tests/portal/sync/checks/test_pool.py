@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,29 @@ def test_file_over_time_is_hostile_and_its_child_replaced(tmp_path: Path, good: 
     assert error is not None
     assert (error.code, error.params) == ("FILE_HOSTILE", {"detail": "2 s"})
     assert code(results["good.jpg"]) is None
+
+
+def test_of_files_in_one_hand_only_the_guilty_one_is_hostile(tmp_path: Path, good: Path) -> None:
+    paths = [write(tmp_path, f"{number}.jpg", good.read_bytes()) for number in range(12)]
+    paths.insert(5, write(tmp_path, "computes.tif", hostile.bomb_tiff()))
+    with InspectorPool(1, seconds=2) as pool:
+        results = check(pool, *map(samples.job, paths))
+    assert len(results) == 13
+    assert [name for name, result in results.items() if code(result)] == ["computes.tif"]
+    assert code(results["computes.tif"]) == "FILE_HOSTILE"
+
+
+def test_what_a_child_did_not_come_to_is_given_again(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that has time for no second file, whatever it is given."""
+    hasty = "from portal.sync.checks import inspector as i; i._TOGETHER_SECONDS = -1; i.main()"
+    shim = write(tmp_path, "python", f'#!/bin/sh\nexec {sys.executable} -c "{hasty}" $3\n'.encode())
+    shim.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(shim))
+    jobs = [replace(samples.job(good), id=number) for number in range(40)]
+    with InspectorPool(1) as pool:
+        assert [*map(code, check(pool, *jobs).values())] == [None] * 40
 
 
 def test_file_kept_waiting_by_its_disk_may_be_tried_again(tmp_path: Path, good: Path) -> None:

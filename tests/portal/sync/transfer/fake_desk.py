@@ -19,7 +19,8 @@ class FakeDesk:
     """Implements :class:`portal.sync.transfer.work.Desk`; hands out each claim once.
 
     A ``generous`` one hands out all there are, whatever the limit; ``failures`` is how often
-    settling raises ``failure`` before it works; ``heard`` is told every report.
+    settling raises ``failure`` before it works; ``heard`` is told every report, and ``limits`` are
+    those of every claim.
     """
 
     def __init__(self, claims: Sequence[Claim]) -> None:
@@ -37,8 +38,10 @@ class FakeDesk:
         self.causes: list[str] = []
         self.reports: list[Report] = []
         self.heard: Callable[[Report], None] = lambda _: None
+        self.limits: list[int] = []
 
     def claim(self, limit: int) -> list[Claim]:
+        self.limits.append(limit)
         most = len(self.waiting) if self.generous else limit
         return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
 

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -253,6 +254,14 @@ def test_what_was_not_begun_goes_back_at_once(place: Place, server: FileServer) 
     place.stint(desk, level=1).run()
     assert desk.released == [1, 2, 3, 0]
     assert server.asked == ["f-0-1"]
+
+
+def test_claims_grow_while_they_are_used_up_soon(place: Place) -> None:
+    desk = FakeDesk([make_claim(number) for number in range(300)])
+    assert place.stint(desk, level=4).run() == 300
+    assert desk.limits[0] == 4
+    assert all(later <= 2 * earlier for earlier, later in pairwise(desk.limits))
+    assert 4 < max(desk.limits) <= stint_module.MOST_CLAIMED
 
 
 def test_giving_way_ends_what_was_begun_and_claims_no_more(
