@@ -192,7 +192,8 @@ def test_two_who_ask_for_the_same_in_one_moment_get_one_chore(ledger: Ledger) ->
 
     def ask_too() -> None:
         begun.wait(30)
-        ids.append(ask(ledger, params={"n": 1}))
+        # As a request does; databases with gap locks let one of them fall behind.
+        ids.append(ledger.again(lambda: ask(ledger, params={"n": 1})))
 
     threads = [threading.Thread(target=ask_too) for _ in range(4)]
     for thread in threads:
