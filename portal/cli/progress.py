@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from portal.models import utc_now
 from portal.runtime import Portal
 from portal.services import batches, reports
-from portal.services.standing import standing
+from portal.services.standing import Standing, standing
 from portal.services.throughput import pace_of
 
 _LOOK_SECONDS = 0.25
@@ -88,14 +88,18 @@ def watch_batch(
 
     :param meanwhile: called at every look, a few times a second; gives lines to be shown
     """
+    zone = portal.settings.timezone
+
+    def look() -> tuple[Standing, dict[str, Any]]:
+        with portal.ledger.read() as session:
+            batch = batches.find(session, batch_no)
+            now = standing(batch, now=utc_now(), zone=zone)
+            return now, reports.batch_report(batch, now, pace_of(batch, now=utc_now()))
+
     said: list[str] = []
     with ProgressBar(batch_no, quiet=quiet) as bar:
         while True:
-            with portal.ledger.read() as session:
-                batch = batches.find(session, batch_no)
-                zone = portal.settings.timezone
-                now = standing(batch, now=utc_now(), zone=zone)
-                report = reports.batch_report(batch, now, pace_of(batch, now=utc_now()))
+            now, report = portal.ledger.again(look)
             decided = report["done"] + report["failed"]
             note = f"失败 {report['failed']}  {report['bytes'] / 1e6:.0f} MB  {pace_line(report)}"
             bar.show(decided, report["total"] if report["counted"] else None, note)

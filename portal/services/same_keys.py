@@ -7,6 +7,7 @@ count as forged. So a process whose keys are not those of the ledger does not st
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -73,22 +74,23 @@ def accept(session: Session, keys: Keys, *, by: str, now: datetime) -> bool:
 
 def _note(ledger: Ledger, keys: Keys, now: datetime) -> Installation:
     """Write down what is not known yet; what the ledger then says, by whomever."""
-    try:
-        with ledger.write() as session:
-            known = session.get(Installation, ONLY, with_for_update=True)
-            if known is None:
-                session.add(
-                    Installation(
-                        id=ONLY,
-                        key_fingerprint=keys.key,
-                        token_fingerprint=keys.token,
-                        noted_at=now,
-                    )
+
+    def note(session: Session) -> None:
+        known = session.get(Installation, ONLY, with_for_update=True)
+        if known is None:
+            session.add(
+                Installation(
+                    id=ONLY,
+                    key_fingerprint=keys.key,
+                    token_fingerprint=keys.token,
+                    noted_at=now,
                 )
-            elif known.key_fingerprint == keys.key and known.token_fingerprint is None:
-                known.token_fingerprint = keys.token
-    except IntegrityError:
-        pass  # another host was the first in this moment
+            )
+        elif known.key_fingerprint == keys.key and known.token_fingerprint is None:
+            known.token_fingerprint = keys.token
+
+    with suppress(IntegrityError):  # another host was the first in this moment
+        ledger.transact(note)
     with ledger.read() as session:
         return session.get_one(Installation, ONLY)
 

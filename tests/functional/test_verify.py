@@ -82,15 +82,24 @@ def test_an_interrupted_one_can_be_resumed(site: Installation, number: signal.Si
     path.unlink()
     os.mkfifo(path)
     verifying = site.start("verify")
-    wait_for("the verification", lambda: state(site) == "running")
+    held = wait_for("the verification at the pipe", lambda: _open_if_read(path))
     os.kill(verifying.process.pid, number)
     verifying.ended()
+    os.close(held)
     assert state(site) == ("running" if number is signal.SIGKILL else "interrupted")
     _put_back(path, content)
     whole = site.json("verify", "--resume")
     assert (whole["documents"], whole["findings"]) == (18, [])
     assert state(site) == "ended"
     assert site.run("verify", "--resume").code == 2
+
+
+def _open_if_read(pipe: Path) -> int | None:
+    """The pipe, open for writing; None while nobody reads it."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
 
 
 def _put_back(path: Path, content: bytes) -> None:
