@@ -108,7 +108,8 @@ def create(
             return
         if twin is not None:
             _mind_twin(twin.batch_no)
-        with portal.ledger.write() as session:
+
+        def make(session: Session) -> tuple[str, preflight_gate.Standing]:
             batch = batches.create(
                 session,
                 scope,
@@ -128,7 +129,9 @@ def create(
             )
             if run:
                 batches.start(session, batch, by=actor(), now=utc_now())
-            number = batch.batch_no
+            return batch.batch_no, gate
+
+        number, gate = portal.ledger.transact(make)
         if run:
             portal.offer()
     if gate.state in ("missing", "old"):
@@ -233,8 +236,9 @@ def _add_action(name: str, text: str, act: Callable[[Session, Batch, datetime], 
     @click.argument("batch_no")
     def run_action(batch_no: str) -> None:
         with opened() as portal:
-            with portal.ledger.write() as session:
-                act(session, batches.find(session, batch_no), utc_now())
+            portal.ledger.transact(
+                lambda session: act(session, batches.find(session, batch_no), utc_now())
+            )
             portal.offer()
         say(f"{batch_no} {name}")
 
@@ -322,10 +326,13 @@ def fetch(batch_nos: tuple[str, ...], permanent_too: bool, as_json: bool) -> Non
 
     A waiting batch does not start. The page of the fetch shows how far it is.
     """
-    with opened() as portal, portal.ledger.write() as session:
-        wish = Selection(batch_nos=batch_nos)
-        now = utc_now()
-        chore = fetches.ask(session, wish, permanent_too=permanent_too, by=actor(), now=now).id
+    wish, now = Selection(batch_nos=batch_nos), utc_now()
+    with opened() as portal:
+        chore = portal.ledger.transact(
+            lambda session: (
+                fetches.ask(session, wish, permanent_too=permanent_too, by=actor(), now=now).id
+            )
+        )
     if as_json:
         say_json({"fetch": chore})
     else:
