@@ -27,6 +27,7 @@ from portal.models import (
     VersionFile,
 )
 from portal.services import batches, claims, outcomes
+from portal.services.desk import LedgerDesk
 from portal.services.discovery import Discovery
 from portal.services.reports import batch_report
 from portal.settings import read_settings
@@ -181,6 +182,18 @@ class Scene:
             owner=owner,
             zone=SHANGHAI,
             stopping=lambda: False,
+            clock=self.clock,
+        )
+
+    def desk(self, batch_id: int, *, owner: str = "w1") -> LedgerDesk:
+        """The ledger as a stint of this owner at the batch sees it."""
+        return LedgerDesk(
+            self.ledger,
+            batch_id,
+            self.batch(batch_id).data_source_id,
+            owner=owner,
+            zone=SHANGHAI,
+            others_waiting=lambda: False,
             clock=self.clock,
         )
 

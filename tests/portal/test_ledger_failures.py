@@ -24,13 +24,12 @@ from portal.dispatching import PortalFlask
 from portal.ledger import Ledger
 from portal.ledger_failures import passes
 from portal.models import BatchItem, LedgerCommit
-from portal.services.desk import LedgerDesk
 from portal.statuses import ItemStatus
 from portal.sync.sources.rows import SourceDocument
 from tests.portal.broken_connections import CutWire, killed_at
 from tests.portal.conftest import DATABASES, emptied
 from tests.portal.fake_source import FakeSource, make_document
-from tests.portal.ledger_scene import SHANGHAI, Scene, opened_ledger, stored
+from tests.portal.ledger_scene import Scene, opened_ledger, stored
 
 DAYS = ("2024-01-01", "2024-01-02")
 # A connection that was killed is left to the garbage, and psycopg says so.
@@ -217,18 +216,6 @@ def some(count: int, round_no: int) -> list[SourceDocument]:
     return [make_document(10 * round_no + number) for number in range(count)]
 
 
-def desk_of(scene: Scene, batch_id: int) -> LedgerDesk:
-    return LedgerDesk(
-        scene.ledger,
-        batch_id,
-        scene.source_id,
-        owner="w1",
-        zone=SHANGHAI,
-        others_waiting=lambda: False,
-        clock=scene.clock,
-    )
-
-
 def events_of(scene: Scene, batch_id: int) -> list[tuple[str, Any]]:
     return [(event.action, event.document_id) for event in scene.events(batch_id)]
 
@@ -242,7 +229,7 @@ def test_recording_survives_a_kill_at_any_statement(scene: Scene) -> None:
         claims = scene.claim(batch_id)
         results = [stored(claim) for claim in claims]
         with killed_at(engine, statement_no) as seen:
-            assert desk_of(scene, batch_id).settle(results) == []
+            assert scene.desk(batch_id).settle(results) == []
             reached = len(seen) >= statement_no
         assert scene.counts(batch_id) == (2, 2, 0, 0)
         ended = [one for one in events_of(scene, batch_id) if one[1] is not None]
@@ -258,7 +245,7 @@ def test_claiming_survives_a_kill_at_any_statement(scene: Scene) -> None:
         statement_no += 1
         batch_id = scene.listed_batch(some(2, statement_no))
         with killed_at(engine, statement_no) as seen:
-            claims = desk_of(scene, batch_id).claim(10)
+            claims = scene.desk(batch_id).claim(10)
             reached = len(seen) >= statement_no
         assert sorted(claim.fence for claim in claims) == [1, 1]
         with scene.ledger.read() as session:

@@ -7,7 +7,6 @@ import pytest
 
 from portal.services import batches, claims, leases, outcomes
 from portal.services.claims import MOST_LOSSES, MOST_LOSSES_TOGETHER
-from portal.services.desk import LedgerDesk
 from portal.services.leases import LEASE_SECONDS
 from portal.services.offers import batches_with_due_work
 from portal.statuses import ItemStatus, RunStatus
@@ -35,16 +34,7 @@ def test_a_claim_carries_what_a_worker_needs(scene: Scene) -> None:
 @pytest.mark.parametrize(("left", "claimed"), [(200, 25), (40, 8), (5, 5)])
 def test_near_the_end_nobody_claims_all_that_is_left(scene: Scene, left: int, claimed: int) -> None:
     batch_id = scene.listed_batch(documents(left))
-    desk = LedgerDesk(
-        scene.ledger,
-        batch_id,
-        scene.source_id,
-        owner="w1",
-        zone=SHANGHAI,
-        others_waiting=lambda: False,
-        clock=scene.clock,
-    )
-    assert len(desk.claim(100)) == claimed
+    assert len(scene.desk(batch_id).claim(100)) == claimed
 
 
 def test_what_is_leased_is_not_claimed_again(scene: Scene) -> None:

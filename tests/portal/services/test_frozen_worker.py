@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from portal.services.desk import LedgerDesk
 from portal.services.leases import LEASE_SECONDS
 from portal.services.sweeping import sweep_documents
 from portal.sync.archive.local import LocalArchive, LocalStage
@@ -18,7 +17,7 @@ from portal.sync.transfer.committer import Committer
 from portal.sync.transfer.incoming import Incoming
 from portal.sync.transfer.work import Claim, Result
 from tests.portal.fake_source import FakeSource, make_document
-from tests.portal.ledger_scene import SHANGHAI, Scene, stored
+from tests.portal.ledger_scene import Scene, stored
 from tests.portal.services.archive_scene import Checking
 
 DOCUMENTS = 100
@@ -32,15 +31,7 @@ class Hands:
         self._archive = archive
         self._owner = owner
         self._blame = Blame(FakeSource(), archive)
-        self.desk = LedgerDesk(
-            scene.ledger,
-            batch_id,
-            scene.source_id,
-            owner=owner,
-            zone=SHANGHAI,
-            others_waiting=lambda: False,
-            clock=scene.clock,
-        )
+        self.desk = scene.desk(batch_id, owner=owner)
 
     def claim_all(self) -> list[Claim]:
         """Everything that is due, portion by portion."""

@@ -12,7 +12,6 @@ from portal.errors import SyncError
 from portal.models import AuditEvent, DataSource, Hold
 from portal.secret_box import SecretBox
 from portal.services import batches, gates, holds, retrying, sources
-from portal.services.desk import LedgerDesk
 from portal.services.leases import LEASE_SECONDS
 from portal.services.offers import batches_with_due_work
 from portal.services.streaks import MOST_FAILURES
@@ -190,7 +189,7 @@ def test_a_probe_that_takes_long_is_not_ended_by_the_hold_it_probes(scene: Scene
     batch_id = scene.listed_batch(documents(80))
     fail_until_held(scene, batch_id, "SRC_NOT_FOUND")
     scene.advance(5)
-    worker, other = desk(scene, batch_id), desk(scene, batch_id)
+    worker, other = scene.desk(batch_id), scene.desk(batch_id)
     assert len(worker.claim(16)) == 1
     assert worker.claim(16) == []
     assert not worker.control().stop
@@ -232,39 +231,27 @@ def test_a_cancelled_batch_holds_nothing(scene: Scene) -> None:
 # A source, and the archive.
 
 
-def desk(scene: Scene, batch_id: int) -> LedgerDesk:
-    return LedgerDesk(
-        scene.ledger,
-        batch_id,
-        scene.batch(batch_id).data_source_id,
-        owner="w1",
-        zone=SHANGHAI,
-        others_waiting=lambda: False,
-        clock=scene.clock,
-    )
-
-
 def test_a_source_that_is_down_holds_all_its_batches_and_no_other(scene: Scene) -> None:
     noise = scene.add_noise(documents(3))
     first, second = (
         scene.listed_batch(documents(3)),
         scene.listed_batch(documents(3, first=10)),
     )
-    held = desk(scene, first).claim(3)
-    desk(scene, first).hold(SyncError("SRC_CONNECTION", detail="refused"))
-    desk(scene, second).hold(SyncError("SRC_CONNECTION", detail="refused"))
-    desk(scene, first).release(held)
+    held = scene.desk(first).claim(3)
+    scene.desk(first).hold(SyncError("SRC_CONNECTION", detail="refused"))
+    scene.desk(second).hold(SyncError("SRC_CONNECTION", detail="refused"))
+    scene.desk(first).release(held)
     assert due(scene) == [noise]
-    assert desk(scene, first).control().stop
-    assert desk(scene, second).claim(3) == []
-    assert not desk(scene, noise).control().stop
+    assert scene.desk(first).control().stop
+    assert scene.desk(second).claim(3) == []
+    assert not scene.desk(noise).control().stop
     assert notices(scene) == 1
     (hold,) = in_force(scene)
     assert hold.data_source_id == scene.source_id
     scene.advance(5)
     assert due(scene) == [noise, first, second]
     lift(scene, hold)
-    assert len(desk(scene, second).claim(3)) == 3
+    assert len(scene.desk(second).claim(3)) == 3
     assert [item.attempts for item in scene.items(first).values()] == [0, 0, 0]
 
 
@@ -284,14 +271,14 @@ def test_two_workers_that_see_a_cause_at_once_open_one_hold(scene: Scene) -> Non
         other.start()
     other.join()
     assert len(in_force(scene)) == notices(scene) == 1
-    assert desk(scene, batch_id).control().stop
+    assert scene.desk(batch_id).control().stop
 
 
 def test_a_source_whose_settings_were_changed_is_probed_at_once(scene: Scene) -> None:
     other = scene.add_noise(documents(3))
     batch_id = scene.listed_batch(documents(3))
     for one in (batch_id, other):
-        desk(scene, one).hold(SyncError("SRC_CREDENTIALS", detail="1200"))
+        scene.desk(one).hold(SyncError("SRC_CREDENTIALS", detail="1200"))
     assert due(scene) == []
     form = sources.SourceForm("影像系统", "http://127.0.0.1:9", "c", "right")
     with scene.ledger.write() as session:
@@ -302,9 +289,9 @@ def test_a_source_whose_settings_were_changed_is_probed_at_once(scene: Scene) ->
 def test_a_full_archive_holds_everything(scene: Scene) -> None:
     noise = scene.add_noise(documents(3))
     batch_id = scene.listed_batch(documents(3))
-    desk(scene, batch_id).hold(SyncError("ARCHIVE_FULL"))
+    scene.desk(batch_id).hold(SyncError("ARCHIVE_FULL"))
     assert due(scene) == []
-    assert desk(scene, noise).control().stop
+    assert scene.desk(noise).control().stop
     lift(scene, in_force(scene)[0])
     assert due(scene) == [noise, batch_id]
 
@@ -312,7 +299,7 @@ def test_a_full_archive_holds_everything(scene: Scene) -> None:
 def test_what_comes_back_at_once_is_the_same_hold(scene: Scene) -> None:
     batch_id = scene.listed_batch(documents(3))
     for _ in range(6):
-        desk(scene, batch_id).hold(SyncError("ARCHIVE_FULL"))
+        scene.desk(batch_id).hold(SyncError("ARCHIVE_FULL"))
         (hold,) = in_force(scene)
         scene.advance((hold.probe_at - scene.now).total_seconds())
         with scene.ledger.write() as session:
@@ -320,7 +307,7 @@ def test_what_comes_back_at_once_is_the_same_hold(scene: Scene) -> None:
             holds.try_without(session, hold.id, now=scene.now)
     assert notices(scene) == 1
     scene.advance(600)
-    desk(scene, batch_id).hold(SyncError("ARCHIVE_FULL"))
+    scene.desk(batch_id).hold(SyncError("ARCHIVE_FULL"))
     assert notices(scene) == 2
 
 
@@ -332,10 +319,10 @@ def test_out_of_hours_nothing_of_the_source_is_worked(scene: Scene) -> None:
     with scene.ledger.write() as session:  # the scene begins on a Sunday at 16:00
         session.get_one(DataSource, scene.source_id).windows = ["7 20:00-24:00"]
     assert due(scene) == []
-    assert desk(scene, batch_id).control().stop
+    assert scene.desk(batch_id).control().stop
     scene.advance(4 * 3600)
     assert due(scene) == [batch_id]
-    assert not desk(scene, batch_id).control().stop
+    assert not scene.desk(batch_id).control().stop
     scene.advance(4 * 3600)
     assert due(scene) == []
     with scene.ledger.read() as session:
