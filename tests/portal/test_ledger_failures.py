@@ -228,8 +228,9 @@ def test_recording_survives_a_kill_at_any_statement(scene: Scene) -> None:
         batch_id = scene.listed_batch(some(2, statement_no))
         claims = scene.claim(batch_id)
         results = [stored(claim) for claim in claims]
+        desk = scene.desk(batch_id)
         with killed_at(engine, statement_no) as seen:
-            assert scene.desk(batch_id).settle(results) == []
+            assert desk.settle(results) == []
             reached = len(seen) >= statement_no
         assert scene.counts(batch_id) == (2, 2, 0, 0)
         ended = [one for one in events_of(scene, batch_id) if one[1] is not None]
@@ -244,8 +245,9 @@ def test_claiming_survives_a_kill_at_any_statement(scene: Scene) -> None:
     while reached:
         statement_no += 1
         batch_id = scene.listed_batch(some(2, statement_no))
+        desk = scene.desk(batch_id)
         with killed_at(engine, statement_no) as seen:
-            claims = scene.desk(batch_id).claim(10)
+            claims = desk.claim(10)
             reached = len(seen) >= statement_no
         assert sorted(claim.fence for claim in claims) == [1, 1]
         with scene.ledger.read() as session:
