@@ -62,7 +62,9 @@ def consume(portal: Portal, slot: WorkerSlot) -> None:
         with app.app_context():
             portal.executor.perform(run_id, worker=slot.name, abandon=_end_at_once)
 
-    consumer = portal.queue.serve(on_batch=mover.look, on_run=perform, on_audit=checking.look)
+    consumer = portal.queue.serve(
+        on_start=mover.prepare, on_batch=mover.look, on_run=perform, on_audit=checking.look
+    )
     heart.start()
     try:
         consumer.run()

@@ -27,7 +27,7 @@ T = TypeVar("T")
 # still meanwhile, and long by who records results beside it.
 LOOP_PATIENCE, PATIENCE = 2.0, 30.0
 # Near the end of a batch nobody claims more than such a part of what is left, but these few.
-_PART, _FEW = 8, 8
+_PART, _FEW = 4, 8
 
 
 class LedgerDesk:

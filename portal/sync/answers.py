@@ -31,6 +31,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_MARKS = tuple(mark for mark, _ in _BOMS)
+#: Goes through spaces only, so that files are told apart fast.
+_FIRST_VISIBLE = re.compile(rb"\s*+(\S)")
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _HTML_SUFFIXES = frozenset({"html", "htm", "xhtml"})
 _HTML_START = re.compile(
@@ -138,13 +141,15 @@ def _explanation(body_head: bytes, envelope: EnvelopeFields) -> dict[str, Any]:
 
 
 def _text(body_head: bytes, first: str) -> str | None:
-    """The head as text if its first visible character is ``first``; files are told apart fast."""
+    """The head as text if its first visible character is ``first``."""
+    if not body_head.startswith(_MARKS):
+        visible = _FIRST_VISIBLE.match(body_head, 0, _HEAD_BYTES)
+        if visible is None or visible[1] != first.encode():
+            return None
     head, encoding = body_head[:_HEAD_BYTES], "utf-8"
-    for bom, name in _BOMS:
-        if head.startswith(bom):
-            head, encoding = head[len(bom) :], name
-    if encoding == "utf-8" and not head.lstrip().startswith(first.encode()):
-        return None
+    for mark, name in _BOMS:
+        if head.startswith(mark):
+            head, encoding = head[len(mark) :], name
     text = head.decode(encoding, "replace").lstrip()
     return text if text.startswith(first) else None
 

@@ -24,6 +24,7 @@ class CurlLoop:
     def __init__(self, connections: int) -> None:
         self._epoll = select.epoll()
         self._watched: set[int] = set()
+        self._others: frozenset[int] = frozenset()
         self._due: float | None = None
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections)
@@ -39,10 +40,10 @@ class CurlLoop:
         """Take a handle out; a transfer under way is dropped with its connection."""
         self._multi.remove_handle(handle)
 
-    def turn(self, pause: float, also: Collection[int]) -> bool:
+    def turn(self, pause: float) -> bool:
         """Move what can be moved, waiting at most ``pause`` seconds for something to do.
 
-        :returns: whether a descriptor of ``also`` became readable
+        :returns: whether a descriptor of :meth:`watch` is readable
         """
         if self._is_due():
             self._act(pycurl.SOCKET_TIMEOUT, 0)
@@ -51,7 +52,7 @@ class CurlLoop:
             pause = min(pause, self._due - time.monotonic())
         woken = False
         for descriptor, events in self._epoll.poll(max(0.0, pause)):
-            if descriptor in also:
+            if descriptor in self._others:
                 woken = True
             else:
                 self._act(descriptor, _ready(events))
@@ -67,14 +68,15 @@ class CurlLoop:
             yield from failed
 
     def watch(self, descriptors: Collection[int]) -> None:
-        """Let :meth:`turn` also end when one of these becomes readable."""
-        for descriptor in descriptors:
-            self._epoll.register(descriptor, select.EPOLLIN)
+        """Let :meth:`turn` also end when one of these is readable, and no others any more.
 
-    def unwatch(self, descriptors: Collection[int]) -> None:
-        """Undo :meth:`watch`."""
-        for descriptor in descriptors:
+        None may be closed while it is watched.
+        """
+        for descriptor in self._others.difference(descriptors):
             self._epoll.unregister(descriptor)
+        for descriptor in set(descriptors) - self._others:
+            self._epoll.register(descriptor, select.EPOLLIN)
+        self._others = frozenset(descriptors)
 
     def close(self) -> None:
         """Close all connections; handles must have been removed before."""

@@ -189,11 +189,12 @@ class CurlTransfer:
         return None
 
     def _on_body(self, data: bytes) -> int | None:
-        if self._budget.wait_seconds():
-            self.is_paused = True
-            self.paused_at = time.monotonic()
-            return int(pycurl.WRITEFUNC_PAUSE)  # libcurl keeps the piece and gives it again
-        self._budget.spend(len(data))
+        if self._budget.is_limited:
+            if self._budget.wait_seconds():
+                self.is_paused = True
+                self.paused_at = time.monotonic()
+                return int(pycurl.WRITEFUNC_PAUSE)  # libcurl keeps the piece and gives it again
+            self._budget.spend(len(data))
         try:
             self._response.body(data)
         except Exception as failure:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import pycurl
@@ -94,26 +95,31 @@ class Downloader:
         self._active[download.key] = self._by_handle[handle] = transfer
         self._loop().add(handle)
 
-    def wait(self, timeout: float, *, also: Sequence[HasFileno] = ()) -> list[Downloaded]:
-        """Move bytes until something ended, one of ``also`` is readable or the time is over.
+    @contextmanager
+    def watching(self, others: Sequence[HasFileno]) -> Iterator[None]:
+        """While the block lasts :meth:`wait` also ends when one of these is readable."""
+        loop = self._loop()
+        loop.watch({other.fileno() for other in others})
+        try:
+            yield
+        finally:
+            loop.watch(())
+
+    def wait(self, timeout: float) -> list[Downloaded]:
+        """Move bytes until something ended, another one is readable or the time is over.
 
         :param timeout: seconds; 0 moves what can be moved at once
         :returns: what ended, in that order; empty when the wait ended for another reason
         """
         loop = self._loop()
-        descriptors = {one.fileno() for one in also}
         deadline = time.monotonic() + timeout
-        loop.watch(descriptors)
-        try:
-            while True:
-                pause = 0.0 if self._ended else deadline - time.monotonic()
-                pause = min(pause, self._resume_paused())
-                woken = loop.turn(pause, descriptors)
-                self._collect(loop)
-                if woken or self._ended or time.monotonic() >= deadline:
-                    break
-        finally:
-            loop.unwatch(descriptors)
+        while True:
+            pause = 0.0 if self._ended else deadline - time.monotonic()
+            pause = min(pause, self._resume_paused())
+            woken = loop.turn(pause)
+            self._collect(loop)
+            if woken or self._ended or time.monotonic() >= deadline:
+                break
         ended, self._ended = self._ended, []
         return ended
 

@@ -86,7 +86,11 @@ class Mover:
         self._on_busy = on_busy
         self._clock = clock
         self._opened: dict[int, _Opened] = {}
-        self._inspectors: InspectorPool | None = None
+        self._inspectors = InspectorPool(1)
+
+    def prepare(self) -> None:
+        """In the thread that will look, before the first look: children end with their thread."""
+        self._inspectors.prepare()
 
     def look(self, batch_id: int) -> None:
         """Do what is due in the batch for a while; idempotent, and nothing when nothing is due.
@@ -134,8 +138,7 @@ class Mover:
             opened.downloader.close()
             opened.source.close()
         self._opened.clear()
-        if self._inspectors is not None:
-            self._inspectors.close()
+        self._inspectors.close()
 
     def _work(self, batch_id: int) -> bool:
         """Whether anything could be done: if not, the agent's next offer is soon enough."""
@@ -278,7 +281,6 @@ class Mover:
         ).list_slice(slice_id)
 
     def _move(self, batch_id: int, *, wanted_only: bool = False) -> bool:
-        self._inspectors = self._inspectors or InspectorPool(1)
         with self._ledger.read() as session:
             source = session.get_one(Batch, batch_id).data_source
             opened = self._open(source)

@@ -79,8 +79,14 @@ class WorkQueue:
         self._reach.ask(lambda: storage.put_data(_PROBE, _PROBE))
         self._reach.ask(lambda: storage.pop_data(_PROBE))
 
-    def serve(self, *, on_batch: Look, on_run: Look, on_audit: Look) -> Consumer:
-        """A consumer with one thread that takes messages; SIGTERM ends it after its task."""
+    def serve(
+        self, *, on_start: Callable[[], None], on_batch: Look, on_run: Look, on_audit: Look
+    ) -> Consumer:
+        """A consumer with one thread that takes messages; SIGTERM ends it after its task.
+
+        :param on_start: called first in that thread
+        """
+        self._huey.on_startup("prepare")(on_start)
         self._looks = {_BATCH: on_batch, _RUN: on_run, _AUDIT: on_audit}
         return OneConsumer(
             self._huey,

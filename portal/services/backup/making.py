@@ -34,7 +34,8 @@ from portal.services.rechecks import Verdict
 from portal.services.sealing import newest_anchor
 from portal.settings import SECRET_KEY_FILE, TOKEN_FILE, Settings
 from portal.sync.archive.base import Archive
-from portal.sync.archive.local import FULL, sync_file_system
+from portal.sync.archive.flushing import sync_file_system
+from portal.sync.archive.local import FULL
 
 # What the ledger calls archived, and of that what was missing or changed when it was copied.
 LIST, DAMAGED = "archive.jsonl.gz", "damaged.jsonl.gz"

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from portal.sync.archive.local import sync_file_system
+from portal.sync.archive.flushing import sync_file_system
 
 FOLDER = "archive"
 _NEW = ".new"

@@ -8,7 +8,6 @@ it the parent folder is; only then does the ledger commit.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import itertools
 import os
@@ -20,14 +19,12 @@ from typing import BinaryIO
 
 from portal.errors import SyncError
 from portal.sync.archive.base import Stage
+from portal.sync.archive.flushing import flush, flush_folders
 
 INCOMING = ".incoming"
 # No worker's slot has this name, so nobody ever sweeps it.
 ASIDE = "aside"
-# From about here on one flush of the file system before those of the files is cheaper.
-_SYNC_ONE_BY_ONE = 12
 _PROBE_BYTES = 1 << 20
-_libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count()
 
 
@@ -81,7 +78,7 @@ class LocalArchive:
         """Flush the files, rename the folders into place, flush the parents."""
         local = [stage for stage in stages if isinstance(stage, LocalStage)]
         with _translated():
-            self._flush([stage.root for stage in local])
+            flush_folders(self._root, [stage.root for stage in local])
             parents: dict[Path, None] = {}
             for stage in local:
                 target = self._root / stage.folder
@@ -90,7 +87,7 @@ class LocalArchive:
                 stage.published = True
                 parents[target.parent] = None
             for parent in parents:
-                _fsync(parent)
+                flush(parent)
 
     def remove(self, *folders: str) -> None:
         """Remove folders; their absence is fine."""
@@ -168,18 +165,6 @@ class LocalArchive:
             raise SyncError("ARCHIVE_MISSING")
         return path
 
-    def _flush(self, folders: Sequence[Path]) -> None:
-        paths = [path for folder in folders for path in folder.iterdir()]
-        if len(paths) > _SYNC_ONE_BY_ONE:
-            # It writes everything in one go, so that little is left to do for each file. But an
-            # error of writing back it tells to one process only, and there are several of us:
-            # a file's own flush tells it to whoever asks first about that file.
-            sync_file_system(self._root)
-        else:
-            paths += folders
-        for path in paths:
-            _fsync(path)
-
     def _make_parent(self, parent: Path) -> None:
         """Make the parent folders and their own entries durable, once."""
         if parent in self._known_parents and parent.is_dir():
@@ -189,7 +174,7 @@ class LocalArchive:
         # Those inside the root another process may have made just now and not flushed yet.
         inside = [place for place in parent.parents if place.is_relative_to(self._root)]
         for place in dict.fromkeys([*inside, *(place.parent for place in missing)]):
-            _fsync(place)
+            flush(place)
         self._known_parents.add(parent)
 
 
@@ -206,25 +191,6 @@ def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
                 continue
             with contextlib.suppress(FileNotFoundError):
                 yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=False).st_size
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file_system(path: Path) -> None:
-    """Flush the whole file system: Python 3.11 has no ``os.syncfs``."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        if _libc.syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(path))
-    finally:
-        os.close(descriptor)
 
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

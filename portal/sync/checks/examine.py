@@ -1,7 +1,8 @@
 """Examine one file: from its size and first bytes to its last page.
 
 Runs in a limited child process (:mod:`.inspector`), because a hostile file may want all memory or
-all time. Readers are imported when the first file of their kind comes.
+all time. A child loads the readers before it says that it can work; anybody else as they are
+wanted.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ _READERS = {
     "zip": "zipped",
     "txt": "plain_text",
 }
+
+
+def load_readers() -> None:
+    """Import what reads files, which takes longer than to read one."""
+    for kind in _READERS:
+        _reader(kind)
 
 
 def examine(job: InspectionJob) -> FileFacts:

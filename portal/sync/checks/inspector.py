@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from portal.errors import SyncError
 from portal.sync.answers import one_line
-from portal.sync.checks.examine import examine
+from portal.sync.checks.examine import examine, load_readers
 from portal.sync.checks.inspection import OUT_OF_MEMORY, Inspection, InspectionJob, jobs_in
 from portal.sync.checks.limits import is_worn, limit_self
 
@@ -57,6 +57,7 @@ def _printable(error: SyncError) -> SyncError:
 
 def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
     """Answer jobs until there are no more, or the memory is used up."""
+    load_readers()
     _send(answers, {"ready": True})
     for line in jobs:
         results = _inspect_some(jobs_in(line))

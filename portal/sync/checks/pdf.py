@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium
 
 from portal.errors import SyncError
 from portal.sync.checks.budget import Budget
@@ -15,7 +18,6 @@ from portal.sync.checks.rules import CompatibilityRules
 #: ISO 32000-1, annex H: readers accept the end marker within the last kilobyte; some writers pad.
 _END_WITHIN = 2048
 _RENDERED_SIDE = 64
-_PASSWORD_ERROR = 4
 
 
 def read(path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> FileFacts:
@@ -28,21 +30,14 @@ def read(path: str, kind: str, rules: CompatibilityRules, *, decode: bool) -> Fi
     budget = Budget()
     _check_end(path)
     objects = PdfObjects(path, rules)
-    # The binding follows links to a name, which a file on trial, open and unlinked, has not.
-    is_named = os.path.exists(os.path.realpath(path))
-    try:
-        with open(path, "rb") as file, pdfium.PdfDocument(path if is_named else file) as document:
-            pages = len(document)
-            if pages > rules.max_pages:
-                raise SyncError("FILE_PAGES_HIGH", actual=pages, limit=rules.max_pages)
-            if pages < 1:
-                raise SyncError("FILE_CORRUPT", detail="pdf: no pages")
-            objects.check_pages(pages)
-            _load_pages(document, pages, budget, draw=decode)
-    except pdfium.PdfiumError as error:
-        locked = getattr(error, "err_code", None) == _PASSWORD_ERROR
-        detail = "pdf: a password is needed" if locked else "pdf: does not open"
-        raise SyncError("FILE_CORRUPT", detail=detail) from error
+    with _opened(path) as document:
+        pages = int(pdfium.FPDF_GetPageCount(document))
+        if pages > rules.max_pages:
+            raise SyncError("FILE_PAGES_HIGH", actual=pages, limit=rules.max_pages)
+        if pages < 1:
+            raise SyncError("FILE_CORRUPT", detail="pdf: no pages")
+        objects.check_pages(pages)
+        _load_pages(document, pages, budget, draw=decode)
     return FileFacts(kind, pages)
 
 
@@ -54,22 +49,38 @@ def _check_end(path: str) -> None:
             raise SyncError("FILE_CORRUPT", detail="pdf: the end is missing")
 
 
-def _load_pages(document: pdfium.PdfDocument, pages: int, budget: Budget, *, draw: bool) -> None:
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    document = pdfium.FPDF_LoadDocument(os.fsencode(path), None)
+    if not document:
+        locked = pdfium.FPDF_GetLastError() == pdfium.FPDF_ERR_PASSWORD
+        detail = "pdf: a password is needed" if locked else "pdf: does not open"
+        raise SyncError("FILE_CORRUPT", detail=detail)
+    try:
+        yield document
+    finally:
+        pdfium.FPDF_CloseDocument(document)
+
+
+def _load_pages(document: Any, pages: int, budget: Budget, *, draw: bool) -> None:
     for number in range(pages):
         if budget.spent:
             return
-        try:
-            page = document[number]
-        except pdfium.PdfiumError as error:
-            detail = f"pdf: page {number + 1} does not load"
-            raise SyncError("FILE_CORRUPT", detail=detail) from error
+        page = pdfium.FPDF_LoadPage(document, number)
+        if not page:
+            raise SyncError("FILE_CORRUPT", detail=f"pdf: page {number + 1} does not load")
         if draw and number == 0:
             _draw(page)
-        page.close()
+        pdfium.FPDF_ClosePage(page)
 
 
-def _draw(page: pdfium.PdfPage) -> None:
+def _draw(page: Any) -> None:
     """Draw a page at most :data:`_RENDERED_SIDE` pixels wide and high."""
-    side = max(page.get_size())
-    if side > 0:
-        page.render(scale=_RENDERED_SIDE / side).close()
+    width, height = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
+    if max(width, height) <= 0:
+        return
+    scale = _RENDERED_SIDE / max(width, height)
+    across, down = max(round(width * scale), 1), max(round(height * scale), 1)
+    picture = pdfium.FPDFBitmap_Create(across, down, 0)
+    pdfium.FPDF_RenderPageBitmap(picture, page, 0, 0, across, down, 0, pdfium.FPDF_ANNOT)
+    pdfium.FPDFBitmap_Destroy(picture)

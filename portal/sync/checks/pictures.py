@@ -12,7 +12,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,  # noqa: F401 - for a kind it does not know yet Pillow imports all there are
+    GifImagePlugin,  # noqa: F401
+    Image,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 
 from portal.errors import SyncError
 from portal.sync.checks import declared_end, frame_memory, gif, jpeg, png, tiff, webp

@@ -49,8 +49,9 @@ class _Task:
 class InspectorPool:
     """Checks files in up to ``size`` children, each file within ``seconds``.
 
-    Children are started when there is work for them, serve many files, and are replaced when they
-    die or run out of time. The clock of a file starts when a child takes it, not while it queues.
+    Children are started by :meth:`prepare` or when there is work for them, serve many files, and
+    are replaced when they die or run out of time. The clock of a file starts when a child takes
+    it, not while it queues.
     Those that wait are given a few at a time, as most take less than their way there and back.
     A file is never judged by what another one did to the child they shared: when a child ends
     with several in its hand, each is tried alone; when it dies, or has no memory left, and had
@@ -77,6 +78,11 @@ class InspectorPool:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def prepare(self) -> None:
+        """Start the children now: the first file need not wait for one. Waits for nothing."""
+        for _ in range(self._size - len(self._children)):
+            self._start(time.monotonic())
 
     @property
     def waiting(self) -> int:
@@ -248,7 +254,7 @@ class InspectorPool:
             child = InspectorChild(now + _START_SECONDS)
         except OSError as error:
             # With other children alive the file just waits for one of them.
-            if not self._children:
+            if self._queue and not self._children:
                 detail = f"the inspector does not start: {error.strerror}"
                 self._fail(self._queue.popleft().job, SyncError("INTERNAL", detail=detail))
             return

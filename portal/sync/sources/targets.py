@@ -17,6 +17,7 @@ from portal.errors import InvalidSetting
 
 #: Printable ASCII is sent as it was written; spaces and everything else percent-encoded.
 _AS_WRITTEN = "".join(chr(code) for code in range(0x21, 0x7F))
+_NOTHING_TO_QUOTE = re.compile(r"[!-~]*")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 _PORTS = {"http": 80, "https": 443}
@@ -62,8 +63,10 @@ class Address:
         """The URL as it is requested: ASCII, the query as it was written."""
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
         query = f"?{self.query}" if self.query else ""
-        path = self.path or "/"
-        return f"{self.scheme}://{self.host}{port}" + quote(path + query, safe=_AS_WRITTEN)
+        rest = (self.path or "/") + query
+        if not _NOTHING_TO_QUOTE.fullmatch(rest):
+            rest = quote(rest, safe=_AS_WRITTEN)
+        return f"{self.scheme}://{self.host}{port}{rest}"
 
 
 @dataclass(frozen=True, slots=True)

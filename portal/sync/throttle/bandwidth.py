@@ -20,6 +20,11 @@ class ByteBudget:
         self._balance = 0.0
         self._filled_at = clock()
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a cap; without one nothing need be asked or told."""
+        return self._rate is not None
+
     def set_rate(self, rate: float | None) -> None:
         """Bytes a second from now on; None is no limit."""
         self._fill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from portal.errors import SyncError
@@ -113,14 +114,18 @@ class Flights:
         )
         self._download(_Flight(document, position, target, incoming))
 
-    def wait(self, until: float, now: float, *, also: Sequence[HasFileno]) -> list[Landed]:
-        """Let things move until a file landed, any of ``also`` is readable, or ``until`` comes."""
+    def watching(self, others: Sequence[HasFileno]) -> AbstractContextManager[None]:
+        """While the block lasts :meth:`wait` also ends when one of these is readable."""
+        return self._downloader.watching((self._inspectors, *others))
+
+    def wait(self, until: float, now: float) -> list[Landed]:
+        """Let things move until a file landed, another one is readable, or ``until`` comes."""
         deadline = self._inspectors.next_deadline()
         if deadline is not None:
             until = min(until, deadline)
         patience = max(0.0, until - now)
         landed: list[Landed] = []
-        for ended in self._downloader.wait(patience, also=(self._inspectors, *also)):
+        for ended in self._downloader.wait(patience):
             landed += self._on_downloaded(ended)
         for inspection in self._inspectors.collect():
             landed += self._on_inspected(inspection)

@@ -120,7 +120,8 @@ class Stint:
 
     def run(self) -> int:
         """Work until there is nothing due, others wait, or a stop; the number of results."""
-        with self._committer, self._rechecker:
+        bells = (self._committer, self._rechecker)
+        with self._committer, self._rechecker, self._flights.watching(bells):
             try:
                 self._exchange()
                 while not self._is_over():
@@ -135,8 +136,7 @@ class Stint:
         self._listen()
         self._refill()
         self._start_downloads()
-        bells = (self._committer, self._rechecker)
-        landed = self._flights.wait(self._next_moment(), time.monotonic(), also=bells)
+        landed = self._flights.wait(self._next_moment(), time.monotonic())
         for file in landed:
             if file.error is not None and file.error.code == "SRC_THROTTLED":
                 self._put_back(file, file.error)

@@ -844,10 +844,14 @@ def test_a_wait_ends_when_something_else_is_readable(
     server.scripts["/held"] = [HOLD]
     downloader.start(Download(1, server.url("/held"), (), Collected(), None))
     reading, writing = os.pipe()
-    with open(reading, "rb") as pipe, open(writing, "wb", buffering=0) as other_end:
-        assert downloader.wait(0, also=[pipe]) == []
+    with (
+        open(reading, "rb") as pipe,
+        open(writing, "wb", buffering=0) as other_end,
+        downloader.watching([pipe, pipe]),
+    ):
+        assert downloader.wait(0) == []
         other_end.write(b"!")
-        assert downloader.wait(LONG, also=[pipe, pipe]) == []
+        assert downloader.wait(LONG) == []
     assert downloader.in_flight == 1
 
 

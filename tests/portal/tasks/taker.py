@@ -36,6 +36,7 @@ def taking(url: str) -> Iterator[Taker]:
     """A worker on the queue while the block lasts."""
     queue, taker = WorkQueue(url), Taker()
     consumer = queue.serve(
+        on_start=lambda: None,
         on_batch=lambda number: taker.note("batch", number),
         on_run=lambda number: taker.note("run", number),
         on_audit=lambda number: taker.note("audit", number),
