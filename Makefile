@@ -89,7 +89,7 @@ wheelhouse: $(VENV)/.venv-made $(VENV)/every.lock ## 生成离线安装目录 di
 	@$(PIP) install --require-hashes --requirement $(BUILD_LOCK)
 	@$(PIP) download --require-hashes --requirement $(VENV)/every.lock --dest dist/wheelhouse
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist/wheelhouse .
-	@$(BIN)/python -m supply.sbom dist/wheelhouse/sbom.cdx.json
+	@$(BIN)/python -B -m supply.sbom dist/wheelhouse/sbom.cdx.json
 	@cp -r deploy docs/zh docs/licences.md SECURITY.md CHANGELOG.md dist/wheelhouse/
 	@cd dist/wheelhouse && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs -d '\n' sha256sum >SHA256SUMS
 	@echo "dist/wheelhouse: $$(ls dist/wheelhouse/*.whl | wc -l) wheels, $$(du -sh dist/wheelhouse | cut -f1)"

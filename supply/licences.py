@@ -117,7 +117,9 @@ def licence_of(package: Distribution) -> str:
             return _READ[text]
     field = "".join(package.metadata.get_all("License") or []).strip()
     classifiers = package.metadata.get_all("Classifier") or []
-    said = [line.split(" :: ")[-1] for line in classifiers if line.startswith("License :: ")]
+    said: list[str] = [
+        line.split(" :: ")[-1] for line in classifiers if line.startswith("License :: ")
+    ]
     for words in (field, *said):
         if words in ACCEPTED or words in _WORDS:
             return _WORDS.get(words, words)
