@@ -8,14 +8,21 @@ PARTS ?=
 # An interpreter that has pyxxl, for `make bench` to measure it beside the executor.
 PYXXL_PYTHON ?=
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # What asks a real server of ours: databases, queue, object store, coordination.
 SERVICES := postgresql or mariadb or redis or s3 or zookeeper
 # What needs no server, no browser and little patience.
 QUICK := not browser and not faults and not processes
-SOURCES := portal executor migrations tests benchmarks docs wsgi.py
+SOURCES := portal executor migrations tests benchmarks docs supply wsgi.py
+# What every deployment installs, and what its wheel is built by: pinned, hashed, wheels only.
+LOCK := deploy/requirements.lock
+BUILD_LOCK := deploy/build.lock
+LOCKING := --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --only-binary :all: \
+	--emit-build-options --custom-compile-command 'make lock' --upgrade --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-slow test-services chaos check fix bench messages screenshots wheelhouse
+.PHONY: help setup run demo test test-slow test-services chaos check fix bench messages screenshots wheelhouse \
+	lock licences sbom audit
 
 help: ## 显示本帮助 Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -76,19 +83,52 @@ messages: $(VENV)/.ready ## 收集并编译界面文字 Collect and compile the 
 	@$(BIN)/pybabel -q compile -d portal/translations
 
 # What a host without internet installs from; made where Python and processor are the same.
-# async-timeout: redis wants it with Python up to 3.11.2, such as Debian 12 has.
-wheelhouse: $(VENV)/.venv-made ## 生成离线安装目录 dist/wheelhouse All wheels for a host without internet
+# All that the lock names, also for other patch versions of this Python, as Debian 12 has an early one.
+wheelhouse: $(VENV)/.venv-made $(VENV)/every.lock ## 生成离线安装目录 dist/wheelhouse All wheels for a host without internet
 	@rm -rf build dist/wheelhouse && mkdir -p dist/wheelhouse
-	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir dist/wheelhouse . 'async-timeout>=4.0.3'
-	@cp -r deploy docs/zh CHANGELOG.md dist/wheelhouse/
+	@$(PIP) install --require-hashes --requirement $(BUILD_LOCK)
+	@$(PIP) download --require-hashes --requirement $(VENV)/every.lock --dest dist/wheelhouse
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist/wheelhouse .
+	@$(BIN)/python -B -m supply.sbom dist/wheelhouse/sbom.cdx.json
+	@cp -r deploy docs/zh docs/licences.md SECURITY.md CHANGELOG.md dist/wheelhouse/
 	@cd dist/wheelhouse && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs -d '\n' sha256sum >SHA256SUMS
 	@echo "dist/wheelhouse: $$(ls dist/wheelhouse/*.whl | wc -l) wheels, $$(du -sh dist/wheelhouse | cut -f1)"
+
+# The lock with every "only where" taken off: one line for each package on any Python.
+$(VENV)/every.lock: $(VENV)/.venv-made $(LOCK)
+	@sed 's/ ; [^\\]*//' $(LOCK) >$@
+
+lock: $(VENV)/.supply ## 更新锁定的依赖与许可证 Renew what deployments install, its hashes and licences
+	@$(BIN)/python -m supply.wanted runtime | $(BIN)/uv pip compile - $(LOCKING) --output-file $(LOCK) >/dev/null
+	@$(BIN)/python -m supply.wanted build | $(BIN)/uv pip compile - $(LOCKING) --output-file $(BUILD_LOCK) >/dev/null
+	@for python in 3.11 3.12 3.13; do for cpu in x86_64 aarch64; do \
+		$(BIN)/uv pip compile $(LOCK) --no-header --only-binary :all: --quiet \
+			--python-version $$python --python-platform $$cpu-manylinux_2_28 >/dev/null || exit 1; done; done
+	@$(MAKE) --no-print-directory licences
+	@git --no-pager diff --stat -- deploy docs/licences.md 2>/dev/null || true
+
+licences: $(VENV)/every.lock ## 列出许可证 docs/licences.md List the licences; refuses GPL, AGPL and unknown ones
+	@rm -rf $(VENV)/locked
+	@$(PIP) install --no-deps --require-hashes --target $(VENV)/locked --requirement $(VENV)/every.lock
+	@$(BIN)/python -m supply.licences $(VENV)/locked
+
+sbom: $(VENV)/.venv-made ## 生成物料清单 dist/sbom.cdx.json Software bill of materials (CycloneDX)
+	@mkdir -p dist
+	@$(BIN)/python -m supply.sbom dist/sbom.cdx.json
+	@echo dist/sbom.cdx.json
+
+audit: $(VENV)/.supply ## 查已知漏洞（须联网） Known vulnerabilities of what is locked (asks PyPI); see SECURITY.md
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement $(LOCK)
 
 screenshots: $(VENV)/.browser ## 重拍文档中的截图 Take the pictures of the documents again (Chromium)
 	@$(BIN)/python docs/take_screenshots.py
 
 $(VENV)/.services: $(VENV)/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[services]'
+	@touch $@
+
+$(VENV)/.supply: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[supply]'
 	@touch $@
 
 $(VENV)/.browser: $(VENV)/.ready

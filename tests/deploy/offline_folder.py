@@ -13,8 +13,16 @@ import pytest
 from portal.settings import PREFIXES
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("portal", "executor", "migrations", "deploy", "docs")
-FILES = ("Makefile", "setup.cfg", "pyproject.toml", "README.md", "CHANGELOG.md", "wsgi.py")
+SOURCES = ("portal", "executor", "migrations", "deploy", "docs", "supply")
+FILES = (
+    "Makefile",
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "wsgi.py",
+)
 
 
 def outside() -> dict[str, str]:
