@@ -31,7 +31,7 @@ def test_a_claim_carries_what_a_worker_needs(scene: Scene) -> None:
     assert (item.lease_owner, item.status, item.attempts) == ("w1", ItemStatus.PENDING, 0)
 
 
-@pytest.mark.parametrize(("left", "claimed"), [(200, 25), (40, 8), (5, 5)])
+@pytest.mark.parametrize(("left", "claimed"), [(200, 50), (40, 10), (5, 5)])
 def test_near_the_end_nobody_claims_all_that_is_left(scene: Scene, left: int, claimed: int) -> None:
     batch_id = scene.listed_batch(documents(left))
     assert len(scene.desk(batch_id).claim(100)) == claimed
