@@ -19,7 +19,7 @@ PASSWORD = "korrekt-pferd-batterie"
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     # Scrypt takes a tenth of a second by design; nothing here is about it.
-    monkeypatch.setattr(users, "generate_password_hash", lambda password: f"hash of {password}")
+    monkeypatch.setattr(users, "hash_password", lambda password: f"hash of {password}")
 
 
 def add(scene: Scene, name: str, role: Role = Role.ADMIN) -> None:

@@ -11,12 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from portal.access import Account
 from portal.app import create_app
 from portal.htmx import STOP_POLLING
-from portal.models import Role, User
+from portal.models import Role
 from portal.settings import read_settings
 from tests.portal.views.html_page import Node, parse
+from tests.portal.views.logged_in import be
 from tests.portal.views.page_scene import PASSWORDS, TOKEN, Content, PageScene
 from tests.portal.views.visitor import Visitor
 
@@ -50,10 +50,7 @@ def under(start: Start) -> Flask:
 
 def logged_in(app: Flask, role: Role = Role.ADMIN) -> FlaskClient:
     client = app.test_client()
-    with app.extensions["portal"].ledger.read() as ledger:
-        user = ledger.query(User).filter(User.name == role.value).one()
-    with client.session_transaction() as session:
-        session.update(_user_id=Account(user).id, _fresh=True)
+    be(client, app.extensions["portal"], role.value)
     return client
 
 
