@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed, reason
@@ -116,8 +117,13 @@ def _take_a_try(ledger: Ledger, caller: Caller, now: datetime) -> None:
 
 
 def _tell_refused(ledger: Ledger, action: str, *, by: str, new: str | None, now: datetime) -> None:
-    with ledger.write() as session:
+    def tell(session: Session) -> None:
         left_out = login_tries.to_tell(session, now=now)
         if left_out is not None:
             detail = {"left_out": left_out} if left_out else None
             audit.record(session, action, by=by, at=now, new=new, detail=detail)
+
+    try:
+        ledger.transact(tell)
+    except IntegrityError:  # somebody else told of the very first one in this moment
+        ledger.transact(tell)

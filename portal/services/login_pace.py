@@ -32,8 +32,9 @@ class Count:
     changed_at: datetime
 
     def waits(self, now: datetime) -> timedelta:
-        """How long still; never more than the ceiling, as the clock may have been put back."""
-        return min(max(self.until - now, _NONE), CEILING)
+        """How long still; one beyond the ceiling is of before the clock was put back."""
+        left = self.until - now
+        return left if _NONE < left <= CEILING else _NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,11 @@ class Caller:
 def ask(ledger: Ledger, caller: Caller, *, now: datetime) -> timedelta:
     """How long the caller has to wait; none: they may try now, and it is counted as a failure."""
     with ledger.read() as session:
-        held = decide(_standing(session, caller), now)
+        standing = _standing(session, caller)
+    decision = decide(standing, now)
     # One who has been told to wait costs no more than this look.
-    if held.wait and held.then.here is not None:
-        return held.wait
+    if decision.then == standing:
+        return decision.wait
     for left in reversed(range(_TRIES)):
         try:
             return ledger.transact(lambda session: _count(session, caller, now))

@@ -29,7 +29,9 @@ _AMONG_LETTERS = re.compile(r"(?<=[a-z])[@4301!$5|]{1,2}(?=[a-z])|^[@$](?=[a-z])
 _LETTERS = re.compile(r"[^\W\d_]+")
 # What follows a word to satisfy a rule: a year, a date, a round number, a few digits.
 _FEW_DIGITS = 4
-_DATE = re.compile(r"(19|20)\d\d(0?[1-9]|1[0-2])([0-2]?\d|3[01])|([0-2]\d|3[01])(0\d|1[0-2])(19|20)\d\d")
+_DATE = re.compile(
+    r"(19|20)\d\d(0?[1-9]|1[0-2])([0-2]?\d|3[01])|([0-2]\d|3[01])(0\d|1[0-2])(19|20)\d\d"
+)
 
 
 class WeakPassword(NotAllowed):

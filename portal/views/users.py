@@ -156,4 +156,6 @@ def _page(user_id: int, reset: ResetForm) -> str:
         found, count = logins.of_user(session, user_id, now=utc_now(), lifetime=lifetime)
     roles = RoleForm(formdata=None, role=user.role.value)
     roles.offer()
-    return render_template("users/show.html", user=user, roles=roles, reset=reset, logins=found, login_count=count)
+    return render_template(
+        "users/show.html", user=user, roles=roles, reset=reset, logins=found, login_count=count
+    )

@@ -211,6 +211,22 @@ def test_behind_a_trusted_proxy_with_tls_the_cookie_is_secure(start: Start) -> N
     assert moved.headers["Location"] == "https://imaging.example.com:8443/told/batches/"
 
 
+def test_with_tls_the_cookie_says_by_its_name_that_it_is_ours_alone(start: Start) -> None:
+    app = start(PORTAL_TRUSTED_PROXIES="1")
+    tls = {"X-Forwarded-Proto": "https"}
+    at_root = app.test_client().get("/login", headers=tls).headers["Set-Cookie"]
+    assert at_root.startswith("__Host-imgmig=")
+    assert {"Secure", "Path=/"} <= {part.strip() for part in at_root.split(";")}
+    assert "Domain" not in at_root
+    below = app.test_client().get("/login", headers=tls | {"X-Forwarded-Prefix": "/told"})
+    assert below.headers["Set-Cookie"].startswith("__Secure-imgmig=")
+    directly = app.test_client().get("/login", base_url="https://localhost")
+    assert directly.headers["Set-Cookie"].startswith("__Host-imgmig=")
+    plain = app.test_client().get("/login").headers["Set-Cookie"]
+    assert plain.startswith("imgmig=")
+    assert "Secure" not in plain
+
+
 def test_a_form_from_another_site_is_refused_with_tls(start: Start) -> None:
     app = start(PORTAL_TRUSTED_PROXIES="1")
     answer = log_in(app, "/login", Referer="https://evil.example.com/", **FORWARDED)
