@@ -16,6 +16,7 @@ from portal.models import Role, utc_now
 from portal.runtime import current_portal
 from portal.services import logins, user_browsing, users
 from portal.services.passwords import WeakPassword
+from portal.views.entering import leave
 from portal.views.ids import ID
 from portal.views.lists import asked
 
@@ -144,6 +145,10 @@ def end_logins(user_id: int) -> ResponseReturnValue:
         user = users.get(session, user_id, lock=True)
         name = user.name
         users.end_logins(session, user, by=current_user.name, now=utc_now())
+    if user_id == current_user.user_id:
+        leave()
+        flash(_("已在所有地方退出登录"), "success")
+        return redirect(url_for("auth.login"), code=303)
     flash(_("已结束 %(name)s 的全部登录", name=name), "success")
     return redirect(url_for("users.show", user_id=user_id), code=303)
 
