@@ -67,10 +67,14 @@ def delay(failures: int, free: int) -> timedelta:
 def decide(standing: Standing, now: datetime) -> Decision:
     """Whether a try may be made now."""
     here, name, address = (_fresh(one, now) for one in _parts(standing))
-    held = max(here.waits(now) if here else _NONE, address.waits(now) if address else _NONE)
+    pressure = delay(name.failures, FREE_NAME) if name else _NONE
+    held = max(one.waits(now) if one else _NONE for one in (here, address))
+    if here is not None and here.failures:
+        # Also one whose last try was before others brought the name so far.
+        since = replace(here, until=here.changed_at + pressure)
+        held = max(held, since.waits(now))
     if held:
         return Decision(held, standing)
-    pressure = delay(name.failures, FREE_NAME) if name else _NONE
     if here is None and pressure:
         first = Count(0, now + pressure, now)
         return Decision(pressure, replace(standing, here=first))
