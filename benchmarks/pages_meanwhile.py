@@ -112,7 +112,7 @@ Waited = dict[str, list[float]]
 def measured(there: Installed, rounds: int, pause: float) -> tuple[Waited, Waited, float]:
     """What was waited for in quiet and meanwhile, and documents a second meanwhile."""
     site, ask = there.site, there.backends.ledger.one
-    assert site.run("user", "add", _NAME, "--password", _PASSWORD).code == 0
+    assert site.run("user", "add", _NAME, USER_PASSWORD=_PASSWORD).code == 0
     site.start_up()
     number = there.create_batch(run=False)
     person = Person(site.address)

@@ -5,17 +5,19 @@ An endpoint that is not in the table is refused to everybody, so a new page cann
 
 from __future__ import annotations
 
-import hashlib
 from urllib.parse import SplitResult, urlsplit
 
-from flask import Flask, abort, redirect, request, url_for
+from flask import Flask, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import LoginManager, UserMixin, current_user
 
+from portal import browser_session
 from portal.htmx import current_page, is_htmx, redirect_htmx
 from portal.logs import context
-from portal.models import Role, User
+from portal.models import Role, User, utc_now
 from portal.runtime import current_portal
+from portal.services import logins
 from portal.sub_path import is_ours, this_page
 
 ALL = frozenset(Role)
@@ -102,9 +104,11 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "users.change_role": ADMINS,
     "users.switch": ADMINS,
     "users.reset": ADMINS,
+    "users.end_logins": ADMINS,
     "account.show": ALL,
     "account.change_password": ALL,
     "account.change_language": ALL,
+    "account.end_logins": ALL,
     "notices.index": ALL,
     "notices.new": ADMINS,
     "notices.create": ADMINS,
@@ -162,13 +166,17 @@ ACCESS: dict[str, frozenset[Role] | None] = {
 class Account(UserMixin):  # type: ignore[misc] # flask-login has no types
     """The logged-in user as Flask-Login wants it."""
 
-    def __init__(self, user: User) -> None:
-        # With a new password every session of the old one is over.
-        self.id = f"{user.id}.{hashlib.sha256(user.password_hash.encode()).hexdigest()[:16]}"
+    def __init__(self, user: User, ticket: str) -> None:
+        self.id = ticket
         self.user_id = user.id
         self.name = user.name
         self.role = user.role
         self.enabled = user.enabled
+
+    @property
+    def login_id(self) -> int | None:
+        """The number of the login by which the user is here."""
+        return logins.number_of(self.id)
 
     @property
     def is_active(self) -> bool:
@@ -206,13 +214,14 @@ def _parts_of(url: str) -> SplitResult:
         return urlsplit("")
 
 
-def _load(user_id: str) -> Account | None:
-    with current_portal().ledger.read() as session:
-        number = user_id.partition(".")[0]
-        user = session.get(User, int(number)) if number.isdecimal() else None
-    if user is None or not user.enabled or Account(user).id != user_id:
+def _load(ticket: str) -> Account | None:
+    portal, now = current_portal(), utc_now()
+    if browser_session.is_idle(portal.settings.session_idle, now=now):
         return None
-    return Account(user)
+    lifetime = portal.settings.session_lifetime
+    with portal.ledger.read() as session:
+        user = logins.holder(session, ticket, now=now, lifetime=lifetime)
+    return Account(user, ticket) if user is not None else None
 
 
 def _enforce() -> ResponseReturnValue | None:
@@ -225,6 +234,7 @@ def _enforce() -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
         return _to_login()
     context.note(user=current_user.name)
+    browser_session.note_activity(now=utc_now())
     if current_user.role not in allowed:
         abort(403)
     return None
@@ -232,6 +242,9 @@ def _enforce() -> ResponseReturnValue | None:
 
 def _to_login() -> ResponseReturnValue:
     """To the login page and back; for a live region the whole page goes there."""
+    if browser_session.has_login():
+        browser_session.renew()
+        flash(_("登录已结束，请重新登录"), "warning")
     if is_htmx():
         return redirect_htmx(url_for("auth.login", next=current_page() or None))
     wanted = this_page() if request.method == "GET" else None

@@ -1404,6 +1404,16 @@ _CATALOGUE = (
         where="archive",
     ),
     Problem(
+        "LOGIN_TOO_MANY",
+        "密码错误次数过多，请 {seconds} 秒后再试",
+        "too many wrong passwords; try again in {seconds} s",
+        "稍等后再登录，最多等 30 秒；忘记密码时请管理员重设，管理员用 imgmig user passwd。",
+        "Wait, 30 s at most, and log in again. Of a forgotten password an admin sets a new one;"
+        " an admin's own: imgmig user passwd.",
+        permanent=False,
+        where="archive",
+    ),
+    Problem(
         "INTERNAL",
         "系统内部错误（{detail}）",
         "internal error ({detail})",

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +47,8 @@ class Settings:
     timezone: ZoneInfo
     base_path: str
     trusted_proxies: int
+    session_idle: timedelta
+    session_lifetime: timedelta
     admin_addresses: tuple[str, ...]
     app_name: str
     executor_address: str
@@ -175,6 +178,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         timezone=env.parsed("PORTAL_TIMEZONE", "Asia/Shanghai", _timezone, "a tz database name"),
         base_path=env.parsed("PORTAL_BASE_PATH", "", _base_path, "empty or /path"),
         trusted_proxies=env.integer("PORTAL_TRUSTED_PROXIES", 0, 0, 10),
+        session_idle=timedelta(minutes=env.integer("PORTAL_SESSION_IDLE_MINUTES", 480, 5, 43200)),
+        session_lifetime=timedelta(hours=env.integer("PORTAL_SESSION_HOURS", 168, 1, 8760)),
         admin_addresses=env.parsed(
             "XXL_JOB_ADMIN_ADDRESSES", "", _addresses, "http(s)://host:port/path, comma-separated"
         ),

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from flask import Flask, request
-from flask.sessions import SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from portal.browser_session import CookieSession
 from portal.settings import EXECUTOR_PREFIX, MACHINE_PATHS, is_sub_path
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def init_app(app: Flask, *, base_path: str, trusted_proxies: int) -> None:
     """Put it around all that the application serves, the executor's endpoints too."""
-    app.session_interface = _Session()
+    app.session_interface = CookieSession()
     inner = _SubPath(app.wsgi_app, base_path)
     app.wsgi_app = inner  # type: ignore[method-assign] # as Flask's manual says
     if trusted_proxies:
@@ -83,15 +83,3 @@ class _SubPath:
         ]
         start_response("404 Not Found", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [text]
-
-
-class _Session(SecureCookieSessionInterface):
-    """The session's cookie stays below the portal's path, and with TLS where there is TLS."""
-
-    def get_cookie_path(self, app: Flask) -> str:
-        """Where the portal stands for whoever asks."""
-        return request.script_root or "/"
-
-    def get_cookie_secure(self, app: Flask) -> bool:
-        """Whether the browser speaks TLS, with us or with the outermost trusted proxy."""
-        return request.is_secure

@@ -22,7 +22,15 @@ from portal.ledger import Ledger, this_host
 from portal.models import utc_now
 from portal.processes import WorkerSlot
 from portal.runtime import Portal
-from portal.services import beats, chores, notices, source_copies, zookeeper_import
+from portal.services import (
+    beats,
+    chores,
+    login_tries,
+    logins,
+    notices,
+    source_copies,
+    zookeeper_import,
+)
 from portal.services.clock_steps import draw_back
 from portal.services.duties import DutyHolder
 from portal.services.throughput import EVERY_SECONDS, take_samples
@@ -168,6 +176,8 @@ def _forget(portal: Portal, now: datetime) -> None:
         zookeeper_import.forget_old(session, now=now)
         chores.forget_old(session, now=now)
         beats.forget_gone(session, now=now)
+        logins.forget_old(session, now=now, lifetime=portal.settings.session_lifetime)
+        login_tries.forget_old(session, now=now)
     with portal.ledger.write() as session:
         ledger_commits.forget_old(session, now=now)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
 from portal.cli.opening import actor, as_json, opened, say, say_json
@@ -14,6 +17,16 @@ _WORDS = {
     Role.OPERATOR: "操作员 operator",
     Role.AUDITOR: "审计员 auditor",
 }
+_GIVEN = "USER_PASSWORD"
+# Whoever lists the processes of a host sees their arguments.
+_asks = click.option(
+    "--password",
+    "asks",
+    is_flag=True,
+    help="自己定密码：提示输入，或从标准输入读一行"
+    f" Asked for, or a line of stdin. 不给则取自环境变量 or from {_GIVEN}；"
+    "都没有则生成并显示一次 else made and shown once.",
+)
 
 
 @click.group("user")
@@ -24,24 +37,26 @@ def command() -> None:
 @command.command()
 @click.argument("name")
 @click.option("--role", type=ROLES, default=Role.OPERATOR.value, show_default=True)
-@click.option("--password", help="不给则生成并显示一次 Made and shown once when not given.")
-def add(name: str, role: str, password: str | None) -> None:
+@_asks
+def add(name: str, role: str, asks: bool) -> None:
     """新增用户 Add an account."""
-    chosen = password or users.random_password()
+    given = _given(asks)
+    chosen = users.random_password() if given is None else given
     with opened() as portal, portal.ledger.write() as session:
         users.add(session, name, role=Role(role), password=chosen, by=actor(), now=utc_now())
-    _tell(name, chosen, shown=password is None)
+    _tell(name, chosen, shown=given is None)
 
 
 @command.command()
 @click.argument("name")
-@click.option("--password", help="不给则生成并显示一次 Made and shown once when not given.")
-def passwd(name: str, password: str | None) -> None:
+@_asks
+def passwd(name: str, asks: bool) -> None:
     """重设密码，原有的登录随即失效 Set a new password, which ends the sessions of the old one."""
-    chosen = password or users.random_password()
+    given = _given(asks)
+    chosen = users.random_password() if given is None else given
     with opened() as portal, portal.ledger.write() as session:
         users.set_password(session, name, password=chosen, by=actor(), now=utc_now())
-    _tell(name, chosen, shown=password is None)
+    _tell(name, chosen, shown=given is None)
 
 
 @command.command("list")
@@ -93,6 +108,27 @@ def set_role(name: str, role: str) -> None:
         user = users.find(session, name)
         users.set_role(session, user, Role(role), by=actor(), now=utc_now())
     say(f"用户 {name}: {_WORDS[Role(role)]}")
+
+
+@command.command()
+@click.argument("name")
+def logout(name: str) -> None:
+    """结束其全部登录 End all logins of an account, wherever they are; it may log in again."""
+    with opened() as portal, portal.ledger.write() as session:
+        ended = users.end_logins(session, users.find(session, name), by=actor(), now=utc_now())
+    say(f"用户 {name}: 已结束 {ended} 个登录 logins ended")
+
+
+def _given(asks: bool) -> str | None:
+    """The password that somebody wants, from where nobody else on the host sees it."""
+    if not asks:
+        return os.environ.get(_GIVEN) or None
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    said: str = click.prompt(
+        "密码 password", hide_input=True, confirmation_prompt="再输入一次 again", err=True
+    )
+    return said
 
 
 def _set_enabled(name: str, *, enabled: bool) -> None:

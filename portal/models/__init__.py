@@ -17,6 +17,7 @@ from portal.models.installation import Installation
 from portal.models.item import BatchItem
 from portal.models.job import JobBatch
 from portal.models.level import SourceLevel
+from portal.models.login import Login, LoginWait
 from portal.models.notice import Notice, NoticeChannel
 from portal.models.overlap import Overlap
 from portal.models.preflight import Preflight, PreflightReport, PreflightTick
@@ -78,6 +79,8 @@ __all__ = [
     "Installation",
     "JobBatch",
     "LedgerCommit",
+    "Login",
+    "LoginWait",
     "Notice",
     "NoticeChannel",
     "Overlap",

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.security import generate_password_hash
 
 from portal.errors import NotAllowed, NotFound
 from portal.models import Role, User
-from portal.services import audit
+from portal.services import audit, login_tries, logins
+from portal.services.password_hashes import hash_password
 from portal.services.passwords import SHORTEST_PASSWORD, check_password, random_password
 
 __all__ = ["SHORTEST_PASSWORD", "random_password"]
@@ -68,13 +68,17 @@ def get(session: Session, user_id: int, *, lock: bool = False) -> User:
 
 
 def set_password(session: Session, name: str, *, password: str, by: str, now: datetime) -> None:
-    """Give an account a new password, which ends the sessions of the old one.
+    """Give an account a new password, which ends all its logins.
+
+    Who was kept waiting for wrong ones need not wait for the new one.
 
     :raises NotFound: when there is no such account
     :raises NotAllowed: when the password is too weak
     """
     user = find(session, name)
     user.password_hash = _hashed(password, name)
+    logins.end_all(session, user.id)
+    login_tries.forgive(session, name)
     audit.record(session, "user.password", by=by, at=now, new=name[:40])
 
 
@@ -90,8 +94,18 @@ def set_enabled(session: Session, user: User, *, enabled: bool, by: str, now: da
             raise NotAllowed("不能停用自己", "nobody can disable themselves")
         _keep_an_admin(session, user)
     user.enabled = enabled
+    if not enabled:
+        logins.end_all(session, user.id)
     action = "user.enable" if enabled else "user.disable"
     audit.record(session, action, by=by, at=now, new=user.name[:40])
+
+
+def end_logins(session: Session, user: User, *, by: str, now: datetime) -> int:
+    """End every login of somebody, also the one from which it is done; how many there were."""
+    ended = logins.end_all(session, user.id)
+    detail = {"logins": ended}
+    audit.record(session, "user.end-logins", by=by, at=now, new=user.name[:40], detail=detail)
+    return ended
 
 
 def set_role(session: Session, user: User, role: Role, *, by: str, now: datetime) -> None:
@@ -148,4 +162,4 @@ def _check_name(name: str) -> None:
 
 def _hashed(password: str, user_name: str) -> str:
     check_password(password, user_name)
-    return generate_password_hash(password)
+    return hash_password(password)

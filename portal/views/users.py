@@ -14,8 +14,9 @@ from portal.forms.user import NewUserForm, ResetForm, RoleForm
 from portal.language import language
 from portal.models import Role, utc_now
 from portal.runtime import current_portal
-from portal.services import user_browsing, users
+from portal.services import logins, user_browsing, users
 from portal.services.passwords import WeakPassword
+from portal.views.entering import leave
 from portal.views.ids import ID
 from portal.views.lists import asked
 
@@ -137,9 +138,29 @@ def reset(user_id: int) -> ResponseReturnValue:
     return render_template("users/password.html", name=name, password=password)
 
 
+@bp.post(f"/<{ID}:user_id>/end-logins")
+def end_logins(user_id: int) -> ResponseReturnValue:
+    """End all of somebody's logins; of one's own also this one."""
+    with current_portal().ledger.write() as session:
+        user = users.get(session, user_id, lock=True)
+        name = user.name
+        users.end_logins(session, user, by=current_user.name, now=utc_now())
+    if user_id == current_user.user_id:
+        leave()
+        flash(_("已在所有地方退出登录"), "success")
+        return redirect(url_for("auth.login"), code=303)
+    flash(_("已结束 %(name)s 的全部登录", name=name), "success")
+    return redirect(url_for("users.show", user_id=user_id), code=303)
+
+
 def _page(user_id: int, reset: ResetForm) -> str:
-    with current_portal().ledger.read() as session:
+    portal = current_portal()
+    lifetime = portal.settings.session_lifetime
+    with portal.ledger.read() as session:
         user = users.get(session, user_id)
+        found, count = logins.of_user(session, user_id, now=utc_now(), lifetime=lifetime)
     roles = RoleForm(formdata=None, role=user.role.value)
     roles.offer()
-    return render_template("users/show.html", user=user, roles=roles, reset=reset)
+    return render_template(
+        "users/show.html", user=user, roles=roles, reset=reset, logins=found, login_count=count
+    )

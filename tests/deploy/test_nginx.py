@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     more = {"XXL_JOB_ALLOWED_NETWORKS": f"{ADMIN}/32", "PORTAL_METRICS_TOKEN": METRICS_TOKEN}
     site = Installation(tmp_path_factory.mktemp("behind") / "home", BEHIND | more)
     assert site.run("db", "upgrade").code == 0
-    added = site.run("user", "add", NAME, "--role", "admin", "--password", PASSWORD)
+    added = site.run("user", "add", NAME, "--role", "admin", USER_PASSWORD=PASSWORD)
     assert added.code == 0, added
     app = create_app(read_settings({"IMGMIG_HOME": str(site.home)}))
     portal = app.extensions["portal"]
@@ -264,7 +264,7 @@ def test_behind_two_proxies_the_outer_one_says_who_it_is(
 def test_without_a_sub_path(site: Installation, tmp_path: Path) -> None:
     root = Installation(tmp_path / "home", {"PORTAL_TRUSTED_PROXIES": "1"})
     assert root.run("db", "upgrade").code == 0
-    added = root.run("user", "add", NAME, "--role", "admin", "--password", PASSWORD)
+    added = root.run("user", "add", NAME, "--role", "admin", USER_PASSWORD=PASSWORD)
     assert added.code == 0, added
     start_web(root)
     try:

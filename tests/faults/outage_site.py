@@ -80,7 +80,7 @@ class OutageSite:
 
     def log_in(self) -> requests.Session:
         """A person's browser."""
-        assert self.site.run("user", "add", "zhou", "--password", "outages-are-many").code == 0
+        assert self.site.run("user", "add", "zhou", USER_PASSWORD="outages-are-many").code == 0
         browser = requests.Session()
         address = f"{self.site.address}/login"
         page = browser.get(address, timeout=10).text

@@ -114,7 +114,7 @@ def outcomes(site: Installation) -> dict[str, tuple[str, str, dict[str, str]]]:
 
 def pages(site: Installation, batch: str, numbers: int) -> str:
     """The pages of the batch that show failures, one behind the other."""
-    assert site.run("user", "passwd", "admin", "--password", "hostile-files-1").code == 0
+    assert site.run("user", "passwd", "admin", USER_PASSWORD="hostile-files-1").code == 0
     with requests.Session() as browser:
         form = browser.get(f"{site.address}/login", timeout=10).text
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form)

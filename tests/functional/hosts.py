@@ -199,7 +199,7 @@ class Person:
     """Somebody with a browser, who is sent to this host or that one."""
 
     def __init__(self, cluster: Cluster, name: str = "lee", role: str = "admin") -> None:
-        ended = cluster.office.run("user", "add", name, "--role", role, "--password", PASSWORD)
+        ended = cluster.office.run("user", "add", name, "--role", role, USER_PASSWORD=PASSWORD)
         assert ended.code == 0, ended
         self._session = requests.Session()
         self._name = name

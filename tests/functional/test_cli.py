@@ -41,8 +41,8 @@ def test_accounts(site: Installation) -> None:
     assert len(made.out.split()[-1]) == 16
     assert_refused(site.run("user", "add", "zhang"), "zhang")
     assert_refused(site.run("user", "add", "li", "--role", "boss"), "boss")
-    assert_refused(site.run("user", "add", "li", "--password", "short"), "10")
-    changed = site.run("user", "passwd", "zhang", "--password", "correct horse")
+    assert_refused(site.run("user", "add", "li", USER_PASSWORD="short"), "10")
+    changed = site.run("user", "passwd", "zhang", USER_PASSWORD="correct horse")
     assert changed.code == 0
     assert "correct horse" not in changed.out
     assert_refused(site.run("user", "passwd", "nobody"), "nobody")

@@ -27,7 +27,15 @@ OF_THE_SCHEMA = frozenset({"alembic_version", "schema_floors"})
 # Who lives now: of no use to an installation in which nobody lives yet.
 _OF_PROCESSES = frozenset(
     {
-        *("workers", "clerks", "process_beats", "duties", "ledger_commits"),
+        *(
+            "workers",
+            "clerks",
+            "process_beats",
+            "duties",
+            "ledger_commits",
+            "logins",
+            "login_waits",
+        ),
         *("executor_agents", "executor_locks"),
     }
 )

@@ -1,4 +1,4 @@
-"""The trail, what waits for a clerk, and our own processes."""
+"""The trail, what waits for a clerk, who is logged in, and our own processes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from sqlalchemy.orm import Session
 
 from executor.exposition import Family, Sample
 from portal.models import Chore, Notice
-from portal.services import beats
+from portal.services import beats, login_tries, logins
 from portal.services.figures.ages import age
 from portal.services.sealing import seal_state
 from portal.statuses import ChoreStatus, NoticeStatus
 
 
 def figures(session: Session, now: datetime) -> Iterator[Family]:
-    """Events to be sealed, chores, notices, processes."""
+    """Events to be sealed, chores, notices, logins, processes."""
     yield from _trail(session, now)
     yield from _chores(session, now)
     yield from _notices(session)
+    yield from _logins(session, now)
     yield from _processes(session, now)
 
 
@@ -69,6 +70,16 @@ def _notices(session: Session) -> Iterator[Family]:
             ({"state": status.value}, rows.get(status, 0))
             for status in (NoticeStatus.WAITING, NoticeStatus.FAILED)
         ],
+    )
+
+
+def _logins(session: Session, now: datetime) -> Iterator[Family]:
+    """Failed and refused ones are requests to /login with 422 and 429."""
+    yield Family("imgmig_logins", "Logins that were not ended.", [({}, logins.count(session))])
+    yield Family(
+        "imgmig_login_waits",
+        "Names and addresses that have to wait after too many wrong passwords.",
+        [({}, login_tries.waiting(session, now=now))],
     )
 
 

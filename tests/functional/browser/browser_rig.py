@@ -48,7 +48,7 @@ class Portal:
         self.outside = Installation(folder / "source")
         self.source = DemoSource(self.outside, "--mean-size=40000", *tenant)
         self.site.add_source(self.source)
-        ended = self.site.run("user", "add", NAME, "--role", "admin", "--password", PASSWORD)
+        ended = self.site.run("user", "add", NAME, "--role", "admin", USER_PASSWORD=PASSWORD)
         assert ended.code == 0, ended
         self.site.start_up()
 

@@ -20,7 +20,7 @@ OFFERED = {
 
 @pytest.fixture(scope="module")
 def batch(portal: Portal) -> str:
-    added = portal.site.run("user", "add", AUDITOR, "--role", "auditor", "--password", PASSWORD)
+    added = portal.site.run("user", "add", AUDITOR, "--role", "auditor", USER_PASSWORD=PASSWORD)
     assert added.code == 0, added
     batch = portal.site.create_batch("2024-01-01", "2024-01-31")
     assert portal.site.run("batch", "run", batch).code == 0

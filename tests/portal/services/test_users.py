@@ -19,7 +19,7 @@ PASSWORD = "korrekt-pferd-batterie"
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     # Scrypt takes a tenth of a second by design; nothing here is about it.
-    monkeypatch.setattr(users, "generate_password_hash", lambda password: f"hash of {password}")
+    monkeypatch.setattr(users, "hash_password", lambda password: f"hash of {password}")
 
 
 def add(scene: Scene, name: str, role: Role = Role.ADMIN) -> None:
@@ -108,12 +108,46 @@ def test_names_may_be_chinese_and_are_there_once(scene: Scene) -> None:
         "Kingdee@123",
         "aaaaaaaaaaaa",
         "wangfang2024",
+        "wangfang-19900101",
+        "P@ssw0rd2024!",
+        "pa$$word2023",
+        "Shanghai2025",
+        "woaini1314520",
+        "1q2w3e4r5t6y",
+        "zaq12wsxcde3",
+        "qwe123!@#qwe",
+        "123412341234",
+        "ab12ab12ab12",
+        "13812345678",
+        "password!password",
     ],
 )
 def test_what_is_guessed_soon_is_no_password(password: str) -> None:
     with pytest.raises(WeakPassword) as refused:
         check_password(password, "wangfang")
     assert password not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        PASSWORD,
+        "correct horse",
+        "admin-has-this-password",
+        "tr0ub4dor&3 zeppelin",
+        "kingdee-lila-regenschirm",
+        "我家门前有两棵枣树另一棵",
+        "83057119424471029385",
+    ],
+)
+def test_what_nobody_guesses_is_one(password: str) -> None:
+    check_password(password, "admin")
+
+
+def test_the_longest_are_judged_like_others() -> None:
+    for password in ("passworda1" * 20, "q1" * 100, "love" * 50):
+        with pytest.raises(WeakPassword):
+            check_password(password, "admin")
 
 
 def test_what_is_made_up_is_good_enough() -> None:

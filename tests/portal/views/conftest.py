@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy import Engine, create_engine, event
 
 from executor.current import set_current
 from executor.models import Base as ExecutorBase
-from portal.access import Account
 from portal.app import create_app
 from portal.ledger import Ledger, prepare_engine
-from portal.models import Base, Role, User
+from portal.models import Base, Role
 from portal.runtime import Portal
 from portal.services import users
 from portal.settings import read_settings
 from tests.portal.ledger_scene import START, Scene, hurry
+from tests.portal.views.logged_in import be
 from tests.portal.views.page_scene import PASSWORDS, TOKEN, PageScene
 from tests.portal.views.visitor import Visitor
 
@@ -109,10 +109,7 @@ def visit(app: Flask) -> Callable[[str], Visitor]:
     def visitor(name: str) -> Visitor:
         client = app.test_client()
         if name:
-            with portal.ledger.read() as ledger:
-                user = ledger.scalars(select(User).where(User.name == name)).one()
-            with client.session_transaction() as session:
-                session.update(_user_id=Account(user).id, _fresh=True)
+            be(client, portal, name)
         return Visitor(client, data)
 
     return visitor

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import select
+from flask import Flask
+from sqlalchemy import select, update
 
-from portal.models import AuditEvent, Role, utc_now
+from portal.models import AuditEvent, Login, Role, utc_now
 from portal.services import users
 from tests.portal.views.page_scene import PASSWORDS, PageScene
 from tests.portal.views.visitor import Page, Visitor
@@ -178,3 +180,135 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(stranger:
     cookie = stranger.client.post("/login", data=fields).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
+
+
+def test_who_is_logged_in_needs_no_login_page(admin: Visitor) -> None:
+    assert admin.raw("/login").headers["Location"] == "/"
+    assert admin.raw("/login?next=/jobs/").headers["Location"] == "/jobs/"
+    assert admin.raw("/login?next=//evil.example").headers["Location"] == "/"
+
+
+def test_the_login_page_speaks_english(stranger: Visitor) -> None:
+    stranger.speak_english()
+    assert stranger.get("/login").root.one("html").get("lang") == "en"
+    page = log_in(stranger, "admin", "wrong", status=422)
+    assert page.error_at("password") == "User name or password is wrong"
+
+
+# A login's session.
+
+
+def ticket(visitor: Visitor) -> str:
+    with visitor.client.session_transaction() as session:
+        return str(session["_user_id"])
+
+
+def age(visitor: Visitor, by: timedelta) -> None:
+    """Have nobody do anything for so long."""
+    with visitor.client.session_transaction() as session:
+        session["seen"] -= int(by.total_seconds())
+
+
+def test_nothing_that_was_known_before_the_login_is_worth_anything_afterwards(
+    app: Flask, stranger: Visitor
+) -> None:
+    before = stranger.token()
+    cookie = stranger.client.get_cookie("imgmig")
+    assert cookie is not None
+    page = log_in(stranger, "admin", PASSWORDS[Role.ADMIN])
+    after = page.form("/logout").one("input", name="csrf_token").get("value")
+    planter = app.test_client()
+    planter.set_cookie("imgmig", cookie.value)
+    assert planter.get("/").status_code == 302
+    assert stranger.client.post("/language", data={"csrf_token": before}).status_code == 400
+    assert stranger.client.post("/language", data={"csrf_token": after}).status_code == 303
+
+
+def test_a_new_login_has_a_new_ticket(stranger: Visitor) -> None:
+    log_in(stranger, "admin", PASSWORDS[Role.ADMIN])
+    first = ticket(stranger)
+    stranger.submit(stranger.get("/").form("/logout"))
+    log_in(stranger, "admin", PASSWORDS[Role.ADMIN])
+    assert ticket(stranger) != first
+
+
+def test_a_copy_of_the_cookie_is_worth_nothing_once_its_owner_has_left(
+    app: Flask, admin: Visitor
+) -> None:
+    cookie = admin.client.get_cookie("imgmig")
+    assert cookie is not None
+    thief = app.test_client()
+    thief.set_cookie("imgmig", cookie.value)
+    assert thief.get("/").status_code == 200
+    admin.submit(admin.get("/").form("/logout"))
+    assert thief.get("/").status_code == 302
+
+
+def test_the_ledger_does_not_hold_what_a_browser_shows(scene: PageScene, admin: Visitor) -> None:
+    key = ticket(admin).partition(".")[2]
+    with scene.portal.ledger.read() as session:
+        kept = session.scalars(select(Login.key_hash)).all()
+    assert kept
+    assert not any(key in one for one in kept)
+
+
+def test_a_login_that_is_another_ones_number_is_none(admin: Visitor, operator: Visitor) -> None:
+    number, _, key = ticket(admin).partition(".")
+    with operator.client.session_transaction() as session:
+        session["_user_id"] = f"{int(number) + 1}.{key}"
+    assert operator.raw("/").status_code == 302
+
+
+def test_behind_the_idle_time_one_logs_in_again_and_is_back(
+    scene: PageScene, operator: Visitor
+) -> None:
+    limit = scene.portal.settings.session_idle
+    age(operator, limit - timedelta(minutes=1))
+    operator.get("/batches/")  # whoever does something stays
+    age(operator, limit - timedelta(minutes=1))
+    operator.get("/batches/")
+    age(operator, limit + timedelta(minutes=1))
+    sent = operator.raw("/batches/?status=ended")
+    assert sent.headers["Location"] == "/login?next=/batches/?status%3Dended"
+    page = operator.get(sent.headers["Location"])
+    assert page.messages == ["登录已结束，请重新登录"]
+    fields = {"name": "operator", "password": PASSWORDS[Role.OPERATOR]}
+    assert operator.submit(page.form("/login"), fields).path == "/batches/?status=ended"
+
+
+def test_what_refreshes_itself_keeps_no_login_alive(scene: PageScene, operator: Visitor) -> None:
+    batch = scene.running()
+    half = scene.portal.settings.session_idle / 2 + timedelta(minutes=1)
+    regions = (f"/batches/{batch}/progress?tab=failures", "/live", "/batches/live?ids=1")
+    operator.get(f"/batches/{batch}")
+    age(operator, half)
+    for region in regions:
+        answer = operator.raw(region, HX_Request="true")
+        assert answer.status_code == 200
+        assert "Set-Cookie" not in answer.headers
+    age(operator, half)
+    page = f"http://localhost/batches/{batch}"
+    for region in regions:
+        answer = operator.raw(region, HX_Request="true", HX_Current_URL=page)
+        assert answer.status_code == 401
+        assert answer.headers["HX-Redirect"] == f"/login?next=/batches/{batch}"
+    fields = {"name": "operator", "password": PASSWORDS[Role.OPERATOR]}
+    form = operator.get(answer.headers["HX-Redirect"]).form("/login")
+    assert operator.submit(form, fields).path == f"/batches/{batch}"
+
+
+def test_no_login_outlives_its_longest_time_however_busy(
+    scene: PageScene, operator: Visitor
+) -> None:
+    lifetime = scene.portal.settings.session_lifetime
+    for back, status in ((timedelta(minutes=-1), 200), (timedelta(minutes=1), 302)):
+        with scene.portal.ledger.write() as session:
+            session.execute(update(Login).values(began_at=utc_now() - lifetime - back))
+        assert operator.raw("/").status_code == status
+
+
+def test_a_session_that_says_nothing_of_when_it_was_used_is_over(operator: Visitor) -> None:
+    for nonsense in (None, "now", 10**12):
+        with operator.client.session_transaction() as session:
+            session["seen"] = nonsense
+        assert operator.raw("/").status_code == 302

@@ -28,9 +28,7 @@ COVER = Content("封面.jpg", b"\xff\xd8 cover", "jpg", category="cover")
 
 
 def post(visitor: Visitor, path: str, fields: Mapping[str, str | list[str]]) -> TestResponse:
-    form = visitor.get("/login").form("/language")
-    token = form.one("input", name="csrf_token").get("value")
-    return visitor.client.post(path, data={"csrf_token": token, **fields})
+    return visitor.client.post(path, data={"csrf_token": visitor.token(), **fields})
 
 
 def opened(response: TestResponse) -> zipfile.ZipFile:

@@ -11,12 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from portal.access import Account
 from portal.app import create_app
 from portal.htmx import STOP_POLLING
-from portal.models import Role, User
+from portal.models import Role
 from portal.settings import read_settings
 from tests.portal.views.html_page import Node, parse
+from tests.portal.views.logged_in import be
 from tests.portal.views.page_scene import PASSWORDS, TOKEN, Content, PageScene
 from tests.portal.views.visitor import Visitor
 
@@ -50,10 +50,7 @@ def under(start: Start) -> Flask:
 
 def logged_in(app: Flask, role: Role = Role.ADMIN) -> FlaskClient:
     client = app.test_client()
-    with app.extensions["portal"].ledger.read() as ledger:
-        user = ledger.query(User).filter(User.name == role.value).one()
-    with client.session_transaction() as session:
-        session.update(_user_id=Account(user).id, _fresh=True)
+    be(client, app.extensions["portal"], role.value)
     return client
 
 
@@ -212,6 +209,22 @@ def test_behind_a_trusted_proxy_with_tls_the_cookie_is_secure(start: Start) -> N
         "/batches", headers={k.replace("_", "-"): v for k, v in FORWARDED.items()}
     )
     assert moved.headers["Location"] == "https://imaging.example.com:8443/told/batches/"
+
+
+def test_with_tls_the_cookie_says_by_its_name_that_it_is_ours_alone(start: Start) -> None:
+    app = start(PORTAL_TRUSTED_PROXIES="1")
+    tls = {"X-Forwarded-Proto": "https"}
+    at_root = app.test_client().get("/login", headers=tls).headers["Set-Cookie"]
+    assert at_root.startswith("__Host-imgmig=")
+    assert {"Secure", "Path=/"} <= {part.strip() for part in at_root.split(";")}
+    assert "Domain" not in at_root
+    below = app.test_client().get("/login", headers=tls | {"X-Forwarded-Prefix": "/told"})
+    assert below.headers["Set-Cookie"].startswith("__Secure-imgmig=")
+    directly = app.test_client().get("/login", base_url="https://localhost")
+    assert directly.headers["Set-Cookie"].startswith("__Host-imgmig=")
+    plain = app.test_client().get("/login").headers["Set-Cookie"]
+    assert plain.startswith("imgmig=")
+    assert "Secure" not in plain
 
 
 def test_a_form_from_another_site_is_refused_with_tls(start: Start) -> None:

@@ -116,6 +116,35 @@ def test_the_last_admin_stays_and_nobody_disables_themselves(
     assert "/users/" not in page.links
 
 
+def test_all_logins_of_somebody_end_at_once(scene: PageScene, admin: Visitor, visit: Visit) -> None:
+    browsers = [visit("operator") for _ in range(2)]
+    path = path_of(scene, "operator")
+    page = admin.get(path)
+    assert len(page.rows()) == 2
+    page = admin.submit(page.form("/end-logins"))
+    assert page.messages == ["已结束 operator 的全部登录"]
+    assert page.rows() == []
+    assert [one.raw("/").status_code for one in browsers] == [302, 302]
+    assert admin.raw("/").status_code == 200
+    assert log_in(visit(""), "operator", PASSWORDS[Role.OPERATOR]).path == "/"
+    assert trail(scene) == ["user.end-logins", "user.login"]
+
+
+def test_an_admin_who_ends_their_own_logins_is_out_too(scene: PageScene, admin: Visitor) -> None:
+    page = admin.submit(admin.get(path_of(scene, "admin")).form("/end-logins"))
+    assert (page.path, page.messages) == ("/login", ["已在所有地方退出登录"])
+
+
+def test_whoever_was_disabled_and_enabled_logs_in_anew(
+    scene: PageScene, admin: Visitor, visit: Visit
+) -> None:
+    operator = visit("operator")
+    path = path_of(scene, "operator")
+    admin.submit(admin.get(path).form("/disable"))
+    admin.submit(admin.get(path).form("/enable"))
+    assert operator.raw("/").status_code == 302
+
+
 def test_the_list_filters(admin: Visitor) -> None:
     assert [cells[0].split()[0] for cells in admin.get("/users/").rows()] == [
         "admin",
@@ -193,3 +222,28 @@ def test_a_language_we_do_not_have_is_not_kept(scene: PageScene, operator: Visit
 def test_ones_account_is_led_to_by_ones_name(operator: Visitor) -> None:
     assert "/account/" in operator.get("/").links
     assert "/users/" not in operator.get("/").links
+
+
+def test_one_logs_out_everywhere_from_ones_own_page(
+    scene: PageScene, auditor: Visitor, visit: Visit
+) -> None:
+    elsewhere, somebody_else = visit("auditor"), visit("operator")
+    page = auditor.get("/account/")
+    assert [row[0].endswith("就是这里") for row in page.rows()] == [False, True]
+    assert {row[1] for row in page.rows()} == {"127.0.0.1"}
+    page = auditor.submit(page.form("/end-logins"))
+    assert page.path == "/login"
+    assert page.messages == ["已在所有地方退出登录"]
+    assert auditor.raw("/").status_code == elsewhere.raw("/").status_code == 302
+    assert somebody_else.raw("/").status_code == 200
+    assert trail(scene) == ["user.end-logins"]
+
+
+def test_of_many_logins_the_newest_are_listed(
+    scene: PageScene, operator: Visitor, visit: Visit
+) -> None:
+    for _ in range(22):
+        visit("operator")
+    page = operator.get("/account/")
+    assert len(page.rows()) == 20
+    assert "共 23 个" in page.text

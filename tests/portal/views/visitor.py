@@ -125,12 +125,20 @@ class Visitor:
 
     def post(self, path: str, data: dict[str, str] | None = None, *, status: int) -> Page:
         """Post what no form of a page offers, with a valid token."""
-        form = self.get("/login").form("/language")
-        token = form.one("input", name="csrf_token").get("value")
-        return self._sent(path, {"csrf_token": token, **(data or {})}, status)
+        return self._sent(path, {"csrf_token": self.token(), **(data or {})}, status)
+
+    def token(self) -> str:
+        """A valid token for forms."""
+        return self._language_form().one("input", name="csrf_token").get("value")
 
     def speak_english(self) -> None:
-        self.submit(self.get("/login").form("/language"), {"locale": "en"})
+        self.submit(self._language_form(), {"locale": "en"})
+
+    def _language_form(self) -> Node:
+        """The form that every page has, also that of somebody who is not logged in."""
+        is_stranger = self.client.get("/login").status_code == 200
+        forms = self.get("/login" if is_stranger else "/find").root.all("form")
+        return next(form for form in forms if form.get("action").endswith("/language"))
 
     def _sent(self, path: str, fields: dict[str, str | list[str]], status: int) -> Page:
         response = self.client.post(path, data=fields)
