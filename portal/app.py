@@ -69,7 +69,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     redactor.learn(*settings.secrets())
     redactor.learn_address(settings.database_url)
     app = PortalFlask("portal")
-    app.config["SECRET_KEY"] = settings.secret_key()
+    # Asked for once: the file that keeps it may be replaced at any moment.
+    secret_key = settings.secret_key()
+    app.config["SECRET_KEY"] = secret_key
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
     db = SQLAlchemy(app, metadata=Base.metadata)
@@ -85,8 +87,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings=settings,
         ledger=ledger,
         archive=archive_store,
-        box=SecretBox(settings.secret_key()),
-        seal_key=SealKey(settings.secret_key()),
+        box=SecretBox(secret_key),
+        seal_key=SealKey(secret_key),
         queue=queue,
         executor=executor,
         readiness=readiness_of(ledger, archive_store, probe_queue=queue.probe, home=settings.home),
