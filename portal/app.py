@@ -68,6 +68,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     redactor.learn_environment(os.environ)
     redactor.learn(*settings.secrets())
     redactor.learn_address(settings.database_url)
+    redactor.learn_address(settings.queue_url)
+    for address in settings.admin_addresses:
+        redactor.learn_address(address)
     app = PortalFlask("portal")
     # Asked for once: the file that keeps it may be replaced at any moment.
     secret_key = settings.secret_key()
@@ -167,4 +170,5 @@ def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Exe
         again=ledger.again,
         enqueue=queue.look_at_run,
         told=queue.runs_told,
+        conceal=redactor.redact,
     )

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Literal
 
+from portal.logs.redaction import redactor
+
 Where = Literal["document", "source", "archive"]
 
 
@@ -84,13 +86,14 @@ class SyncError(PortalError):
 
     :param code: a key of :data:`PROBLEMS`
     :param retry_after: seconds the source asked to be left alone, when it did
-    :param params: plain values that fill the texts; kept with the item
+    :param params: plain values that fill the texts; kept with the item, and so without the
+        secrets that somebody else may have put there: a source that repeats a token, an address
     :raises KeyError: if the code is not in the catalogue
     """
 
     def __init__(self, code: str, *, retry_after: float | None = None, **params: object) -> None:
         self.problem = PROBLEMS[code]
-        self.params: dict[str, Any] = dict(params)
+        self.params: dict[str, Any] = {name: _kept(value) for name, value in params.items()}
         self.retry_after = retry_after
         super().__init__(f"{code}: {reason(code, self.params, 'en')}")
 
@@ -106,6 +109,10 @@ class SyncError(PortalError):
     def permanent(self) -> bool:
         """Whether trying again unchanged cannot help."""
         return self.problem.permanent
+
+
+def _kept(value: object) -> object:
+    return redactor.redact(value) if isinstance(value, str) else value
 
 
 def _rebuild(code: str, retry_after: float | None, params: dict[str, Any]) -> SyncError:

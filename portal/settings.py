@@ -119,7 +119,8 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """All of them, for whoever keeps them out of logs."""
-        return (self.secret_key(), *self.access_tokens(), self.metrics_token())
+        hidden = (self._s3_keys.secret_key,) if self._s3_keys else ()
+        return (self.secret_key(), *self.access_tokens(), self.metrics_token(), *hidden)
 
     @property
     def token_file(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import resource
 import sys
 
 import click
@@ -69,6 +70,8 @@ def imgmig() -> None:
 
 def main() -> None:
     """Run a command; what goes wrong is said in a sentence, a program error also kept in a file."""
+    # What a process knows when it crashes, it does not leave on a disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     os.umask(0o027)  # ledger, queue and archive are not for everybody on the machine
     try:
         sys.exit(imgmig(standalone_mode=False) or 0)

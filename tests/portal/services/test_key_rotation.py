@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -74,7 +73,7 @@ def add_channel(session: Session, scene: Scene, box: SecretBox) -> NoticeChannel
         name="群",
         kind=ChannelKind.WECOM,
         language="zh",
-        events=[NoticeEvent.HOLD],
+        events=(NoticeEvent.HOLD,),
         config={"url": ROBOT},
         portal_url="http://portal.example",
         enabled=True,
@@ -197,7 +196,7 @@ def test_seals_of_every_key_there_was_are_verified_by_the_newest(
 
 
 @pytest.fixture
-def rotated(scene: Scene, trail: Trail) -> Iterator[Trail]:
+def rotated(scene: Scene, trail: Trail) -> Trail:
     """Three seals of the old key, two of the new one."""
     rotate(scene)
     for _ in range(2):
