@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from portal.errors import SyncError
@@ -25,11 +25,13 @@ class KeyFile:
         self._next = self._path.with_name(f"{self._path.name}.new")
 
     def staged(self) -> str | None:
-        """The key that is to take the place; None when there is none."""
-        try:
+        """The key that is to take the place; None when there is none.
+
+        :raises SyncError: KEY_FILE_UNWRITABLE for what is no file
+        """
+        with self._told(), suppress(FileNotFoundError):
             return self._next.read_text().strip()
-        except FileNotFoundError:
-            return None
+        return None
 
     def stage(self, key: str) -> None:
         """Have the key on the disk beside the old one, with the same owner and rights.

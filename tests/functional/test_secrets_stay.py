@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -230,7 +231,7 @@ def test_no_secret_is_found_anywhere(
     assert answer.json()["code"] == 200, answer.text
     said.append(site.run("batch", "watch", numbers[0], "--json").out)
     for number in numbers[1:]:
-        wait_for(f"a reason at {number}", lambda number=number: _is_held(site, number), PATIENCE)
+        wait_for(f"a reason at {number}", partial(_is_held, site, number), PATIENCE)
     said += _provoke(site, planted, numbers)
     _provoke_on_pages(site, somebody, planted)
     said += _ask_everything(site, numbers, tmp_path)
@@ -438,7 +439,10 @@ def _ask_everything(site: Installation, numbers: list[str], tmp: Path) -> list[s
     exports.mkdir()
     asked: list[tuple[str, ...]] = [
         *(("batch", "show", number, "--json") for number in numbers),
-        *(("batch", "failures", number, "--json") for number in numbers),
+        *(
+            ("reconcile", "--source", name, "--from", "2024-01", "--to", "2024-02", "--json")
+            for name in (CONTROL, "echo")
+        ),
         ("backup", str(tmp / "backups"), "--json"),
     ]
     for words in (
@@ -449,7 +453,8 @@ def _ask_everything(site: Installation, numbers: list[str], tmp: Path) -> list[s
     for kind in KINDS:
         for form in FORMATS:
             to = str(exports / f"{kind}.{form}")
-            asked.append(("export", kind, "--format", form, "--output", to, "--json"))
+            run = ("--filter", "run=1") if kind.startswith("reconciliation") else ()
+            asked.append(("export", kind, "--format", form, "--output", to, "--json", *run))
     ended = [site.run(*arguments) for arguments in asked]
     assert len(list(exports.iterdir())) == len(KINDS) * len(FORMATS), [one.err for one in ended]
     assert list((tmp / "backups").glob("2*Z"))
