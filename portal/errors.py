@@ -680,9 +680,11 @@ _CATALOGUE = (
         "KEY_FILE_UNWRITABLE",
         "密钥文件 {path} 无法替换：{detail}",
         "the key file {path} cannot be replaced: {detail}",
-        "用有权写入该目录的用户再执行一次；不能写入时，用 --new-key-file 给出新密钥，再自行替换。",
+        "用有权写入该目录的用户再执行一次；不能写入时，用 --new-key-file 给出新密钥，再自行替换。"
+        "账本已更换而文件没有的，新密钥在 {path}.new 中。",
         "Run it again as somebody who may write to its folder; where nobody may, give the new key "
-        "with --new-key-file and put it there yourself.",
+        "with --new-key-file and put it there yourself. If the ledger has the new key already it "
+        "lies in {path}.new.",
         permanent=True,
     ),
     Problem(
