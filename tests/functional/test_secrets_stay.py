@@ -208,6 +208,8 @@ def test_no_secret_is_found_anywhere(
     echoing = stack.enter_context(echoing_source(planted["echoed token"]))
     source = start_source("--documents=24", "--months=2", "--seed=7351")
     planted["client secret"] = source.client_secret
+    if "PORTAL_S3_SECRET_ACCESS_KEY" in backends.settings:
+        planted["s3 secret in use"] = backends.settings["PORTAL_S3_SECRET_ACCESS_KEY"]
     watch = ArgumentsWatch(site.home)
     stack.callback(watch.close)
 
