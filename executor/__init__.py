@@ -4,6 +4,7 @@ Triggers, results and job logs live in the application's database, so that nothi
 told is lost when a process dies, and any process can answer for any run. See :class:`Executor`.
 """
 
+from .addresses import shown_address
 from .context import JobContext
 from .current import current_executor, finish
 from .errors import JobFailed
@@ -23,4 +24,5 @@ __all__ = [
     "current_executor",
     "finish",
     "job_handler",
+    "shown_address",
 ]

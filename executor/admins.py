@@ -9,11 +9,13 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from .addresses import shown_address
 from .errors import ExecutorError
 from .protocol import outbound, texts
 from .protocol.dialects import Shape, shape_asked_for
@@ -28,6 +30,10 @@ ANSWER_SECONDS: Final = 10.0
 CALLBACK_SECONDS: Final = 2 * (CONNECT_SECONDS + READ_SECONDS + ANSWER_SECONDS)
 """The longest that reporting to one admin takes: a second call when it wants another shape."""
 ANSWER_BYTES: Final = 1 << 20
+
+
+# A shorter token may be a word of any message.
+_LONG_ENOUGH: Final = 8
 
 
 class AdminError(ExecutorError):
@@ -53,9 +59,11 @@ class AdminRefused(AdminError):
 class AdminClient:
     """Calls one admin.
 
-    :param address: its base address, with the context path if it has one
+    :param address: its base address, with the context path if it has one, and with user and
+        password where something in front of the admin asks for them
     :param token: sent with each call, even when empty
     :param app_name: sent with each call, for admins from 3.5 on
+    :ivar address: without user and password, as everybody may see it
     """
 
     def __init__(
@@ -68,7 +76,9 @@ class AdminClient:
         answer_seconds: float = ANSWER_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.address = address
+        self.address = shown_address(address)
+        self._called = address.rstrip("/")
+        self._token = token
         self._headers = outbound.headers(token, app_name)
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._answer_seconds = answer_seconds
@@ -112,11 +122,13 @@ class AdminClient:
     def _call(self, word: str, body: outbound.JsonBody) -> None:
         url = f"{self.address.rstrip('/')}/api/{word}"
         try:
-            status, location, content = self._post(url, json.dumps(body).encode())
+            called = f"{self._called}/api/{word}"
+            status, location, content = self._post(called, json.dumps(body).encode())
         except (requests.RequestException, HTTPError) as error:
             raise AdminUnreachable(f"{url}: {_in_short(error)}") from error
         if status in range(300, 400):
-            raise NotAnAdmin(f"{url}: redirects to {location}, check the context path")
+            where = shown_address(self._hidden(location or "?"))
+            raise NotAnAdmin(f"{url}: redirects to {where}, check the context path")
         if status != 200:
             raise NotAnAdmin(f"{url}: HTTP status {status}")
         try:
@@ -124,7 +136,11 @@ class AdminClient:
         except outbound.AnswerError as error:
             raise NotAnAdmin(f"{url}: {error}") from error
         if answer.code != texts.OK:
-            raise AdminRefused(url, answer)
+            raise AdminRefused(url, replace(answer, msg=self._hidden(answer.msg or "")))
+
+    def _hidden(self, text: str) -> str:
+        """What an admin says without our token, should it repeat that."""
+        return text.replace(self._token, "***") if len(self._token) >= _LONG_ENOUGH else text
 
     def _post(self, url: str, body: bytes) -> tuple[int, str | None, bytes]:
         deadline = self._monotonic() + self._answer_seconds
@@ -155,4 +171,4 @@ def _in_short(error: Exception) -> str:
             return "the certificate or the TLS connection was refused"
         case requests.ConnectionError():
             return "no connection"
-    return f"{type(error).__name__}: {error}"
+    return shown_address(f"{type(error).__name__}: {error}")

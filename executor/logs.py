@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
@@ -14,10 +14,17 @@ from .models import ExecutorLogLine, ExecutorRun
 from .protocol.texts import MESSAGE_LIMIT, storable
 from .statuses import UNFINISHED
 
+_conceal: Callable[[str], str] = str
 LINE_LIMIT: Final = 4_000
 """Characters kept of one line."""
 PAGE_LINES: Final = 10_000
 """Lines shown at once."""
+
+
+def conceal_by(conceal: Callable[[str], str]) -> None:
+    """Have this process take out of every text what nobody may read, before it is kept."""
+    global _conceal  # noqa: PLW0603 - one executor is this process's, see :mod:`.current`
+    _conceal = conceal
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ def append(session: Session, run_id: int, text: str, *, now: datetime) -> None:
     The run's row hands out the numbers and stays locked until the commit, so that a reader never
     sees a later line before an earlier one.
     """
-    lines = [_cut(line, LINE_LIMIT) for line in storable(text).splitlines()] or [""]
+    lines = [_cut(line, LINE_LIMIT) for line in storable(_conceal(text)).splitlines()] or [""]
     session.execute(
         update(ExecutorRun)
         .where(ExecutorRun.id == run_id)
@@ -87,7 +94,7 @@ def lines_after(session: Session, run_id: int, number: int) -> Sequence[LogLine]
 
 def bounded(message: str) -> str:
     """A result's message as the ledger keeps it: storable, and no longer than an admin takes."""
-    return storable(message)[:MESSAGE_LIMIT]
+    return storable(_conceal(message))[:MESSAGE_LIMIT]
 
 
 def _lines(session: Session, run_id: int, first: int, last: int) -> Sequence[ExecutorLogLine]:

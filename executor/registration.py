@@ -15,6 +15,7 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from .addresses import shown_address
 from .admins import AdminClient, AdminError
 from .ledger import Ledger
 from .models import ExecutorAgent, ExecutorRegistration
@@ -44,6 +45,7 @@ class Registrar:
         self, settings: ExecutorSettings, ledger: Ledger, clients: Sequence[AdminClient]
     ) -> None:
         self._settings = settings
+        self._address = shown_address(settings.address)
         self._ledger = ledger
         self._clients = clients
         self._next_at: dict[str, datetime] = {}
@@ -85,7 +87,7 @@ class Registrar:
         """Whether another agent lives when this one has signed off."""
         session.execute(delete(ExecutorAgent).where(ExecutorAgent.name == self._name))
         others = exists().where(
-            ExecutorAgent.address == self._settings.address,
+            ExecutorAgent.address == self._address,
             ExecutorAgent.seen_at > now - FORGOTTEN,
         )
         return bool(session.scalar(select(others)))
@@ -117,7 +119,7 @@ class Registrar:
                 return
 
     def _write(self, session: Session, admin: str, problem: str | None, now: datetime) -> None:
-        address = self._settings.address
+        address = self._address
         row = session.get(ExecutorRegistration, (admin, address), with_for_update=True)
         if row is None:
             row = ExecutorRegistration(
@@ -134,7 +136,7 @@ class Registrar:
             row.succeeded_at = now
 
     def _show_life(self, session: Session, now: datetime) -> None:
-        session.merge(ExecutorAgent(name=self._name, address=self._settings.address, seen_at=now))
+        session.merge(ExecutorAgent(name=self._name, address=self._address, seen_at=now))
         session.execute(delete(ExecutorAgent).where(ExecutorAgent.seen_at <= now - FORGOTTEN))
         # Of a host that is gone for good, or that has another address now.
         gone = ExecutorRegistration.attempted_at <= now - GONE

@@ -18,6 +18,7 @@ from .endpoints import Endpoints
 from .handlers import JobHandler
 from .ledger import Again, Ledger, Sessions, once
 from .log_pages import LogPages
+from .logs import conceal_by
 from .models import RunInfo, utc_now
 from .observing import Observer, observed
 from .outbox import Outbox
@@ -61,9 +62,11 @@ class Executor(RunBook):
         enqueue: Callable[[int], None],
         again: Again = once,
         told: Callable[[], Collection[int] | None] = lambda: None,
+        conceal: Callable[[str], str] = str,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings = settings
+        conceal_by(conceal)
         self._observers: list[Observer] = []
         super().__init__(Ledger(observed(begin, self._observers), read, again), clock)
         self._enqueue = enqueue

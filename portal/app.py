@@ -68,8 +68,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     redactor.learn_environment(os.environ)
     redactor.learn(*settings.secrets())
     redactor.learn_address(settings.database_url)
+    redactor.learn_address(settings.queue_url)
+    for address in settings.admin_addresses:
+        redactor.learn_address(address)
     app = PortalFlask("portal")
-    app.config["SECRET_KEY"] = settings.secret_key()
+    # Asked for once: the file that keeps it may be replaced at any moment.
+    secret_key = settings.secret_key()
+    app.config["SECRET_KEY"] = secret_key
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
     db = SQLAlchemy(app, metadata=Base.metadata)
@@ -85,8 +90,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings=settings,
         ledger=ledger,
         archive=archive_store,
-        box=SecretBox(settings.secret_key()),
-        seal_key=SealKey(settings.secret_key()),
+        box=SecretBox(secret_key),
+        seal_key=SealKey(secret_key),
         queue=queue,
         executor=executor,
         readiness=readiness_of(ledger, archive_store, probe_queue=queue.probe, home=settings.home),
@@ -165,4 +170,5 @@ def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Exe
         again=ledger.again,
         enqueue=queue.look_at_run,
         told=queue.runs_told,
+        conceal=redactor.redact,
     )

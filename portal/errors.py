@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Literal
 
+from portal.logs.redaction import redactor
+
 Where = Literal["document", "source", "archive"]
 
 
@@ -84,13 +86,14 @@ class SyncError(PortalError):
 
     :param code: a key of :data:`PROBLEMS`
     :param retry_after: seconds the source asked to be left alone, when it did
-    :param params: plain values that fill the texts; kept with the item
+    :param params: plain values that fill the texts; kept with the item, and so without the
+        secrets that somebody else may have put there: a source that repeats a token, an address
     :raises KeyError: if the code is not in the catalogue
     """
 
     def __init__(self, code: str, *, retry_after: float | None = None, **params: object) -> None:
         self.problem = PROBLEMS[code]
-        self.params: dict[str, Any] = dict(params)
+        self.params: dict[str, Any] = {name: _kept(value) for name, value in params.items()}
         self.retry_after = retry_after
         super().__init__(f"{code}: {reason(code, self.params, 'en')}")
 
@@ -106,6 +109,10 @@ class SyncError(PortalError):
     def permanent(self) -> bool:
         """Whether trying again unchanged cannot help."""
         return self.problem.permanent
+
+
+def _kept(value: object) -> object:
+    return redactor.redact(value) if isinstance(value, str) else value
 
 
 def _rebuild(code: str, retry_after: float | None, params: dict[str, Any]) -> SyncError:
@@ -652,9 +659,32 @@ _CATALOGUE = (
         "本机的密钥（指纹 {here}）与账本登记的（指纹 {ledger}）不同",
         "this host's secret key (fingerprint {here}) is not the ledger's (fingerprint {ledger})",
         "各主机须用同一个密钥：把已在运行的主机上 IMGMIG_HOME 的 secret.key 复制到本机，或设同一个 "
-        "PORTAL_SECRET_KEY，再启动。确实更换了密钥时先运行 imgmig db accept-key。",
+        "PORTAL_SECRET_KEY，再启动。imgmig key rotate 中断了就再执行一次；"
+        "不经它更换的，先运行 imgmig db accept-key。",
         "All hosts need the same: copy secret.key from the IMGMIG_HOME of a host that runs, or set "
-        "the same PORTAL_SECRET_KEY. If the key was changed on purpose: imgmig db accept-key.",
+        "the same PORTAL_SECRET_KEY. If imgmig key rotate was interrupted run it again; if the key "
+        "was changed without it: imgmig db accept-key.",
+        permanent=True,
+    ),
+    Problem(
+        "SECRET_KEY_CHANGED",
+        "密钥已更换，本进程仍在使用旧密钥",
+        "the secret key was replaced, and this process still uses the old one",
+        "重新启动本主机上的进程；密钥由 PORTAL_SECRET_KEY 或 PORTAL_SECRET_KEY_FILE 给出的，"
+        "先改为新密钥。再做一次即可，没有写入任何内容。",
+        "Start this host's processes again; where PORTAL_SECRET_KEY or PORTAL_SECRET_KEY_FILE "
+        "gives the key, give the new one first. Then do it once more: nothing was written.",
+        permanent=False,
+    ),
+    Problem(
+        "KEY_FILE_UNWRITABLE",
+        "密钥文件 {path} 无法替换：{detail}",
+        "the key file {path} cannot be replaced: {detail}",
+        "用有权写入该目录的用户再执行一次；不能写入时，用 --new-key-file 给出新密钥，再自行替换。"
+        "账本已更换而文件没有的，新密钥在 {path}.new 中。",
+        "Run it again as somebody who may write to its folder; where nobody may, give the new key "
+        "with --new-key-file and put it there yourself. If the ledger has the new key already it "
+        "lies in {path}.new.",
         permanent=True,
     ),
     Problem(
@@ -740,9 +770,9 @@ _CATALOGUE = (
         "AUDIT_SEAL_FORGED",
         "第 {no} 个封存（操作日志第 {first} 至 {last} 条）不是用本系统的密钥做的",
         "seal {no} (events {first} to {last}) was not made with this installation's key",
-        f"{_AUDIT_ZH}若更换过 PORTAL_SECRET_KEY，用原来的密钥再核对；否则封存链被重做过。",
-        f"{_AUDIT_EN}if PORTAL_SECRET_KEY was replaced, verify with the old one; if not, the "
-        "chain was rebuilt.",
+        f"{_AUDIT_ZH}若不经 imgmig key rotate 更换过密钥，旧封存都会这样报；否则封存链被重做过。",
+        f"{_AUDIT_EN}if the secret key was replaced without imgmig key rotate, all older seals "
+        "look like this; if not, the chain was rebuilt.",
         permanent=True,
     ),
     Problem(

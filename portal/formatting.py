@@ -161,6 +161,7 @@ AUDIT_ACTIONS = {
     "export.make": ("生成导出", "export made"),
     "export.download": ("下载导出", "export downloaded"),
     "export.remove": ("删除导出文件", "export file removed"),
+    "key.rotate": ("更换密钥", "secret key replaced"),
     "key.accept": ("确认更换密钥", "change of keys confirmed"),
     "chore.cancel": ("取消后台作业", "background task cancelled"),
     "audit.ask": ("要求核对操作日志", "verification asked for"),

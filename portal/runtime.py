@@ -35,7 +35,7 @@ class Portal:
     def keys(self) -> Keys:
         """By what the other hosts' keys are compared with this one's."""
         made = self.settings.access_tokens()[0] if self.settings.makes_token else None
-        return Keys.of(self.settings.secret_key(), made)
+        return Keys.of(self.box.fingerprint, made)
 
     def offer(self) -> None:
         """Tell the queue what is due now."""

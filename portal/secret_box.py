@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import Fernet, InvalidToken
 
 from portal.errors import PortalError
+from portal.key_derivation import derived, fingerprint
 from portal.logs.redaction import redactor
 
 
@@ -17,12 +16,15 @@ class SecretUnreadable(PortalError):
 
 
 class SecretBox:
-    """Closes and opens secrets; its key differs from that of sessions by its purpose."""
+    """Closes and opens secrets; its key differs from that of sessions by its purpose.
+
+    :ivar fingerprint: of the secret key
+    """
 
     def __init__(self, secret_key: str) -> None:
-        key = HKDF(SHA256(), length=32, salt=None, info=b"imgmig secrets at rest")
-        derived = base64.urlsafe_b64encode(key.derive(secret_key.encode()))
-        self._fernet = MultiFernet([Fernet(derived)])
+        self.fingerprint = fingerprint(secret_key)
+        key = derived(secret_key, b"imgmig secrets at rest")
+        self._fernet = Fernet(base64.urlsafe_b64encode(key))
 
     def close(self, secret: str) -> str:
         """The secret as it may be stored."""

@@ -24,6 +24,8 @@ LOCALES = ("zh_Hans_CN", "en")
 EXECUTOR_PREFIX = "/xxl-job"
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - its name
 TOKEN_FILE = "executor.token"  # noqa: S105 - its name
+#: Characters of a secret key.
+SHORTEST_KEY = 32
 # What machines call at the portal's own port, whatever path its pages stand under.
 MACHINE_PATHS = (EXECUTOR_PREFIX, "/healthz", "/readyz", "/metrics")
 _SUB_PATH = re.compile(r"(/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
@@ -63,6 +65,7 @@ class Settings:
     log_format: str
     log_level: str
     _secret_key: str = ""
+    _secret_key_file: Path | None = None
     _s3_keys: S3Keys | None = None
     _access_tokens: tuple[str, ...] = ()
     _metrics_token: str = ""
@@ -91,6 +94,13 @@ class Settings:
         """Whether the secret key lies in the home, as the environment gives none."""
         return not self._secret_key
 
+    @property
+    def secret_key_file(self) -> Path | None:
+        """Where the secret key lies; None when a setting is the key itself."""
+        if self.keeps_secret_key:
+            return self.home / SECRET_KEY_FILE
+        return self._secret_key_file
+
     def with_secret_key(self, key: str) -> Settings:
         """The same with this secret key; nothing that opens them writes a secret to the home."""
         tokens = self._access_tokens or (secrets.token_urlsafe(32),)
@@ -112,7 +122,8 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """All of them, for whoever keeps them out of logs."""
-        return (self.secret_key(), *self.access_tokens(), self.metrics_token())
+        hidden = (self._s3_keys.secret_key,) if self._s3_keys else ()
+        return (self.secret_key(), *self.access_tokens(), self.metrics_token(), *hidden)
 
     @property
     def token_file(self) -> Path:
@@ -205,6 +216,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         log_format=env.choice("PORTAL_LOG_FORMAT", FORMATS),
         log_level=env.choice("PORTAL_LOG_LEVEL", LEVELS),
         _secret_key=_secret_key(env),
+        _secret_key_file=_file_of_key(env),
         _s3_keys=_s3_keys(env),
         _access_tokens=env.words("XXL_JOB_ACCESS_TOKEN"),
         _metrics_token=_metrics_token(env),
@@ -378,9 +390,14 @@ def _app_name(value: str) -> str:
 
 def _secret_key(env: _Environment) -> str:
     key = _secret(env, "PORTAL_SECRET_KEY")
-    if key is not None and len(key) < 32:
+    if key is not None and len(key) < SHORTEST_KEY:
         raise SettingsError("PORTAL_SECRET_KEY 至少 32 个字符 needs at least 32 characters")
     return key or ""
+
+
+def _file_of_key(env: _Environment) -> Path | None:
+    file = env.text("PORTAL_SECRET_KEY_FILE", "")
+    return Path(file).absolute() if file else None
 
 
 def _s3_keys(env: _Environment) -> S3Keys | None:

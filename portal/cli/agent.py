@@ -14,6 +14,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import ledger_commits
+from portal.cli.key_watch import KeyWatch
 from portal.cli.opening import log_to, opened, warn_of_clock
 from portal.cli.running import parent_option
 from portal.cli.schema_watch import SchemaWatch
@@ -65,6 +66,7 @@ def command() -> None:
         portal.ledger.origin = lambda: f"agent {this_host()}"
         warn_of_clock(portal)
         schema_watch = SchemaWatch(portal.ledger)
+        key_watch = KeyWatch(portal.ledger, portal.box.fingerprint)
         cleaner = Cleaner(portal.ledger, portal.archive, portal.settings.home)
         duty = DutyHolder(portal.ledger, "upkeep", slot.name)
         step = partial(_Step, portal.ledger)
@@ -76,6 +78,7 @@ def command() -> None:
             step(portal.executor.tick),
             step(cleaner.step, every=CLEAN_SECONDS),
             step(lambda _now: schema_watch.look()),
+            step(lambda _now: key_watch.look()),
         )
         with _sealing(portal):
             while not stop.received:

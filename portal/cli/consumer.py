@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from portal.cli.key_watch import KeyWatch
 from portal.cli.schema_watch import SchemaWatch
 from portal.logs import context
 from portal.models import utc_now
@@ -105,9 +106,11 @@ class _Heart(threading.Thread):
     def run(self) -> None:
         """Beat until stopped."""
         watch = SchemaWatch(self._portal.ledger)
+        key_watch = KeyWatch(self._portal.ledger, self._portal.box.fingerprint)
         while not self._stopped:
             self._beat()
             watch.look()
+            key_watch.look()
             self._wake.wait(BEAT_SECONDS)
 
     def _beat(self) -> None:

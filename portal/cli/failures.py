@@ -12,6 +12,7 @@ import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from portal.errors import PortalError, SyncError, action, reason
+from portal.logs.redaction import redactor
 from portal.logs.starting import is_json
 
 logger = logging.getLogger(__name__)
@@ -31,10 +32,10 @@ def report(error: Exception) -> int:
             )
         return USER_ERROR
     if isinstance(error, PortalError):
-        click.echo(f"错误 error: {error}", err=True)
+        click.echo(f"错误 error: {redactor.redact(str(error))}", err=True)
         return USER_ERROR
     if isinstance(error, OperationalError | ProgrammingError):
-        cause = str(error.orig).splitlines()[0]
+        cause = redactor.redact(str(error.orig).splitlines()[0])
         click.echo(f"错误 error: 账本无法使用 the ledger cannot be used: {cause}", err=True)
         return USER_ERROR
     if isinstance(error, OSError) and error.filename is not None:
@@ -61,5 +62,5 @@ def _keep(error: Exception) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"error-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
-        out.writelines(traceback.format_exception(error))
+        out.write(redactor.redact("".join(traceback.format_exception(error))))
     return file

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import resource
 import sys
 
 import click
@@ -20,6 +21,7 @@ COMMANDS = {
     "ready": ("ready", "能否工作 Whether it can work: for systemd, Docker and people."),
     "demo": ("demo", "演示一次真实迁移 Perform a real migration from the demo source."),
     "demo-source": ("demo_source", "启动演示源 Serve the demo source."),
+    "key": ("key", "密钥 The secret key: replace it."),
     "db": ("db", "账本结构 The ledger's schema."),
     "user": ("user", "用户 Accounts."),
     "source": ("source", "数据源 Data sources."),
@@ -68,6 +70,8 @@ def imgmig() -> None:
 
 def main() -> None:
     """Run a command; what goes wrong is said in a sentence, a program error also kept in a file."""
+    # What a process knows when it crashes, it does not leave on a disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     os.umask(0o027)  # ledger, queue and archive are not for everybody on the machine
     try:
         sys.exit(imgmig(standalone_mode=False) or 0)

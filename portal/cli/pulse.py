@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.cli.key_watch import KeyWatch
 from portal.ledger import Ledger
 from portal.models import utc_now
 from portal.services import beats
@@ -18,11 +19,15 @@ _LEAVE_SECONDS = 2.0
 
 
 class Pulse(threading.Thread):
-    """Beats for a web process until it is stopped."""
+    """Beats for a web process until it is stopped.
 
-    def __init__(self, ledger: Ledger) -> None:
+    :param watch: sees to it that the process ends when its secret key was replaced
+    """
+
+    def __init__(self, ledger: Ledger, watch: KeyWatch) -> None:
         super().__init__(name="pulse", daemon=True)
         self._ledger = ledger
+        self._watch = watch
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -33,6 +38,7 @@ class Pulse(threading.Thread):
                     beats.beat(session, "web", now=utc_now())
             except SQLAlchemyError as error:
                 logger.warning("this process could not say that it is alive: %s", error)
+            self._watch.look()
             if self._stopped.wait(beats.BEAT_SECONDS):
                 return
 

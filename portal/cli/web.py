@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 from typing import Any
 
 import click
@@ -11,6 +13,7 @@ from gunicorn.app.base import BaseApplication
 
 from portal.app import create_app
 from portal.cli.gunicorn_log import PlainLogger
+from portal.cli.key_watch import KeyWatch
 from portal.cli.opening import log_to, opened, warn_of_clock
 from portal.cli.pulse import Pulse
 from portal.cli.running import parent_option, require_free
@@ -70,7 +73,14 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
     def _begin(self) -> None:
         _keep_what_stays()
-        self._pulse = Pulse(self._app.extensions["portal"].ledger)
+        portal = self._app.extensions["portal"]
+        # All of it: a process that gunicorn forks would have the old key again.
+        watch = KeyWatch(
+            portal.ledger,
+            portal.box.fingerprint,
+            end=lambda: os.kill(os.getppid(), signal.SIGTERM),
+        )
+        self._pulse = Pulse(portal.ledger, watch)
         self._pulse.start()
 
     def _end(self) -> None:

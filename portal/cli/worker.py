@@ -51,6 +51,7 @@ def _be_one(settings: Settings) -> None:
 
 def _be_clerk(settings: Settings) -> None:
     from portal.chores.clerk import Clerk  # noqa: PLC0415
+    from portal.cli.key_watch import KeyWatch  # noqa: PLC0415
     from portal.cli.schema_watch import SchemaWatch  # noqa: PLC0415
 
     with opened(settings) as portal, StopSignals() as stop:
@@ -60,8 +61,10 @@ def _be_clerk(settings: Settings) -> None:
         thread = threading.Thread(target=clerk.run, name="clerk")
         thread.start()
         watch = SchemaWatch(portal.ledger)
+        key_watch = KeyWatch(portal.ledger, portal.box.fingerprint)
         while thread.is_alive() and not stop.received:
             thread.join(_SIGNAL_SECONDS)
             watch.look()
+            key_watch.look()
         clerk.stop()
         thread.join()

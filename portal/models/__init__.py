@@ -34,6 +34,7 @@ from portal.models.reconciliation import (
     ReconciliationState,
     Sums,
 )
+from portal.models.retired_seal_key import RetiredSealKey
 from portal.models.run import BatchRun, RunOutcome
 from portal.models.sample import Sample, SampleDocument, SampleState, Verdict
 from portal.models.scan import Scan, ScanCause
@@ -95,6 +96,7 @@ __all__ = [
     "ReconciliationFinding",
     "ReconciliationMonth",
     "ReconciliationState",
+    "RetiredSealKey",
     "Role",
     "RunOutcome",
     "Sample",

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
+from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.models import AuditSeal
 from portal.seal_key import SealKey
-from portal.services import open_gaps, trail_rows
+from portal.services import open_gaps, same_keys, trail_rows
 from portal.services.audit_findings import MOST_KEPT, Faults, TrailReport
 from portal.services.id_ranges import Range, count_of, ids_of, ranges_in, without
 from portal.services.restores import Restore, signed_restores
+from portal.services.retired_seal_keys import key_ring
 from portal.services.seal_form import (
     DIGEST_BYTES,
     EVENTS,
@@ -46,10 +48,11 @@ def verify_trail(
 
     :param anchors: as kept outside of the ledger, in any order and number
     :param progress: told how many events were looked at, and of how many; may raise to stop
+    :raises SyncError: SECRET_KEY_CHANGED when it was before the end: nothing can be told then
     """
     check = _Check(ledger, key)
     check.walk(progress)
-    check.compare(anchors)
+    check.compare(chain(check.handed_over(), anchors))
     return check.result()
 
 
@@ -70,7 +73,9 @@ class _Link(NamedTuple):
 class _Check:
     def __init__(self, ledger: Ledger, key: SealKey) -> None:
         self._ledger = ledger
-        self._key = key
+        self._today = key
+        with ledger.read() as session:
+            self._keys = key_ring(session, key)
         self._report = TrailReport()
         self._faults = Faults()
         # Nothing may lie below the first id there is.
@@ -124,8 +129,15 @@ class _Check:
                 seal=restore.seal,
             )
 
+    def handed_over(self) -> Iterable[Anchor]:
+        """The last seals of retired keys, which the key of today vouches for."""
+        return self._keys.anchors()
+
     def result(self) -> TrailReport:
         with self._ledger.read() as session:
+            # What a newer key has signed since looks forged to this one.
+            if not same_keys.is_current(session, self._today.fingerprint):
+                raise SyncError("SECRET_KEY_CHANGED")
             behind = EVENTS.id > self._last.reached_id
             counted = select(func.count(), func.min(EVENTS.at)).where(behind)
             self._report.unsealed, self._report.oldest_unsealed_at = session.execute(counted).one()
@@ -148,7 +160,7 @@ class _Check:
 
     def _restores(self) -> list[Restore]:
         with self._ledger.read() as session:
-            return signed_restores(session, self._key)
+            return signed_restores(session, self._keys)
 
     def _step(self, session: Session) -> bool:
         """Look at the next seal; False when there is none."""
@@ -188,7 +200,7 @@ class _Check:
         code = None
         if seal_hash(seal) != seal.hash:
             code = "AUDIT_SEAL_CHANGED"
-        elif not self._key.signed(seal.hash, seal.mac):
+        elif not self._keys.signed_seal(seal.no, seal.hash, seal.mac):
             code = "AUDIT_SEAL_FORGED"
         elif before is not None and before.hash and seal.previous != before.hash:
             code = "AUDIT_CHAIN_BROKEN"

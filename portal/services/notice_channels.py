@@ -16,7 +16,7 @@ from portal.models import Notice, NoticeChannel
 from portal.notify.channels import Channel, open_channel
 from portal.notify.kinds import ChannelKind, NoticeEvent
 from portal.secret_box import SecretBox, SecretUnreadable
-from portal.services import audit
+from portal.services import audit, same_keys
 from portal.statuses import NoticeStatus
 
 LANGUAGES = ("zh", "en")
@@ -79,6 +79,7 @@ def save(
         shown = open_channel(form.kind, config).shown
     except ValueError as error:
         raise NotAllowed(str(error)) from error
+    same_keys.require_current(session, box.fingerprint)
     is_new = channel is None
     channel = channel or NoticeChannel(created_at=now)
     channel.name, channel.kind, channel.language = name, form.kind, form.language

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from portal.models import AuditEvent, AuditSeal
 from portal.seal_key import SealKey
+from portal.services.retired_seal_keys import KeyRing
 
 ACTION = "ledger.restore"
 
@@ -49,8 +50,8 @@ def signed_detail(
     return detail | {"mac": key.mac(_digest(detail))}
 
 
-def signed_restores(session: Session, key: SealKey) -> list[Restore]:
-    """The restores that the trail tells of and this key signed."""
+def signed_restores(session: Session, keys: KeyRing) -> list[Restore]:
+    """The restores that the trail tells of and our keys signed."""
     query = (
         select(AuditEvent.id, AuditEvent.at, AuditEvent.actor, AuditEvent.detail)
         .where(AuditEvent.action == ACTION)
@@ -59,15 +60,15 @@ def signed_restores(session: Session, key: SealKey) -> list[Restore]:
     return [
         Restore(row.id, row.at, row.actor, str(row.detail["backup"]), int(row.detail["seal"]))
         for row in session.execute(query)
-        if _is_signed(row.detail, key)
+        if _is_signed(row.id, row.detail, keys)
     ]
 
 
-def _is_signed(detail: Mapping[str, Any] | None, key: SealKey) -> bool:
+def _is_signed(event_id: int, detail: Mapping[str, Any] | None, keys: KeyRing) -> bool:
     if not detail or not isinstance(detail.get("seal"), int):
         return False
     signed = {name: value for name, value in detail.items() if name != "mac"}
-    return key.signed(_digest(signed), str(detail.get("mac", "")))
+    return keys.signed_event(event_id, _digest(signed), str(detail.get("mac", "")))
 
 
 def _digest(detail: Mapping[str, Any]) -> str:

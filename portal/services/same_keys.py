@@ -11,18 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.errors import SyncError
+from portal.key_derivation import fingerprint
 from portal.ledger import Ledger
 from portal.models import Installation
 from portal.models.installation import ONLY
 from portal.services import audit
-
-_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +34,10 @@ class Keys:
     token: str | None
 
     @classmethod
-    def of(cls, secret_key: str, made_token: str | None) -> Keys:
-        """Of a host's secret key, and of the token it made itself."""
-        token = None if made_token is None else _fingerprint(made_token, b"executor token")
-        return cls(_fingerprint(secret_key, b"secret key"), token)
+    def of(cls, key: str, made_token: str | None) -> Keys:
+        """Of a secret key's fingerprint, and of the token that a host made itself."""
+        token = None if made_token is None else fingerprint(made_token, b"executor token")
+        return cls(key, token)
 
 
 def check(ledger: Ledger, keys: Keys, *, now: datetime) -> None:
@@ -55,6 +53,32 @@ def check(ledger: Ledger, keys: Keys, *, now: datetime) -> None:
         raise SyncError("SECRET_KEY_DIFFERS", here=keys.key, ledger=known.key_fingerprint)
     if keys.token is not None and known.token_fingerprint != keys.token:
         raise SyncError("EXECUTOR_TOKEN_DIFFERS")
+
+
+def require_current(session: Session, key: str) -> None:
+    """See that a secret key is the ledger's still, and that it stays so until the commit.
+
+    For whoever writes what only this key can read, or signs with it: a process may be older than
+    the last change of keys.
+
+    :param key: its fingerprint
+    :raises SyncError: SECRET_KEY_CHANGED
+    """
+    asked = select(Installation.key_fingerprint).where(Installation.id == ONLY)
+    known = session.scalar(asked.with_for_update(read=True))
+    if known is not None and not hmac.compare_digest(known, key):
+        raise SyncError("SECRET_KEY_CHANGED")
+
+
+def noted_key(session: Session) -> str | None:
+    """The fingerprint of the ledger's secret key; None before the first start."""
+    return session.scalar(select(Installation.key_fingerprint).where(Installation.id == ONLY))
+
+
+def is_current(session: Session, key: str) -> bool:
+    """Whether a secret key, by its fingerprint, is the ledger's."""
+    known = noted_key(session)
+    return known is None or hmac.compare_digest(known, key)
 
 
 def accept(session: Session, keys: Keys, *, by: str, now: datetime) -> bool:
@@ -93,8 +117,3 @@ def _note(ledger: Ledger, keys: Keys, now: datetime) -> Installation:
         ledger.transact(note)
     with ledger.read() as session:
         return session.get_one(Installation, ONLY)
-
-
-def _fingerprint(secret: str, kind: bytes) -> str:
-    derived = HKDF(SHA256(), length=_BYTES, salt=None, info=b"imgmig fingerprint of " + kind)
-    return derived.derive(secret.encode()).hex()

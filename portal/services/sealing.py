@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, defer
 from portal.ledger import Ledger
 from portal.models import AuditSeal
 from portal.seal_key import SealKey
-from portal.services import open_gaps, trail_rows
+from portal.services import open_gaps, same_keys, trail_rows
 from portal.services.id_ranges import Range, ranges_of, text_of, without
 from portal.services.open_gaps import Gap
 from portal.services.seal_form import (
@@ -42,14 +42,21 @@ def seal_step(ledger: Ledger, key: SealKey, *, now: datetime, limit: int = MOST_
     """Seal the next events, at most ``limit``; how many, 0 when there are none.
 
     Idempotent, and 0 too when somebody else sealed them in this moment.
+
+    :raises SyncError: SECRET_KEY_CHANGED
     """
     with ledger.read() as session:
         found = _look(session, limit)
     if not found.events:
         return 0
     seal = _seal(found, key, now)
+
+    def add(session: Session) -> None:
+        same_keys.require_current(session, key.fingerprint)
+        session.add(seal)
+
     try:
-        ledger.transact(lambda session: session.add(seal))
+        ledger.transact(add)
     except IntegrityError:
         return 0
     return len(found.events)

@@ -21,7 +21,7 @@ from portal.models import (
     SourceLevel,
 )
 from portal.secret_box import SecretBox
-from portal.services import audit, holds
+from portal.services import audit, holds, same_keys
 from portal.services.source_form import SettingRefused, SourceForm, faults
 from portal.statuses import RunStatus
 from portal.sync.sources.connection import Connection
@@ -45,6 +45,7 @@ def save(
     :raises SettingRefused: when a value makes no sense, naming it
     """
     query = select(DataSource).where(DataSource.name == form.name)
+    same_keys.require_current(session, box.fingerprint)
     source = session.scalar(query.with_for_update())
     found = faults(form, source, now)
     if found:

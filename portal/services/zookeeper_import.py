@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from portal.models import Chore
-from portal.secret_box import SecretBox
+from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import audit, chores, source_import
 from portal.sync.sources.old_settings import OldSettings
 from portal.sync.sources.zookeeper_place import ZooKeeperPlace
@@ -60,6 +60,24 @@ def found(chore: Chore, box: SecretBox) -> OldSettings:
     :raises NotAllowed: when it cannot be read any more
     """
     return source_import.unsealed((chore.result or {}).get("sealed", ""), box)
+
+
+def rotate(session: Session, old: SecretBox, new: SecretBox) -> tuple[int, int]:
+    """Encrypt what lies in chores anew; how many values were, and how many could not be read."""
+    moved = unreadable = 0
+    for chore in session.scalars(select(Chore).where(Chore.kind == CHORE).with_for_update()):
+        params, result = dict(chore.params), dict(chore.result or {})
+        for values, name in ((params, "login"), (result, "sealed")):
+            if name not in values:
+                continue
+            try:
+                values[name] = new.close(old.open(values[name]))
+            except SecretUnreadable:
+                unreadable += 1
+            else:
+                moved += 1
+        chore.params, chore.result = params, result or None
+    return moved, unreadable
 
 
 def forget_old(session: Session, *, now: datetime) -> None:

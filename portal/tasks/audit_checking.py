@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.models import utc_now
 from portal.seal_key import SealKey
@@ -55,7 +56,7 @@ class AuditChecking:
                 anchors=kept_anchors(self._home / NAME),
                 progress=self._progress_of(check_id),
             )
-        except _Stopped:
+        except (_Stopped, SyncError):  # or the key was replaced: who has the new one goes on
             write(lambda session: audit_checks.give_back(session, check_id, owner=owner))
             return
         write(

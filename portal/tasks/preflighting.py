@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from executor import Executor
+from executor import Executor, shown_address
 from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.services import preflight_once, preflights, sources
@@ -41,7 +41,7 @@ class Installation:
                 is_alive=address in known and known[address].is_alive(now),
                 problem=(known[address].problem or "") if address in known else "",
             )
-            for address in self.admin_addresses
+            for address in map(shown_address, self.admin_addresses)
         ]
 
 

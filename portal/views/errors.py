@@ -11,7 +11,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from portal.errors import NotFound, action, reason
+from portal.errors import NotFound, SyncError, action, reason
 from portal.language import language
 from portal.ledger_failures import passes
 from portal.request_watch import request_id
@@ -24,6 +24,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(NotFound, _not_found)
+    app.register_error_handler(SyncError, _failed)
     app.register_error_handler(DBAPIError, _ledger)
     app.register_error_handler(Exception, _unexpected)
 
@@ -55,6 +56,14 @@ def _csrf(_error: CSRFError) -> ResponseReturnValue:
 
 def _not_found(error: NotFound) -> ResponseReturnValue:
     return _page(404, _("没有找到"), error.text(language()))
+
+
+def _failed(error: SyncError) -> ResponseReturnValue:
+    """What has a name, and a word on what to do."""
+    logger.warning("request %s failed", request_id(), exc_info=error)
+    said = language()
+    heading = reason(error.code, error.params, said)
+    return _page(503, heading, action(error.code, error.params, said))
 
 
 def _ledger(error: DBAPIError) -> ResponseReturnValue:

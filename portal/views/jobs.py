@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
-from executor import overview, runs
+from executor import overview, runs, shown_address
 from executor.handlers import handler_names
 from executor.statuses import RunStatus
 from portal.formatting import run_status
@@ -83,6 +83,7 @@ def _reporting() -> dict[str, Any]:
     registrations, backlog = portal.executor.reporting()
     return {
         "settings": portal.settings,
+        "admins": [shown_address(one) for one in portal.settings.admin_addresses],
         "registrations": registrations,
         "backlog": backlog,
         "now": utc_now(),

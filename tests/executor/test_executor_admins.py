@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -517,3 +518,37 @@ def test_sender_that_slept_leaves_the_results_to_the_one_that_has_them_now(
     assert outbox.deliver_due(rig.now) == 0
     assert admin.batches == [[1]]
     assert (rig.row(1).next_delivery_at, rig.row(1).delivery_attempts) == (None, 0)
+
+
+def test_credentials_in_an_address_are_sent_and_neither_kept_nor_shown(
+    make_rig: Callable[..., Rig],
+    admin: FakeAdmin,
+    closed_port: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    addresses = [
+        address.replace("://", "://boss:to%2Fold@") for address in (admin.address, closed_port)
+    ]
+    rig = make_rig(*addresses)
+    rig.run(1)
+    rig.work()
+    with caplog.at_level(logging.DEBUG):
+        rig.tick()
+    assert admin.registered
+    assert set(registrations(rig)) == {admin.address, closed_port}
+    shown = [rig.executor.metrics(), caplog.text, repr(registrations(rig)[closed_port].problem)]
+    for text in shown:
+        assert "to%2Fold" not in text
+        assert "boss" not in text
+
+
+def test_an_admin_that_repeats_the_token_is_not_quoted_with_it(
+    make_rig: Callable[..., Rig], admin: FakeAdmin
+) -> None:
+    body = json.dumps({"code": 500, "msg": f"not {TOKEN}!"}).encode()
+    admin.trouble = raw("200 OK", body)
+    rig = make_rig(admin.address)
+    rig.tick()
+    problem = registrations(rig)[admin.address].problem
+    assert problem is not None
+    assert "not ***!" in problem

@@ -25,7 +25,7 @@ from portal.errors import NotAllowed, SyncError
 from portal.ledger import Ledger, this_host
 from portal.models import Document, DocumentVersion, File, VersionFile
 from portal.seal_key import SealKey
-from portal.services import exports, manifests
+from portal.services import exports, manifests, same_keys
 from portal.services.anchor_file import NAME as ANCHORS
 from portal.services.backup import ledger_copy
 from portal.services.backup.manifest import KeptArchive, KeptFile, KeptTable, Manifest, kept_file
@@ -108,7 +108,7 @@ class BackupMaking:
         """Make it; a folder that is there without ``.part`` is whole.
 
         :raises NotAllowed: when another backup into the same place is under way
-        :raises SyncError: BACKUP_FULL, BACKUP_UNWRITABLE, BACKUP_ROW
+        :raises SyncError: BACKUP_FULL, BACKUP_UNWRITABLE, BACKUP_ROW, SECRET_KEY_CHANGED
         """
         place = self._order.place
         with _told(place), _alone(place):
@@ -130,6 +130,8 @@ class BackupMaking:
         wanted = _FIRST if self._order.with_keys else (ANCHORS,)
         has_key = SECRET_KEY_FILE in [file for file in wanted if _copy(home, part / HOME, file)]
         with self._ledger.snapshot() as session:
+            if not same_keys.is_current(session, self._key.fingerprint):
+                raise SyncError("SECRET_KEY_CHANGED")  # the key copied above may be another
             as_of = self._clock()
             tables = [self._dump(session, table, part) for table in ledger_copy.tables()]
             anchor = newest_anchor(session)

@@ -181,7 +181,7 @@ def test_the_window_of_unsealed_events_is_known(trail: Trail) -> None:
 
 
 def test_a_step_asks_little_however_much_it_seals(trail: Trail) -> None:
-    """Two reads and one insert for two thousand events, and one read when there are none."""
+    """Three reads and one insert for two thousand events, and two reads when there are none."""
     trail.write(2000)
     asked: list[str] = []
 
@@ -191,7 +191,7 @@ def test_a_step_asks_little_however_much_it_seals(trail: Trail) -> None:
 
     event.listen(trail.ledger._reading, "before_cursor_execute", note)
     assert seal_step(trail.ledger, KEY, now=NOW) == 2000
-    assert asked in (["SELECT", "SELECT", "INSERT"], ["SELECT", "SELECT", "SELECT", "INSERT"])
+    assert asked in (["SELECT"] * 3 + ["INSERT"], ["SELECT"] * 4 + ["INSERT"])
     asked.clear()
     assert seal_step(trail.ledger, KEY, now=NOW) == 0
     assert asked in (["SELECT"] * 2, ["SELECT"] * 4)

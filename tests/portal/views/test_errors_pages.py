@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from portal.access import ACCESS
+from portal.errors import SyncError
 from tests.portal.views.visitor import Visitor
 
 SECRET = "the innermost secret"
@@ -89,3 +90,16 @@ def test_errors_are_in_the_language_of_the_reader(breaks: str, operator: Visitor
         ("/files/999999/download", 404),
     ):
         operator.get(path, status=status)  # the checks for all pages find what is in Chinese
+
+
+def test_a_failure_that_has_a_name_says_what_to_do(
+    app: Flask, stranger: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> str:
+        raise SyncError("SECRET_KEY_CHANGED")
+
+    app.add_url_rule("/refused", "refused", refused)
+    monkeypatch.setitem(ACCESS, "refused", None)
+    page = stranger.get("/refused", status=503)
+    assert "密钥已更换" in page.text
+    assert "重新启动" in page.text
