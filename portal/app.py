@@ -93,13 +93,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     CSRFProtect(app)
     executor.init_app(app, prefix=EXECUTOR_PREFIX)
+    browser.init_app(app)
     sub_path.init_app(app, base_path=settings.base_path, trusted_proxies=settings.trusted_proxies)
     executor.on_kill(jobs.release_batches)
     executor.observe(jobs.record_run)
     executor.on_forget(jobs.forget_run)
     language.init_app(app, default=settings.locale, timezone=str(settings.timezone))
     formatting.init_app(app)
-    browser.init_app(app)
     access.init_app(app)
     views = (
         auth,
