@@ -19,6 +19,8 @@ from portal.ledger import Ledger, prepare_engine
 from portal.ledger_connections import engine_options
 from portal.logs.redaction import redactor
 from portal.models import Base
+from portal.outbound import http
+from portal.outbound.rule import rule
 from portal.runtime import Portal
 from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
@@ -68,6 +70,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     redactor.learn_environment(os.environ)
     redactor.learn(*settings.secrets())
     redactor.learn_address(settings.database_url)
+    rule.allow(settings.outbound_networks)
     app = PortalFlask("portal")
     app.config["SECRET_KEY"] = settings.secret_key()
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
@@ -165,4 +168,5 @@ def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Exe
         again=ledger.again,
         enqueue=queue.look_at_run,
         told=queue.runs_told,
+        session=http.session,
     )

@@ -56,7 +56,7 @@ def test_every_route_with_every_kind_of_answer(
 ) -> None:
     document = scene.archived(Content("封面.jpg", b"no picture at all", "jpeg"))
     file = scene.file(document)
-    kinds = set()
+    kinds: set[object] = set()
     stranger = app.test_client()
     for address in addresses(app, USUAL):
         for number in {str(document.id), str(file.id), "999999"}:
@@ -91,7 +91,7 @@ def test_every_route_with_every_kind_of_answer(
 def test_errors_and_machines_too(app: Flask, method: str, path: str, status: int) -> None:
     headers = {"XXL-JOB-ACCESS-TOKEN": TOKEN} if path.startswith("/xxl-job") else {}
     with app.test_client().open(path, method=method, headers=headers) as response:
-        assert response.status_code == status, response.text
+        assert response.status_code == status, response.data
         check(path, response)
 
 
