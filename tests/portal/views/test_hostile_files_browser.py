@@ -102,7 +102,7 @@ def watched(app: Flask) -> Iterator[Watched]:
             page.set_default_timeout(browser_rig.PATIENCE_MS)
             ran: list[str] = []
             page.on("console", lambda said: ran.append(said.text) if "RAN" in said.text else None)
-            page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+            page.on("dialog", lambda dialog: _note(dialog, ran))
             # Those of workers too, which have no console here.
             page.context.on(
                 "request", lambda one: ran.append(one.url) if "/canary" in one.url else None
@@ -117,6 +117,11 @@ def watched(app: Flask) -> Iterator[Watched]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _note(dialog: Any, ran: list[str]) -> None:
+    ran.append(dialog.message)
+    dialog.dismiss()
 
 
 def saved_by_browser(watched: Watched, path: str) -> tuple[str, bytes]:
@@ -179,7 +184,7 @@ def test_what_can_be_shown_is_shown_as_before(scene: PageScene, watched: Watched
         ("../../autorun.inf", "__.._autorun.inf"),
         ("发票\u202efdp.exe", "发票_fdp.exe"),
         ('a"; filename="evil.exe', "a_; filename=_evil.exe"),
-        ("a\r\nContent-Type: text/html\r\n\r\n<b>", "a__Content-Type_ text_html____b_"),
+        ("a\r\nContent-Type: text/html\r\n\r\n<b>", "a__Content-Type_ text_html_____b_"),
         ("100%41.pdf", "100%41.pdf"),
         ("NUL.txt", "_NUL.txt"),
     ],
