@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 import requests
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from .addresses import shown_address
 from .errors import ExecutorError
@@ -56,6 +57,15 @@ class AdminRefused(AdminError):
         self.message = answer.msg
 
 
+def plain_session() -> requests.Session:
+    """A session that takes neither proxies nor passwords from the environment."""
+    session = requests.Session()
+    session.trust_env = False
+    if bundle := os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"):
+        session.verify = bundle
+    return session
+
+
 class AdminClient:
     """Calls one admin.
 
@@ -64,6 +74,7 @@ class AdminClient:
     :param token: sent with each call, even when empty
     :param app_name: sent with each call, for admins from 3.5 on
     :ivar address: without user and password, as everybody may see it
+    :param session: opens what one call is made by
     """
 
     def __init__(
@@ -75,6 +86,7 @@ class AdminClient:
         read_seconds: float = READ_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        session: Callable[[], requests.Session] = plain_session,
     ) -> None:
         self.address = shown_address(address)
         self._called = address.rstrip("/")
@@ -83,6 +95,7 @@ class AdminClient:
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._answer_seconds = answer_seconds
         self._monotonic = monotonic
+        self._session = session
         self._wanted: dict[Shape, Shape] = {}
 
     def registry(self, app_name: str, address: str) -> None:
@@ -144,14 +157,17 @@ class AdminClient:
 
     def _post(self, url: str, body: bytes) -> tuple[int, str | None, bytes]:
         deadline = self._monotonic() + self._answer_seconds
-        with requests.post(
-            url,
-            data=body,
-            headers=self._headers,
-            timeout=self._timeout,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
+        with (
+            self._session() as session,
+            session.post(
+                url,
+                data=body,
+                headers=self._headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
             content = b""
             # read1 returns what has come, so that the time is looked at between slow pieces too.
             while piece := response.raw.read1(1 << 14, decode_content=True):
@@ -169,6 +185,8 @@ def _in_short(error: Exception) -> str:
             return "no answer in time"
         case requests.exceptions.SSLError():
             return "the certificate or the TLS connection was refused"
+        case requests.ConnectionError(args=[ProtocolError(args=[_, PermissionError() as why])]):
+            return str(why)
         case requests.ConnectionError():
             return "no connection"
     return shown_address(f"{type(error).__name__}: {error}")

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
+import requests
 from flask import Flask
 from sqlalchemy.orm import Session
 
 from . import endings, performing, runs
 from .accepting import Acceptor
-from .admins import AdminClient
+from .admins import AdminClient, plain_session
 from .current import set_current
 from .endpoints import Endpoints
 from .handlers import JobHandler
@@ -50,6 +51,7 @@ class Executor(RunBook):
         get lost or be doubled
     :param told: the runs the queue still holds messages about, None when it cannot say. With it a
         queue that lost everything costs a run 15 s; without it up to 5 minutes
+    :param session: opens what admins are called by
     :param clock: the present, aware
     """
 
@@ -63,6 +65,7 @@ class Executor(RunBook):
         again: Again = once,
         told: Callable[[], Collection[int] | None] = lambda: None,
         conceal: Callable[[str], str] = str,
+        session: Callable[[], requests.Session] = plain_session,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings = settings
@@ -74,7 +77,12 @@ class Executor(RunBook):
         self._hooks: list[StopHook] = []
         self._forget_hooks: list[ForgetHook] = []
         self._clients = [
-            AdminClient(address, token=settings.outgoing_token, app_name=settings.app_name)
+            AdminClient(
+                address,
+                token=settings.outgoing_token,
+                app_name=settings.app_name,
+                session=session,
+            )
             for address in settings.admin_addresses
         ]
         self._acceptor = Acceptor(self._ledger, self._accept)

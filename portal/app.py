@@ -19,6 +19,8 @@ from portal.ledger import Ledger, prepare_engine
 from portal.ledger_connections import engine_options
 from portal.logs.redaction import redactor
 from portal.models import Base
+from portal.outbound import http
+from portal.outbound.rule import rule
 from portal.runtime import Portal
 from portal.seal_key import SealKey
 from portal.secret_box import SecretBox
@@ -71,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     redactor.learn_address(settings.queue_url)
     for address in settings.admin_addresses:
         redactor.learn_address(address)
+    rule.allow(settings.outbound_networks)
     app = PortalFlask("portal")
     # Asked for once: the file that keeps it may be replaced at any moment.
     secret_key = settings.secret_key()
@@ -98,13 +101,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     CSRFProtect(app)
     executor.init_app(app, prefix=EXECUTOR_PREFIX)
+    browser.init_app(app)
     sub_path.init_app(app, base_path=settings.base_path, trusted_proxies=settings.trusted_proxies)
     executor.on_kill(jobs.release_batches)
     executor.observe(jobs.record_run)
     executor.on_forget(jobs.forget_run)
     language.init_app(app, default=settings.locale, timezone=str(settings.timezone))
     formatting.init_app(app)
-    browser.init_app(app)
     access.init_app(app)
     views = (
         auth,
@@ -171,4 +174,5 @@ def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Exe
         enqueue=queue.look_at_run,
         told=queue.runs_told,
         conceal=redactor.redact,
+        session=http.session,
     )

@@ -389,6 +389,18 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "ADDRESS_FORBIDDEN",
+        "{host} 是不允许连接的地址（{address}）",
+        "{host} is an address that may not be connected to ({address})",
+        "核对所填的主机名及其 DNS：本机元数据、链路本地、组播和 0.0.0.0 等地址一律不连接；"
+        "确需连接时，把网段写进 PORTAL_OUTBOUND_NETWORKS 后重启。",
+        "Check the host's name and its DNS: metadata, link-local and multicast addresses, 0.0.0.0 "
+        "and the like are never connected to; if it has to be, name the network in "
+        "PORTAL_OUTBOUND_NETWORKS and restart.",
+        permanent=True,
+        where="source",
+    ),
+    Problem(
         "SRC_LISTING_UNSTABLE",
         "列表在读取期间不断变化，已重读 {rounds} 次：源端 {expected} 份，读到 {listed} 份",
         "the listing kept changing over {rounds} readings: {expected} counted, {listed} listed",

@@ -62,6 +62,7 @@ class Settings:
     drain_seconds: int
     log_markup: str
     allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    outbound_networks: tuple[IPv4Network | IPv6Network, ...]
     log_format: str
     log_level: str
     _secret_key: str = ""
@@ -212,6 +213,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         log_markup=env.choice("XXL_JOB_LOG_MARKUP", ("lookalike", "escape", "plain")),
         allowed_networks=env.parsed(
             "XXL_JOB_ALLOWED_NETWORKS", "", _networks, "10.0.0.0/8, comma-separated"
+        ),
+        outbound_networks=env.parsed(
+            "PORTAL_OUTBOUND_NETWORKS", "", _networks, "169.254.10.0/24, comma-separated"
         ),
         log_format=env.choice("PORTAL_LOG_FORMAT", FORMATS),
         log_level=env.choice("PORTAL_LOG_LEVEL", LEVELS),

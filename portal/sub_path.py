@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from flask import Flask, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from portal import browser
 from portal.browser_session import CookieSession
 from portal.settings import EXECUTOR_PREFIX, MACHINE_PATHS, is_sub_path
 
@@ -79,7 +80,7 @@ class _SubPath:
         headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(text))),
-            ("X-Content-Type-Options", "nosniff"),
+            *browser.HEADERS.items(),
         ]
         start_response("404 Not Found", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [text]

@@ -18,6 +18,7 @@ from typing import Any
 import click
 import requests
 
+from executor.admins import plain_session
 from portal.cli.demo_source import (
     DEFAULT_BIND,
     bind_address,
@@ -83,7 +84,7 @@ def command(keep: bool, source_bind: str | None, **tenant: Any) -> None:
         ]
         supervisor = stack.enter_context(Supervisor(children))
         portal = stack.enter_context(opened(settings))
-        demo = _Demo(portal, supervisor, stop, f"http://{source_bind}")
+        demo = _Demo(portal, supervisor, stop, _address(source_bind))
         demo.wait_until_ready()
         result = demo.migrate()
         say_json(result)
@@ -122,6 +123,13 @@ def _place(keep: bool, source_bind: str | None) -> Iterator[tuple[Settings, str]
         shutil.rmtree(home)
         raise
     shutil.rmtree(home)
+
+
+def _address(source_bind: str) -> str:
+    """Where a source that listens there is reached from this host."""
+    host, port = bind_address(source_bind)
+    own = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - recognised, not bound
+    return f"http://{own.get(host, source_bind.rpartition(':')[0])}:{port}"
 
 
 def _free_port() -> int:
@@ -165,8 +173,9 @@ class _Demo:
     def migrate(self) -> dict[str, Any]:
         """Create or go on with the batch, trigger the job, wait, verify; the result's line."""
         began = time.monotonic()
-        overview = requests.get(f"{self._source_url}/_demo/", timeout=10).json()
-        expected = requests.get(f"{self._source_url}/_demo/expected", timeout=60).json()
+        with plain_session() as session:
+            overview = session.get(f"{self._source_url}/_demo/", timeout=10).json()
+            expected = session.get(f"{self._source_url}/_demo/expected", timeout=60).json()
         batch_no = self._batch(overview)
         trigger = AdminTrigger(
             f"{self._portal.settings.address}{EXECUTOR_PREFIX}",
@@ -308,6 +317,7 @@ def _planted_name(image_no: str) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=2).ok
+        with plain_session() as session:
+            return session.get(url, timeout=2).ok
     except requests.RequestException:
         return False

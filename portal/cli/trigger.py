@@ -7,8 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import requests
-
+from executor.admins import plain_session
 from portal.errors import PortalError
 
 _TIMEOUT = 3.0  # what admins give the executor (protocol facts 1.5)
@@ -73,11 +72,13 @@ class AdminTrigger:
         return lines
 
     def _post(self, word: str, body: dict[str, Any]) -> dict[str, Any]:
-        response = requests.post(
-            f"{self.address.rstrip('/')}/{word}",
-            json=body,
-            headers={"XXL-JOB-ACCESS-TOKEN": self.token},
-            timeout=_TIMEOUT,
-        )
+        with plain_session() as session:
+            response = session.post(
+                f"{self.address.rstrip('/')}/{word}",
+                json=body,
+                headers={"XXL-JOB-ACCESS-TOKEN": self.token},
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+            )
         answer: dict[str, Any] = response.json()
         return answer

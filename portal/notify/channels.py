@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from typing import Any, Protocol
 from urllib.parse import quote_plus, urlsplit
 
 import requests
+from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from portal.errors import SyncError
 from portal.notify.kinds import ChannelKind
 from portal.notify.message import Message
+from portal.outbound import http
+from portal.outbound.rule import rule
 
 _SECONDS = 10.0
 _LONGEST_ANSWER = 2000
@@ -122,6 +126,16 @@ class DingtalkRobot:
         return _host_of(self.url)
 
 
+class _MailServer(smtplib.SMTP):
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return rule.connect(host, port, timeout)
+
+
+# In this order: what adds TLS asks the other for the connection.
+class _TlsMailServer(smtplib.SMTP_SSL, _MailServer):
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """Mail by SMTP.
@@ -165,10 +179,10 @@ class Mail:
 
     def _connected(self) -> smtplib.SMTP:
         if self.security == "tls":
-            return smtplib.SMTP_SSL(
+            return _TlsMailServer(
                 self.host, self.port, timeout=_SECONDS, context=ssl.create_default_context()
             )
-        server = smtplib.SMTP(self.host, self.port, timeout=_SECONDS)
+        server = _MailServer(self.host, self.port, timeout=_SECONDS)
         if self.security == "starttls":
             try:
                 server.starttls(context=ssl.create_default_context())
@@ -234,7 +248,9 @@ def _tell_robot(url: str, body: Mapping[str, Any]) -> None:
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     """What was answered, as far as it matters; nothing is redirected."""
     try:
-        with requests.Session() as session:
+        with http.session() as session:
+            # Robots are on the internet, which many a host only reaches by the proxy it is told of.
+            session.proxies.update(get_environ_proxies(url))
             answer = session.post(
                 url,
                 data=body,
@@ -262,6 +278,9 @@ def _cut(text: str, most: int) -> str:
 
 
 def _unreachable(where: str, error: Exception) -> SyncError:
+    forbidden = http.forbidden_in(error)
+    if forbidden is not None:
+        return SyncError("ADDRESS_FORBIDDEN", host=forbidden.host, address=forbidden.address)
     return SyncError("NOTICE_UNREACHABLE", where=where, detail=type(error).__name__)
 
 

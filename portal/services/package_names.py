@@ -6,12 +6,15 @@ import re
 import sqlite3
 import unicodedata
 
+from portal.services.visible_text import visible
+
 # In UTF-16 units, as Windows counts; three such names stay below its 260 for a whole path, and in
 # UTF-8 one stays below the 255 bytes of other systems.
 MOST_UNITS = 80
-_FORBIDDEN = frozenset('<>:"/\\|?*')
-# Names of devices, whatever follows behind a dot; also with superscript digits.
-_RESERVED = re.compile(
+#: What Windows forbids in a name, or reads as a path.
+FORBIDDEN = frozenset('<>:"/\\|?*')
+#: Names of devices, whatever follows behind a dot; also with superscript digits.
+RESERVED = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ ]*(\..*)?", re.I | re.S
 )
 _LONGEST_SUFFIX = 12
@@ -25,9 +28,9 @@ def plain_name(text: str, *, most: int = MOST_UNITS) -> str:
     cut before its suffix.
     """
     normal = unicodedata.normalize("NFC", text)
-    kept = "".join("_" if char in _FORBIDDEN or not char.isprintable() else char for char in normal)
+    kept = "".join("_" if char in FORBIDDEN else char for char in visible(normal))
     name = _cut(_trimmed(kept), most)
-    return f"_{_cut(name, most - 1)}" if _RESERVED.fullmatch(name) else name
+    return f"_{_cut(name, most - 1)}" if RESERVED.fullmatch(name) else name
 
 
 def file_name(name: str, suffix: str) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from portal.errors import InvalidSetting, NotAllowed
+from portal.errors import InvalidSetting, NotAllowed, reason
 from portal.models import DataSource
+from portal.outbound.rule import AddressForbidden, literal, rule
 from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.proxy import Proxy
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.profile import ConnectorProfile
-from portal.sync.sources.targets import allowed_host
+from portal.sync.sources.targets import Address, allowed_host
 from portal.sync.throttle.windows import TimeWindows
 from portal.sync.tls import check_authorities
 
@@ -100,17 +101,44 @@ def faults(form: SourceForm, stored: DataSource | None, now: datetime) -> list[S
     return list(found.values())
 
 
+def lacks_secret(
+    form: SourceForm, stored: DataSource | None, refilled: Collection[str]
+) -> SettingRefused | None:
+    """Why a change is refused that would show a secret to a host it was not given for.
+
+    :param refilled: the secrets that somebody has typed now
+    """
+    if stored is None or "client_secret" in refilled or is_same_host(stored, form.base_url):
+        return None
+    return SettingRefused(
+        "client_secret",
+        "源系统地址换了主机，请重新填写 clientSecret（已保存的只用于原来的主机）",
+        "the base URL names another host: enter clientSecret again (the stored one is for the "
+        "host it was given for)",
+    )
+
+
+def is_same_host(stored: DataSource, base_url: str) -> bool:
+    """Whether an address is at the host that the stored secret was given for."""
+    try:
+        return Address.parse(stored.base_url).host == Address.parse(base_url).host
+    except ValueError:
+        return False
+
+
 def _tests(
     form: SourceForm, stored: DataSource | None, now: datetime
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "name", lambda: _text(form.name, LONGEST_NAME, "数据源名称", "a name")
     yield "base_url", lambda: _text(form.base_url, _LONGEST_ADDRESS, "源系统地址", "the base URL")
     yield "base_url", lambda: Connection(form.base_url, "", "")
+    yield "base_url", lambda: _reachable(Connection(form.base_url, "", "").base.host)
     yield "client_id", lambda: _text(form.client_id, _LONGEST_CLIENT_ID, "clientId", "clientId")
     secret = form.client_secret
     yield "client_secret", lambda: _text(secret, _LONGEST_SECRET, "clientSecret", "clientSecret")
     yield "download_hosts", lambda: _entries(form.download_hosts, "下载主机", "download hosts")
     yield "download_hosts", lambda: [allowed_host(host.strip()) for host in form.download_hosts]
+    yield "download_hosts", lambda: _reachable(*map(_host_of, form.download_hosts))
     yield "profile", lambda: ConnectorProfile.from_mapping(form.profile)
     yield (
         "profile",
@@ -125,7 +153,7 @@ def _tests(
     yield "windows", lambda: _entries(form.windows, "时间窗口", "time windows")
     yield "windows", lambda: TimeWindows(form.windows, ZoneInfo("UTC"))
     if form.proxy:
-        yield "proxy", lambda: Proxy.parse(form.proxy)
+        yield "proxy", lambda: _reachable(Proxy.parse(form.proxy).host)
     if form.ca_pem and (stored is None or stored.ca_pem != form.ca_pem):
         yield "ca_pem", lambda: _check_ca(form.ca_pem, now)
 
@@ -137,6 +165,26 @@ def _text(value: str, longest: int, zh: str, en: str) -> None:
         raise InvalidSetting(f"{zh}须为 1–{longest} 个字符", f"{en} has 1 to {longest} characters")
     if _UNPRINTABLE.search(value):
         raise InvalidSetting(f"{zh}中有不可见的字符", f"{en} has a character that cannot be seen")
+
+
+def _host_of(entry: str) -> str:
+    return allowed_host(entry.strip())[0]
+
+
+def _reachable(*hosts: str) -> None:
+    """Refuse addresses that are never connected to, or that not all programs read alike."""
+    for host in hosts:
+        try:
+            rule.check_host(host)
+        except AddressForbidden as error:
+            params = {"host": error.host, "address": error.address}
+            zh, en = (reason("ADDRESS_FORBIDDEN", params, said) for said in ("zh", "en"))
+            raise InvalidSetting(zh, en) from None
+        address = literal(host.strip("[]"))
+        if address is not None and not host.startswith("[") and address != host:
+            raise InvalidSetting(
+                f"{host}：地址须写作 {address}", f"{host}: write the address as {address}"
+            )
 
 
 def _entries(values: tuple[str, ...], zh: str, en: str) -> None:

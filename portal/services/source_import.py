@@ -13,7 +13,7 @@ from portal.errors import NotAllowed
 from portal.models import DataSource
 from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import audit, sources
-from portal.services.source_form import SettingRefused, SourceForm, faults
+from portal.services.source_form import SettingRefused, SourceForm, faults, is_same_host
 from portal.sync.sources.old_settings import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -82,7 +82,10 @@ def preview(
         CLIENT_ID: settings.client_id,
         CLIENT_SECRET: masked(settings.client_secret),
     }
-    needed = () if stored is not None else (URL, CLIENT_ID, CLIENT_SECRET)
+    needed: tuple[str, ...] = (URL, CLIENT_ID, CLIENT_SECRET)
+    if stored is not None:
+        is_moved = bool(settings.url) and not is_same_host(stored, settings.url)
+        needed = (CLIENT_SECRET,) if is_moved else ()  # the stored one is for the old host
     return Preview(
         found=tuple(
             Found(key, shown[key], None if key in missing else wrong.get(key), before.get(key, ""))

@@ -22,7 +22,7 @@ from portal.models import (
 )
 from portal.secret_box import SecretBox
 from portal.services import audit, holds, same_keys
-from portal.services.source_form import SettingRefused, SourceForm, faults
+from portal.services.source_form import SettingRefused, SourceForm, faults, lacks_secret
 from portal.statuses import RunStatus
 from portal.sync.sources.connection import Connection
 
@@ -42,7 +42,8 @@ def save(
 
     :param refilled: which of its secrets, ``client_secret`` and ``proxy``, somebody has typed
         now; the trail says so, and whether it is another one nobody need know
-    :raises SettingRefused: when a value makes no sense, naming it
+    :raises SettingRefused: when a value makes no sense, naming it, or when the stored secret
+        would be used at another host
     """
     query = select(DataSource).where(DataSource.name == form.name)
     same_keys.require_current(session, box.fingerprint)
@@ -50,6 +51,9 @@ def save(
     found = faults(form, source, now)
     if found:
         raise found[0]
+    lacking = lacks_secret(form, source, refilled)
+    if lacking is not None:
+        raise lacking
     connection = form.connection()
     before = _told(source)
     action = "source.change"

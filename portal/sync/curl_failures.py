@@ -37,6 +37,12 @@ _DETAIL_LENGTH = 160
 _HOST = re.compile(r"https?://([^/?#]*)")
 
 
+def forbidden(url: str, address: str) -> SyncError:
+    """The error when the rule for connections forbade the address that was to be connected to."""
+    host = _HOST.match(url)
+    return SyncError("ADDRESS_FORBIDDEN", host=host[1] if host else "?", address=address)
+
+
 class CurlFailure:
     """One failed transfer: libcurl's code and message, and how far the transfer had come.
 

@@ -19,7 +19,8 @@ from certifi import where as public_roots
 from portal.errors import SyncError
 from portal.sync.answers import CONTRACT
 from portal.sync.crawling import Slow
-from portal.sync.curl_failures import CurlFailure
+from portal.sync.curl_failures import CurlFailure, forbidden
+from portal.sync.curl_sockets import JudgedSockets
 from portal.sync.proxy import Proxy, refusal
 from portal.sync.response import Response, Sink
 from portal.sync.sources.profile_fields import EnvelopeFields
@@ -158,6 +159,7 @@ class CurlTransfer:
         self._is_sent = False
         self._is_repeated = False
         self._started = time.monotonic()
+        self._sockets = JudgedSockets()
         headers = [header.encode() for header in download.headers]
         if any(character in header for header in headers for character in b"\r\n\0"):
             raise ValueError("a control character in a request header")
@@ -165,6 +167,7 @@ class CurlTransfer:
         handle.setopt(pycurl.URL, download.url.replace(" ", "%20").encode())
         handle.setopt(pycurl.HTTPHEADER, [b"Accept-Encoding: identity", *headers])
         handle.setopt(pycurl.FRESH_CONNECT, int(fresh))
+        handle.setopt(pycurl.OPENSOCKETFUNCTION, self._sockets)
         handle.setopt(pycurl.PREREQFUNCTION, self._on_request)
         handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
         handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
@@ -282,6 +285,9 @@ class CurlTransfer:
         response, options = self._response, self._options
         if code == pycurl.E_ABORTED_BY_CALLBACK:
             code = pycurl.E_GOT_NOTHING  # which libcurl would have tried once more
+        if code == pycurl.E_COULDNT_CONNECT and self._sockets.refused:
+            peer = options.proxy.address if options.proxy else self._download.url
+            return forbidden(peer, self._sockets.refused)
         failure = CurlFailure(
             code,
             message,

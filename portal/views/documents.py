@@ -206,4 +206,6 @@ def _record(file: File | VersionFile, document_id: int, *, is_part: bool) -> Non
 def reason_picture(text: str) -> ResponseReturnValue:
     """Why there is no picture, in its place; a browser shows it in spite of the 404."""
     page = render_template("documents/reason.svg", text=text)
-    return Response(page, status=404, mimetype="image/svg+xml")
+    response = Response(page, status=404, mimetype="image/svg+xml")
+    response.headers["Content-Security-Policy"] = FOREIGN_POLICY  # the text may name the file
+    return response

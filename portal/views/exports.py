@@ -21,6 +21,7 @@ from flask_login import current_user
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
+from portal.browser import FOREIGN_POLICY
 from portal.errors import NotAllowed, NotFound
 from portal.formatting import AUDIT_ACTIONS, audit_action, moment
 from portal.language import language
@@ -34,6 +35,7 @@ from portal.statuses import ItemStatus, label
 from portal.views.ids import ID
 from portal.views.kept_files import sent
 from portal.views.lists import asked
+from portal.views.saved_names import attachment
 
 bp = Blueprint("exports", __name__, url_prefix="/exports")
 _SEPARATORS = re.compile(r"[\s,，;；、]+")
@@ -125,7 +127,8 @@ def companion(export_id: int) -> ResponseReturnValue:
         companion_text(export, _file_name(export), moment(export.as_of)), mimetype="text/plain"
     )
     name = f"export-{export.id}.txt"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Disposition"] = attachment(name)
+    response.headers["Content-Security-Policy"] = FOREIGN_POLICY
     return response
 
 

@@ -7,6 +7,7 @@ from typing import BinaryIO
 from flask import Response, request
 from werkzeug.wsgi import FileWrapper
 
+from portal.browser import FOREIGN_POLICY
 from portal.views.saved_names import attachment
 
 _CHUNK = 256 * 1024
@@ -20,6 +21,7 @@ def sent(stream: BinaryIO, *, size: int, sha256: str, media_type: str, name: str
     response.call_on_close(stream.close)
     response.content_length = size
     response.headers["Content-Disposition"] = attachment(name)
+    response.headers["Content-Security-Policy"] = FOREIGN_POLICY
     response.headers["Cache-Control"] = "private, no-cache"
     response.set_etag(sha256)
     try:

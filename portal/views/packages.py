@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import quote
 
 from flask import (
     Blueprint,
@@ -37,6 +36,7 @@ from portal.services.wanting import KIND
 from portal.views.batch_list import chosen_numbers
 from portal.views.ids import ID, row_ids
 from portal.views.lists import asked
+from portal.views.saved_names import attachment
 
 bp = Blueprint("packages", __name__, url_prefix="/packages")
 logger = logging.getLogger(__name__)
@@ -198,10 +198,7 @@ def _as_download(
 ) -> ResponseReturnValue:
     response = Response(stream_with_context(parts), mimetype="application/zip")
     response.call_on_close(on_close)
-    plain = name.encode("ascii", "replace").decode().replace("?", "_")
-    response.headers["Content-Disposition"] = (
-        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    )
+    response.headers["Content-Disposition"] = attachment(name)
     response.headers["Content-Security-Policy"] = FOREIGN_POLICY
     response.headers["Cache-Control"] = "no-store"
     # A proxy that first collects what is sent would need room for all of it.

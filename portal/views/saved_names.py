@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote
 
-# Names that Windows keeps for devices, whatever ending follows.
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)")
-_SEPARATORS = str.maketrans(dict.fromkeys("/\\", "_"))
+from portal.services.package_names import FORBIDDEN, RESERVED
+from portal.services.visible_text import visible
+
+_SEPARATORS = str.maketrans(dict.fromkeys(FORBIDDEN, "_"))
 # File systems allow 255 bytes; a browser adds " (1)", and a part of its own while it loads.
 _LONGEST_BYTES = 200
 _LONGEST_SUFFIX = 16
@@ -16,19 +16,20 @@ _LONGEST_SUFFIX = 16
 def attachment(name: str) -> str:
     """The header that has a browser save it under this name, twice as RFC 6266 (4.3) says."""
     shown = safe_name(name)
-    plain = "".join(char if char.isascii() and char not in '"\\' else "_" for char in shown)
+    # A percent sign in the plain one is read as an escape by some browsers and not by others.
+    plain = "".join(char if char.isascii() and char != "%" else "_" for char in shown)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}"
 
 
 def safe_name(name: str) -> str:
     """The name without what would be a path, hide its ending, or be refused by a file system."""
-    shown = "".join(char if char.isprintable() else "_" for char in name).translate(_SEPARATORS)
+    shown = visible(name).translate(_SEPARATORS)
     shown = shown.lstrip(" ").rstrip(" .")
     if not shown.strip("."):
         return "_"
     if shown.startswith("."):
         shown = f"_{shown.lstrip('.')}"
-    if _RESERVED.match(shown):
+    if RESERVED.fullmatch(shown):
         shown = f"_{shown}"
     return _shortened(shown)
 

@@ -23,7 +23,7 @@ from portal.runtime import current_portal
 from portal.secret_box import SecretUnreadable
 from portal.services import audit, chores, source_browsing, sources
 from portal.services.batches import EARLIEST_DAY, LATEST_DAY
-from portal.services.source_form import faults
+from portal.services.source_form import faults, lacks_secret
 from portal.services.source_tells import authorities, has_proxy_login
 from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.sources.profile import ConnectorProfile
@@ -224,9 +224,10 @@ def _change(form: DataSourceForm, source_id: int, *, valid: bool) -> list[source
         except SecretUnreadable as error:
             texts = (error.text("zh"), error.text("en"))
             return [sources.SettingRefused("client_secret", *texts)]
-        found = faults(settings, source, now)
+        refilled = form.refilled
+        lacking = lacks_secret(settings, source, refilled)
+        found = [*faults(settings, source, now), *([lacking] if lacking else [])]
         if valid and not found:
-            refilled = form.refilled
             by = current_user.name
             sources.save(session, settings, box=portal.box, by=by, now=now, refilled=refilled)
         return found

@@ -12,9 +12,9 @@ from http.client import HTTPResponse
 from threading import Timer
 from typing import Any
 
-from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from portal.outbound.http import JudgedAdapter, JudgedConnection, JudgedTlsConnection
 
 #: An answer's head and its body may take this many read timeouts each, however steadily they drip.
 ANSWER_TIMEOUTS = 5
@@ -49,11 +49,11 @@ class _Response(HTTPResponse):
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-class _Connection(HTTPConnection):
+class _Connection(JudgedConnection):
     response_class = _Response
 
 
-class _TlsConnection(HTTPSConnection):
+class _TlsConnection(JudgedTlsConnection):
     response_class = _Response
 
 
@@ -65,7 +65,7 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-class HeadInTimeAdapter(HTTPAdapter):
+class HeadInTimeAdapter(JudgedAdapter):
     """What a session is given for its control calls; connections through a proxy are not bound."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:

@@ -18,6 +18,7 @@ import requests
 
 from portal.errors import SyncError
 from portal.logs.redaction import redactor
+from portal.outbound.rule import AddressForbidden, rule
 from portal.sync.lookup import at
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.control import Call, perform
@@ -147,6 +148,10 @@ class PiaozoneSource:
     def _target(self, address: Address, redirects: int) -> Target:
         if not self._connection.allows(address):
             raise SyncError("SRC_HOST_NOT_ALLOWED", host=address.host)
+        try:
+            rule.check_host(address.host)
+        except AddressForbidden as error:
+            raise SyncError("ADDRESS_FORBIDDEN", host=error.host, address=error.address) from None
         url = address.url
         if address.origin != self._connection.base.origin:
             _refuse_token(url, self._token)

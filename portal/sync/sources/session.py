@@ -10,10 +10,10 @@ from http.client import HTTPException
 from typing import Any
 
 import requests
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPSConnection
+from urllib3 import HTTPSConnectionPool
 from urllib3.exceptions import ProxyError
 
+from portal.outbound.http import JudgedTlsConnection
 from portal.sync.proxy import Proxy
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.head_in_time import HeadInTimeAdapter
@@ -53,7 +53,8 @@ class _Transport(HeadInTimeAdapter):
         manager = super().proxy_manager_for(
             proxy, **proxy_kwargs, proxy_ssl_context=self._context()
         )
-        manager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": _TunnelPool}
+        classes = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {**classes, "https": _TunnelPool}
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
@@ -65,7 +66,7 @@ class _Transport(HeadInTimeAdapter):
         return self._made
 
 
-class _TunnelConnection(HTTPSConnection):
+class _TunnelConnection(JudgedTlsConnection):
     def _tunnel(self) -> None:
         """Have the proxy connect us; what goes wrong here is the proxy's, not the source's."""
         try:

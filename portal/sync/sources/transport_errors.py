@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
 
 import requests
 import urllib3
 
 from portal.errors import SyncError
+from portal.outbound.http import causes, forbidden_in
 from portal.sync.answers import one_line
 from portal.sync.sources.connection import Connection
 from portal.sync.tls import meaning
@@ -29,17 +29,19 @@ def transport_error(
     :param timeouts: seconds that were given to connect and to read
     :param answered: whether the head of an answer had arrived
     """
+    forbidden = forbidden_in(error)
+    if forbidden is not None:
+        return SyncError("ADDRESS_FORBIDDEN", host=forbidden.host, address=forbidden.address)
     if connection.proxy is not None and _is_proxys(error, connection, answered=answered):
         detail = f"{connection.proxy.address}: {_cause(error, timeouts)}"
         return SyncError("SRC_PROXY", detail=detail)
-    if isinstance(error, requests.ConnectTimeout):
-        return SyncError("SRC_TIMEOUT", seconds=f"{timeouts[0]:g}")
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return SyncError("SRC_TIMEOUT", seconds=f"{timeouts[1]:g}")
+        seconds = timeouts[0 if isinstance(error, requests.ConnectTimeout) else 1]
+        return SyncError("SRC_TIMEOUT", seconds=f"{seconds:g}")
     if isinstance(error, urllib3.exceptions.DecodeError):
         return SyncError("SRC_BAD_ANSWER", detail="Content-Encoding")
     detail = f"{connection.base.host}:{connection.base.port}: {_cause(error, timeouts)}"
-    if any(isinstance(link, ssl.SSLError) for link in _chain(error)):
+    if any(isinstance(link, ssl.SSLError) for link in causes(error)):
         return SyncError("SRC_TLS", detail=detail)
     return SyncError("SRC_CONNECTION", detail=detail)
 
@@ -62,7 +64,7 @@ def _cause(error: BaseException, timeouts: tuple[float, float]) -> str:
 
 def _innermost(error: BaseException, timeouts: tuple[float, float]) -> str:
     name = type(error).__name__
-    for link in _chain(error):
+    for link in causes(error):
         name = type(link).__name__
         if isinstance(link, requests.ConnectTimeout):
             return f"no answer within {timeouts[0]:g} s"
@@ -83,15 +85,3 @@ def _told(link: OSError) -> str:
         case _ if str(link).startswith(_NO_TUNNEL):
             return "CONNECT refused, " + str(link).removeprefix(_NO_TUNNEL)
     return link.strerror or ("timed out" if type(link) is TimeoutError else "")
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, which urllib3 also keeps among an error's arguments."""
-    link: BaseException | None = error
-    passed: list[BaseException] = []
-    while link is not None and link not in passed:
-        yield link
-        passed.append(link)
-        origin = getattr(link, "original_error", None)
-        led = (origin, link.__cause__, link.__context__, *link.args)
-        link = next((one for one in led if isinstance(one, BaseException)), None)

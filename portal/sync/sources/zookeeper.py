@@ -10,7 +10,6 @@ that hangs in it. So all of it happens in a thread that is waited for so long an
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from portal.errors import SyncError
+from portal.outbound.rule import AddressForbidden, rule
 from portal.sync.sources import old_settings
 from portal.sync.sources.old_settings import CLIENT_SECRET, KEYS, OldSettings
 from portal.sync.sources.zookeeper_place import ZooKeeperPlace
@@ -139,6 +139,14 @@ class _Visit:
 
 def _client(servers: Sequence[tuple[str, int]], login: str) -> KazooClient:
     from kazoo.client import KazooClient  # noqa: PLC0415
+    from kazoo.handlers.threading import SequentialThreadingHandler  # noqa: PLC0415
+
+    class Judged(SequentialThreadingHandler):  # type: ignore[misc] # kazoo has no types
+        """Connects where the rule allows it; kazoo has looked the name up once more by then."""
+
+        def create_connection(self, *args: Any, **options: Any) -> Any:
+            rule.check_host((args[0] if args else options["address"])[0])
+            return super().create_connection(*args, **options)
 
     # It would write requests with their login, and answers with the secret, at its finest level.
     silent = logging.Logger("zookeeper", logging.CRITICAL + 1)
@@ -150,6 +158,7 @@ def _client(servers: Sequence[tuple[str, int]], login: str) -> KazooClient:
         auth_data=[("digest", login)] if login else None,
         randomize_hosts=False,
         read_only=True,
+        handler=Judged(),
         logger=silent,
     )
 
@@ -164,8 +173,12 @@ def _that_listen(
     why = []
     for number, (host, port) in enumerate(servers):
         try:
-            with socket.create_connection((host, port), min(_CONNECT_SECONDS, left() or 0.001)):
+            with rule.connect(host, port, min(_CONNECT_SECONDS, left() or 0.001)):
                 return servers[number:]
+        except AddressForbidden as error:
+            raise SyncError(
+                "ADDRESS_FORBIDDEN", host=f"{host}:{port}", address=error.address
+            ) from None
         except (OSError, UnicodeError) as error:
             told = "timed out" if isinstance(error, TimeoutError) else _told(error)
             why.append(f"{host}:{port} {told}")

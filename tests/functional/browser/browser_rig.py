@@ -67,7 +67,12 @@ class Tab:
         self.page.set_default_timeout(PATIENCE_MS)
         self.errors: list[str] = []
         self.requests: list[str] = []
-        # Chromium reports what the policy forbids as an error on the console.
+        # Chromium reports what the policy forbids as an error on the console, but not all of it:
+        # the event also tells of what the page's own scripts were kept from.
+        self.page.add_init_script(
+            "document.addEventListener('securitypolicyviolation', (event) => console.error("
+            "`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"
+        )
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -78,6 +83,12 @@ class Tab:
 
     def go(self, path: str) -> None:
         self.page.goto(self.address + path)
+
+    @property
+    def foreign(self) -> list[str]:
+        """What was asked of anybody but the portal."""
+        ours = f"{self.address}/", "data:image/", "blob:"
+        return [url for url in self.requests if not url.startswith(ours)]
 
     @property
     def path(self) -> str:

@@ -113,7 +113,33 @@ def test_every_page_fits_and_has_nothing_to_complain_about(
         tab.page.wait_for_load_state("load")
         assert_fits(tab, path)
         assert tab.page.evaluate("typeof htmx") == "object"
+        # No page of records is left behind for whoever uses the browser next.
+        assert tab.page.evaluate(
+            "[...Object.keys(localStorage), ...Object.keys(sessionStorage)]"
+        ) in (
+            [],
+            ["htmx-current-path-for-history"],
+        )
     assert tab.errors == []
+    assert tab.foreign == []
+
+
+def test_what_the_policy_forbids_is_heard(browser: Any, portal: Portal) -> None:
+    """Else the test above could not fail."""
+    with tab_of(browser, portal) as stranger:
+        stranger.go("/login")
+        stranger.page.evaluate("document.body.setAttribute('style', 'color: red')")
+        stranger.page.evaluate(
+            "document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.2:9/x.png'}))"
+        )
+        asked = "document.images.length > 0"  # what the page said is heard while it is asked
+        wait_for(
+            "the complaints",
+            lambda: (
+                stranger.page.evaluate(asked)
+                and len([error for error in stranger.errors if "policy:" in error]) >= 2
+            ),
+        )
 
 
 @pytest.mark.parametrize("width", [390, 1440])

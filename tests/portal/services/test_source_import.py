@@ -73,13 +73,27 @@ def test_again_changes_what_is_given_and_leaves_the_rest(scene: Scene) -> None:
     with scene.ledger.write() as session:
         form = sources.form_of(sources.find(session, NAME), BOX, {"concurrency_cap": 7})
         sources.save(session, form, box=BOX, by=BY, now=scene.now, refilled=())
-    take_over(scene, OldSettings(url="https://other.example"))
+    take_over(scene, OldSettings(url=f"{SOUND.url}/v2"))
     form = sources.form_of(source(scene), BOX)
-    assert (form.base_url, form.client_secret) == ("https://other.example", SOUND.client_secret)
+    assert (form.base_url, form.client_secret) == (f"{SOUND.url}/v2", SOUND.client_secret)
     assert form.concurrency_cap == 7
     assert source(scene).enabled  # no status was given
     take_over(scene, with_(status="0"))
     assert not source(scene).enabled
+
+
+def test_another_host_is_not_given_the_secret_that_is_stored(scene: Scene) -> None:
+    take_over(scene, SOUND)
+    moved = OldSettings(url="https://other.example")
+    assert preview(scene, moved).blocking == (CLIENT_SECRET,)
+    with pytest.raises(NotAllowed, match="clientSecret"):
+        take_over(scene, moved)
+    assert sources.form_of(source(scene), BOX).base_url == SOUND.url
+    whole = OldSettings(url="https://other.example", client_secret="an0ther")
+    assert preview(scene, whole).blocking == ()
+    take_over(scene, whole)
+    form = sources.form_of(source(scene), BOX)
+    assert (form.base_url, form.client_secret) == ("https://other.example", "an0ther")
 
 
 def test_a_new_one_lacks_nothing_and_makes_sense(scene: Scene) -> None:

@@ -83,6 +83,35 @@ def test_what_is_named_changes_and_the_rest_stays(scene: Scene, form: sources.So
         assert sources.find(session, "影像").proxy_address is None
 
 
+@pytest.mark.parametrize(
+    ("base_url", "is_same"),
+    [
+        ("https://imaging.example:8443/v2", True),
+        ("https://IMAGING.example./", True),
+        ("https://imaging.example.evil.example/", False),
+        ("https://imaging-example/", False),
+        ("http://127.0.0.1:9000", False),
+    ],
+)
+def test_another_host_is_not_given_the_stored_secret(
+    scene: Scene, form: sources.SourceForm, base_url: str, is_same: bool
+) -> None:
+    save(scene, form)
+    moved = stored(scene, base_url=base_url)
+    with scene.ledger.write() as session:
+        if is_same:
+            sources.save(session, moved, box=BOX, by=BY, now=utc_now(), refilled=())
+        else:
+            with pytest.raises(sources.SettingRefused, match="clientSecret") as refusal:
+                sources.save(session, moved, box=BOX, by=BY, now=utc_now(), refilled=("proxy",))
+            assert refusal.value.setting == "client_secret"
+    assert stored(scene).base_url == (base_url if is_same else form.base_url)
+    with scene.ledger.write() as session:
+        given = ("client_secret",)
+        sources.save(session, moved, box=BOX, by=BY, now=utc_now(), refilled=given)
+    assert stored(scene).base_url == base_url
+
+
 def test_secrets_of_another_key_can_be_replaced(scene: Scene, form: sources.SourceForm) -> None:
     save(scene, form)
     other = SecretBox("o" * 32)
@@ -96,6 +125,12 @@ def test_secrets_of_another_key_can_be_replaced(scene: Scene, form: sources.Sour
     [
         ({"proxy": "proxy.corp:3128"}, "proxy: must be http"),
         ({"proxy": "http://me:s3cret-of-the-proxy@proxy.corp"}, "proxy: must be http"),
+        ({"proxy": "http://me:s3cret-of-the-proxy@169.254.1.1:80"}, "may not be connected to"),
+        ({"base_url": "http://169.254.169.254/latest"}, "may not be connected to"),
+        ({"base_url": "http://[::ffff:a9fe:a9fe]/"}, "may not be connected to"),
+        ({"base_url": "http://2852039166/"}, "may not be connected to"),
+        ({"base_url": "http://0x7f000001:9000/"}, "write the address as 127.0.0.1"),
+        ({"download_hosts": ("files.example", "0.0.0.0:80")}, "may not be connected to"),
         ({"ca_pem": "hello"}, "private CA: no readable certificate"),
         ({"profile": {"paths": {"count": "/a\\b"}}}, "profile paths.count: "),
         ({"profile": {"count": {"document": "x"}}}, "profile count.document: unknown"),

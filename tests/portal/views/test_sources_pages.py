@@ -64,6 +64,20 @@ def last_event(scene: PageScene, action: str) -> AuditEvent:
         return session.scalars(query).first() or pytest.fail(f"no {action}")
 
 
+def test_the_secret_is_asked_for_again_when_the_address_is_at_another_host(
+    scene: PageScene, admin: Visitor
+) -> None:
+    add(admin)
+    edit = f"/sources/{row(scene).id}/edit"
+    moved = {"base_url": "https://elsewhere.example/", "client_secret": ""}
+    refused = admin.submit(admin.get(edit).form(edit), moved, status=422)
+    assert "请重新填写 clientSecret" in refused.text
+    assert SECRET not in str(refused.root)
+    assert kept(scene).base_url == FINE["base_url"]
+    admin.submit(admin.get(edit).form(edit), {**moved, "client_secret": "an0ther"})
+    assert (kept(scene).base_url, kept(scene).client_secret) == (moved["base_url"], "an0ther")
+
+
 def test_the_form_sets_all_that_the_command_sets(scene: PageScene, admin: Visitor) -> None:
     page = add(admin)
     assert page.messages == ["已新增数据源 标准版，请测试连接"]

@@ -192,6 +192,7 @@ class CredentialChain:
 def _session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # no proxy stands before these addresses, and no .netrc is meant
+    session.max_redirects = 0  # what the request carries is for nobody else
     return session
 
 

@@ -14,6 +14,8 @@ from typing import BinaryIO
 import pycurl
 from certifi import where as public_roots
 
+from portal.sync.curl_sockets import JudgedSockets
+
 Sink = Callable[[bytes], None]
 #: The most that is kept of an answer's body which no sink takes: lists have at most 1,000 entries.
 _MOST_KEPT = 8 << 20
@@ -139,6 +141,8 @@ class Wire:
             handle = stack.enter_context(self._handle())
             receiving = _Receiving(wanted.sink)
             self._prepare(handle, wanted, receiving)
+            sockets = JudgedSockets()
+            handle.setopt(pycurl.OPENSOCKETFUNCTION, sockets)
             body = wanted.body
             if body is not None:
                 length = len(body) if isinstance(body, bytes) else body.length
@@ -149,6 +153,8 @@ class Wire:
             except pycurl.error as error:
                 if receiving.failure is not None:
                     raise receiving.failure from None
+                if error.args[0] == pycurl.E_COULDNT_CONNECT and sockets.refused:
+                    raise Unreached(f"connections to {sockets.refused} are forbidden") from None
                 if not _is_refusal(error, receiving):
                     raise Unreached(_detail(error)) from None
             return Answer(receiving.status, receiving.headers, receiving.body.getvalue())
