@@ -71,7 +71,12 @@ class Executor(RunBook):
         self._hooks: list[StopHook] = []
         self._forget_hooks: list[ForgetHook] = []
         self._clients = [
-            AdminClient(address, token=settings.outgoing_token, app_name=settings.app_name)
+            AdminClient(
+                address,
+                token=settings.outgoing_token,
+                app_name=settings.app_name,
+                protocol=settings.admin_protocol,
+            )
             for address in settings.admin_addresses
         ]
         self._acceptor = Acceptor(self._ledger, self._accept)
@@ -119,6 +124,10 @@ class Executor(RunBook):
         """Have ``hook(session, run_id)`` called in the transaction that deletes an old run."""
         self._forget_hooks.append(hook)
         return hook
+
+    def now(self) -> datetime:
+        """The present, by the executor's clock."""
+        return self._clock()
 
     # What admins ask for.
 
