@@ -77,7 +77,7 @@ def shoot(rig: Rig, seed: int, count: int) -> None:
         assert "Traceback" not in response.text, where
         assert "internal error" not in response.text, where
         if response.mimetype == "application/x-hessian":  # begins as a call of 2.0 does
-            assert word.partition("?")[0] in ("", "../run", "%2e%2e"), where
+            assert not word.partition("?")[0], where
             assert JavaReader(response.data).read_all().fields["result"] is None, where
         elif response.request.method != "HEAD":
             assert response.get_json()["code"] in (200, 500), where
