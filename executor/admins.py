@@ -99,8 +99,8 @@ class AdminClient:
     def callback(self, results: Sequence[outbound.Result], shape: Shape = Shape.ARRAY) -> None:
         """Report how runs ended; reporting one again does no harm.
 
-        An admin that gives away that it wants another shape gets it, now and from now on: it is
-        not the version the runs were triggered by, because it was upgraded meanwhile.
+        An admin that gives away that it wants another shape gets it, and that of 3.5 or before it
+        from now on: it is not the version the runs were triggered by, because it was upgraded.
 
         :raises AdminError: if the admin did not take it
         """
@@ -118,8 +118,9 @@ class AdminClient:
                 raise
             logger.info("%s takes results as %s, not as %s", self.address, wanted, shape)
             self._call("callback", outbound.callback_body(results, wanted))
-            self._wanted[shape] = wanted
-            self._wanted.pop(wanted, None)
+            if wanted is not Shape.STRICT:  # which later versions misunderstand and do not refuse
+                self._wanted[shape] = wanted
+                self._wanted.pop(wanted, None)
 
     def _tell(self, word: str, app_name: str, address: str) -> None:
         """Register or take back, and learn from the answer what the admin takes."""

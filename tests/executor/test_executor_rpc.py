@@ -369,14 +369,23 @@ def test_refusal_of_the_token_is_told_without_the_token() -> None:
     assert "a-secret-of-ours" not in str(raised.value)
 
 
-@pytest.mark.parametrize("after", ["2.1.2", "2.4.2", "3.4.2", "3.5.0"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(old, new) for old in ("2.0.2", "2.1.2") for new in ("2.2.0", "2.4.2", "3.4.2", "3.5.0")]
+    + [("2.0.2", "2.1.2")],
+)
 def test_admin_that_was_upgraded_gets_the_results_of_old_runs(
-    make_rig: Callable[..., Rig], after: str
+    make_rig: Callable[..., Rig], before: str, after: str
 ) -> None:
-    with FakeAdmin("2.0.2") as old:
+    """From 2.3 on an admin says 200 to results in the words of 2.1, and has none."""
+    with FakeAdmin(before) as old:
         rig = make_rig(admin_addresses=(old.address,))
+        java = JavaAdmin(before, rig.post, rig.now.timestamp)
+        java.run(100)
+        rig.work()
         rig.tick()
-        JavaAdmin("2.0.2", rig.post, rig.now.timestamp).run(1)
+        assert old.results[100].code == 200  # and so it is known how this one takes them
+        java.run(1)
         rig.work()
         port = int(old.address.split(":")[2].partition("/")[0])
     with FakeAdmin(after, port=port) as admin:
