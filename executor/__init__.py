@@ -10,11 +10,13 @@ from .current import current_executor, finish
 from .errors import JobFailed
 from .handlers import job_handler
 from .models import RunInfo
+from .protocol.dialects import AdminProtocol
 from .protocol.texts import LogMarkup
 from .service import Executor
 from .settings import ExecutorSettings
 
 __all__ = [
+    "AdminProtocol",
     "Executor",
     "ExecutorSettings",
     "JobContext",

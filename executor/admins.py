@@ -9,7 +9,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,8 +19,8 @@ from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from .addresses import shown_address
 from .errors import ExecutorError
-from .protocol import outbound, texts
-from .protocol.dialects import Shape, shape_asked_for
+from .protocol import outbound, rpc, texts
+from .protocol.dialects import AdminProtocol, Shape, shape_asked_for
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +74,10 @@ class AdminClient:
         password where something in front of the admin asks for them
     :param token: sent with each call, even when empty
     :param app_name: sent with each call, for admins from 3.5 on
-    :ivar address: without user and password, as everybody may see it
+    :param protocol: what the admin takes. When that is to be found out, it is by registering: what
+        answers in JSON is never asked in Hessian, so newer admins see nothing of it
     :param session: opens what one call is made by
+    :ivar address: without user and password, as everybody may see it
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class AdminClient:
         *,
         token: str,
         app_name: str,
+        protocol: AdminProtocol = AdminProtocol.AUTO,
         read_seconds: float = READ_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
@@ -92,6 +96,8 @@ class AdminClient:
         self._called = address.rstrip("/")
         self._token = token
         self._headers = outbound.headers(token, app_name)
+        self._protocol = protocol
+        self._takes_rpc = {AdminProtocol.HESSIAN: True, AdminProtocol.JSON: False}.get(protocol)
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._answer_seconds = answer_seconds
         self._monotonic = monotonic
@@ -103,23 +109,28 @@ class AdminClient:
 
         :raises AdminError: if the admin did not take it
         """
-        self._call("registry", outbound.registry_body(app_name, address))
+        self._tell("registry", app_name, address)
 
     def registry_remove(self, app_name: str, address: str) -> None:
         """Say that the executor is going.
 
         :raises AdminError: if the admin did not take it
         """
-        self._call("registryRemove", outbound.registry_body(app_name, address))
+        self._tell("registryRemove", app_name, address)
 
     def callback(self, results: Sequence[outbound.Result], shape: Shape = Shape.ARRAY) -> None:
         """Report how runs ended; reporting one again does no harm.
 
-        An admin that gives away that it wants another shape gets it, now and from now on: it is
-        not the version the runs were triggered by, because it was upgraded meanwhile.
+        An admin that gives away that it wants another shape gets it, and that of 3.5 or before it
+        from now on: it is not the version the runs were triggered by, because it was upgraded.
 
         :raises AdminError: if the admin did not take it
         """
+        if self._takes_rpc or (self._takes_rpc is None and shape is Shape.RPC):
+            self._invoke(rpc.callback_request(self._request("callback"), results))
+            return
+        if shape is Shape.RPC:
+            shape = Shape.ARRAY  # it was upgraded
         shape = self._wanted.get(shape, shape)
         try:
             self._call("callback", outbound.callback_body(results, shape))
@@ -129,21 +140,52 @@ class AdminClient:
                 raise
             logger.info("%s takes results as %s, not as %s", self.address, wanted, shape)
             self._call("callback", outbound.callback_body(results, wanted))
-            self._wanted[shape] = wanted
-            self._wanted.pop(wanted, None)
+            if wanted is not Shape.STRICT:  # which later versions misunderstand and do not refuse
+                self._wanted[shape] = wanted
+                self._wanted.pop(wanted, None)
+
+    def _tell(self, word: str, app_name: str, address: str) -> None:
+        """Register or take back, and learn from the answer what the admin takes."""
+        by_rpc = bool(self._takes_rpc)
+        try:
+            self._tell_by(by_rpc, word, app_name, address)
+        except NotAnAdmin as problem:
+            if self._protocol is not AdminProtocol.AUTO:
+                raise
+            by_rpc = not by_rpc
+            try:
+                self._tell_by(by_rpc, word, app_name, address)
+            except AdminRefused:
+                self._takes_rpc = by_rpc
+                raise
+            except AdminError:
+                raise problem from None
+            logger.info("%s takes %s", self.address, "Hessian" if by_rpc else "JSON")
+        self._takes_rpc = by_rpc
+
+    def _tell_by(self, by_rpc: bool, word: str, app_name: str, address: str) -> None:
+        if by_rpc:
+            self._invoke(rpc.registry_request(self._request(word), app_name, address))
+        else:
+            self._call(word, outbound.registry_body(app_name, address))
+
+    def _request(self, method: str) -> rpc.Request:
+        created_ms = int(time.time() * 1000)
+        return rpc.Request(str(uuid.uuid4()), created_ms, self._token, rpc.ADMIN, method, ())
+
+    def _invoke(self, body: bytes) -> None:
+        url = f"{self.address.rstrip('/')}/api"
+        content = self._answer(url, body, {})
+        try:
+            answer = rpc.parse_response(content)
+        except outbound.AnswerError as error:
+            raise NotAnAdmin(f"{url}: {error}") from error
+        if answer.code != texts.OK:
+            raise AdminRefused(url, replace(answer, msg=self._hidden(answer.msg or "")))
 
     def _call(self, word: str, body: outbound.JsonBody) -> None:
         url = f"{self.address.rstrip('/')}/api/{word}"
-        try:
-            called = f"{self._called}/api/{word}"
-            status, location, content = self._post(called, json.dumps(body).encode())
-        except (requests.RequestException, HTTPError) as error:
-            raise AdminUnreachable(f"{url}: {_in_short(error)}") from error
-        if status in range(300, 400):
-            where = shown_address(self._hidden(location or "?"))
-            raise NotAnAdmin(f"{url}: redirects to {where}, check the context path")
-        if status != 200:
-            raise NotAnAdmin(f"{url}: HTTP status {status}")
+        content = self._answer(url, json.dumps(body).encode(), self._headers)
         try:
             answer = outbound.parse_answer(content)
         except outbound.AnswerError as error:
@@ -155,14 +197,28 @@ class AdminClient:
         """What an admin says without our token, should it repeat that."""
         return text.replace(self._token, "***") if len(self._token) >= _LONG_ENOUGH else text
 
-    def _post(self, url: str, body: bytes) -> tuple[int, str | None, bytes]:
+    def _answer(self, url: str, body: bytes, headers: Mapping[str, bytes]) -> bytes:
+        try:
+            status, location, content = self._post(url, body, headers)
+        except (requests.RequestException, HTTPError) as error:
+            raise AdminUnreachable(f"{url}: {_in_short(error)}") from error
+        if status in range(300, 400):
+            where = shown_address(self._hidden(location or "?"))
+            raise NotAnAdmin(f"{url}: redirects to {where}, check the context path")
+        if status != 200:
+            raise NotAnAdmin(f"{url}: HTTP status {status}")
+        return content
+
+    def _post(
+        self, url: str, body: bytes, headers: Mapping[str, bytes]
+    ) -> tuple[int, str | None, bytes]:
         deadline = self._monotonic() + self._answer_seconds
         with (
             self._session() as session,
             session.post(
-                url,
+                self._called + url.removeprefix(self.address.rstrip("/")),
                 data=body,
-                headers=self._headers,
+                headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,

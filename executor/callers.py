@@ -38,10 +38,7 @@ class Callers:
     def refusal(self, request: Request, dialect: Dialect) -> str | None:
         """Why the credentials will not do, in the dialect's words; None when they do."""
         given = _header(request, texts.TOKEN_HEADER)
-        # Compared with every token, in a time that tells nothing about them.
-        matches = [hmac.compare_digest(given, token) for token in self._tokens]
-        known = any(matches)
-        known = known or (self._settings.allow_no_token and (not self._tokens or not given))
+        known = self.knows(given)
         if dialect is not Dialect.TRIGGER:
             return None if known else texts.WRONG_TOKEN
         app_name = _header(request, texts.APP_NAME_HEADER)
@@ -50,6 +47,13 @@ class Callers:
         if not known or app_name != self._settings.app_name.encode():
             return texts.WRONG_CREDENTIALS
         return None
+
+    def knows(self, given: bytes) -> bool:
+        """Whether a call with this token (empty: none) is served."""
+        # Compared with every token, in a time that tells nothing about them.
+        matches = [hmac.compare_digest(given, token) for token in self._tokens]
+        known = any(matches)
+        return known or (self._settings.allow_no_token and (not self._tokens or not given))
 
 
 def _header(request: Request, name: str) -> bytes:

@@ -31,14 +31,21 @@ def beat(_executor: Executor, _call: Call) -> Answer:
 
 def idle_beat(executor: Executor, call: Call) -> Answer:
     """Whether the job has no run that is queued, running or deferred."""
-    if executor.is_busy(inbound.parse_job_id(call.body)):
-        return failure(texts.BUSY)
-    return success()
+    return tell_if_idle(executor, inbound.parse_job_id(call.body))
+
+
+def tell_if_idle(executor: Executor, job_id: int) -> Answer:
+    """The same for a job that is known."""
+    return failure(texts.BUSY) if executor.is_busy(job_id) else success()
 
 
 def run(executor: Executor, call: Call) -> Answer:
-    """Accept a trigger; checks in Java's order, and the run is on disk before the answer."""
-    trigger = inbound.parse_trigger(call.body, call.dialect)
+    """Accept a trigger."""
+    return accept(executor, inbound.parse_trigger(call.body, call.dialect))
+
+
+def accept(executor: Executor, trigger: inbound.Trigger) -> Answer:
+    """Checks in Java's order; the run is on disk before the answer."""
     if trigger.glue_type != texts.BEAN:
         return failure(texts.refused_glue(trigger.glue_type))
     handler = find_handler(trigger.handler)
@@ -55,8 +62,12 @@ def run(executor: Executor, call: Call) -> Answer:
 
 def kill(executor: Executor, call: Call) -> Answer:
     """End all unfinished runs of the job; 200 also when there are none."""
-    killed = executor.kill(inbound.parse_job_id(call.body))
-    if killed:
+    return kill_job(executor, inbound.parse_job_id(call.body))
+
+
+def kill_job(executor: Executor, job_id: int) -> Answer:
+    """The same for a job that is known."""
+    if executor.kill(job_id):
         return success()
     # Admins up to 3.1 show msg, later ones the content.
     return Answer(texts.OK, texts.ALREADY_KILLED, texts.ALREADY_KILLED)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from . import changes
 from .models import ExecutorRun, RunInfo
 from .protocol import texts
+from .protocol.dialects import Dialect
 from .statuses import Cause, RunStatus
 
 _REASONS: Final = {
@@ -41,7 +42,11 @@ def _stop(
 ) -> list[RunInfo]:
     ended = []
     for run in _unfinished(session, which):
-        text = texts.stopped(_REASONS[cause], was_queued=run.status == RunStatus.QUEUED)
+        text = texts.stopped(
+            _REASONS[cause],
+            was_queued=run.status == RunStatus.QUEUED,
+            until_210=run.dialect == Dialect.RPC,
+        )
         if changes.end(
             session, run, RunStatus.KILLED, cause=cause, code=texts.FAIL, message=text, now=now
         ):

@@ -9,16 +9,17 @@ tokens against forged requests.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
+from . import rpc_calls
 from .callers import Callers
 from .calls import CALLS, Call, beat
-from .protocol import texts
+from .protocol import rpc, texts
 from .protocol.dialects import Dialect, dialect_of
 from .protocol.inbound import RequestError
 from .protocol.outbound import Answer, failure
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from .service import Executor
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 BODY_LIMIT: Final = 5 << 20
 """Bytes of a request; the Java executor's own bound."""
@@ -57,9 +60,12 @@ class Endpoints:
         # Admins of 2.0 and 2.1 post to the very address they were told.
         if path != self._base and not path.startswith(self._below):
             return self._others(environ, start_response)
-        body = self._answer(environ, path[len(self._below) :]).to_bytes()
+        word = path[len(self._below) :]
+        called = None if word else self._call_by_rpc(environ)
+        kind = "application/json;charset=UTF-8" if called is None else "application/x-hessian"
+        body = self._answer(environ, word).to_bytes() if called is None else called
         headers = [
-            ("Content-Type", "application/json;charset=UTF-8"),
+            ("Content-Type", kind),
             ("Content-Length", str(len(body))),
             ("X-Content-Type-Options", "nosniff"),
         ]
@@ -80,13 +86,35 @@ class Endpoints:
             received = Call(_body(request), dialect)
             if call is beat:
                 return call(self._executor, received)
-            with self._app.request_context(environ):
-                return self._executor.again(lambda: call(self._executor, received))
+            return self._within(environ, lambda: call(self._executor, received))
         except RequestError as error:
             return failure(texts.bad_request(str(error)))
         except Exception:
             logger.exception("the call %s failed", word)
-            return failure(texts.bad_request("internal error, its cause is in the executor's log"))
+            return failure(texts.INTERNAL_ERROR)
+
+    def _call_by_rpc(self, environ: WSGIEnvironment) -> bytes | None:
+        """The answer to an admin of 2.0 or 2.1; None when it is none that calls."""
+        request = Request(environ)
+        if request.method != "POST":
+            return None
+        try:
+            body = _body(request)
+        except RequestError:
+            return None
+        if not body.startswith(rpc.FIRST_BYTE):
+            return None
+        return rpc_calls.answer(
+            self._executor,
+            self._callers,
+            body,
+            is_allowed=self._callers.is_allowed(request),
+            within=lambda work: self._within(environ, work),
+        )
+
+    def _within(self, environ: WSGIEnvironment, work: Callable[[], T]) -> T:
+        with self._app.request_context(environ):
+            return self._executor.again(work)
 
     def _refusal(self, request: Request, dialect: Dialect) -> str | None:
         if not self._callers.is_allowed(request):

@@ -100,32 +100,38 @@ class LogPages:
     def _next_part(self, session: Session, run: _Found, query: LogQuery) -> LogPage:
         first = max(1, query.from_line)
         last = min(run.log_lines, first + logs.PAGE_LINES - 1)
-        lines = _forward(session, run.id, first, last, PAGE_CHARS)
+        lines = _forward(session, run.id, first, last, _most_chars(query))
         to_line = lines[-1][0] if lines else run.log_lines
-        return LogPage(query.from_line, to_line, self._text(lines), is_end=False)
+        return LogPage(query.from_line, to_line, self._text(lines, query), is_end=False)
 
     def _whole(self, session: Session, run: _Found, query: LogQuery) -> LogPage:
         first, last = max(1, query.from_line), run.log_lines
         half = last if last - first < WHOLE_LINES else first + WHOLE_LINES // 2 - 1
-        head = _forward(session, run.id, first, half, PAGE_CHARS)
+        head = _forward(session, run.id, first, half, _most_chars(query))
         if not head or head[-1][0] == last:
-            return LogPage(query.from_line, last, self._text(head), is_end=True)
-        return LogPage(query.from_line, last, self._with_gap(session, run, head), is_end=True)
+            return LogPage(query.from_line, last, self._text(head, query), is_end=True)
+        text = self._with_gap(session, run, query, head)
+        return LogPage(query.from_line, last, text, is_end=True)
 
-    def _with_gap(self, session: Session, run: _Found, start: Lines) -> str:
+    def _with_gap(self, session: Session, run: _Found, query: LogQuery, start: Lines) -> str:
         """The first half of what fits, the note, and the last half."""
-        head = _until(start, PAGE_CHARS // 2)
+        chars = _most_chars(query) // 2
+        head = _until(start, chars)
         lowest = max(head[-1][0] + 1, run.log_lines - WHOLE_LINES // 2 + 1)
-        tail = _backward(session, run.id, lowest, run.log_lines, PAGE_CHARS // 2)
+        tail = _backward(session, run.id, lowest, run.log_lines, chars)
         gap = tail[0][0] - head[-1][0] - 1
         note = [_GAP_MARK.format(count=gap)] if gap else []
-        return "\n".join([self._text(head), *note, self._text(tail)])
+        return "\n".join([self._text(head, query), *note, self._text(tail, query)])
 
-    def _text(self, lines: Lines) -> str:
+    def _text(self, lines: Lines, query: LogQuery) -> str:
         times = _Times(self._zone)
         # No time and no line end can be taken for markup, so all lines are looked at in one go.
         text = "\n".join([f"{times[written_at // 1000]} {text}" for _, written_at, text in lines])
-        return log_text(text, self._markup)
+        return log_text(text, LogMarkup.ESCAPE if query.shown_as_html else self._markup)
+
+
+def _most_chars(query: LogQuery) -> int:
+    return PAGE_CHARS if query.max_chars is None else min(PAGE_CHARS, query.max_chars)
 
 
 def _newest(session: Session, log_id: int) -> _Found | None:

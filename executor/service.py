@@ -82,6 +82,7 @@ class Executor(RunBook):
                 token=settings.outgoing_token,
                 app_name=settings.app_name,
                 session=session,
+                protocol=settings.admin_protocol,
             )
             for address in settings.admin_addresses
         ]
@@ -130,6 +131,10 @@ class Executor(RunBook):
         """Have ``hook(session, run_id)`` called in the transaction that deletes an old run."""
         self._forget_hooks.append(hook)
         return hook
+
+    def now(self) -> datetime:
+        """The present, by the executor's clock."""
+        return self._clock()
 
     # What admins ask for.
 

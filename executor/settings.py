@@ -7,6 +7,7 @@ from datetime import timedelta, tzinfo
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
+from .protocol.dialects import AdminProtocol
 from .protocol.texts import LogMarkup
 
 Network = IPv4Network | IPv6Network
@@ -43,6 +44,8 @@ class ExecutorSettings:
     """How long the executor answers on after it was taken back: admins call it for as long."""
     log_markup: LogMarkup = LogMarkup.LOOKALIKE
     """What becomes of ``<`` in job logs."""
+    admin_protocol: AdminProtocol = AdminProtocol.AUTO
+    """What the admins take; it is found out unless they are known."""
     log_retention: timedelta | None = None
     """How long ended runs and their logs are kept; None: for ever."""
     allowed_networks: tuple[Network, ...] = ()

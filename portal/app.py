@@ -12,7 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 
 import migrations
-from executor import Executor, ExecutorSettings, LogMarkup
+from executor import AdminProtocol, Executor, ExecutorSettings, LogMarkup
 from portal import access, browser, formatting, jobs, language, origin, request_watch, sub_path
 from portal.dispatching import PortalFlask
 from portal.ledger import Ledger, prepare_engine
@@ -164,6 +164,7 @@ def _build_executor(settings: Settings, ledger: Ledger, queue: WorkQueue) -> Exe
             stop_grace_seconds=settings.stop_grace_seconds,
             drain_seconds=settings.drain_seconds,
             log_markup=LogMarkup(settings.log_markup),
+            admin_protocol=AdminProtocol(settings.admin_protocol),
             log_retention=timedelta(days=settings.log_retention_days),
             allowed_networks=settings.allowed_networks,
             trusted_proxies=settings.trusted_proxies,

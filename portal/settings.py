@@ -61,6 +61,7 @@ class Settings:
     stop_grace_seconds: int
     drain_seconds: int
     log_markup: str
+    admin_protocol: str
     allowed_networks: tuple[IPv4Network | IPv6Network, ...]
     outbound_networks: tuple[IPv4Network | IPv6Network, ...]
     log_format: str
@@ -211,6 +212,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         stop_grace_seconds=env.integer("XXL_JOB_STOP_GRACE_SECONDS", 10, 0, 600),
         drain_seconds=env.integer("XXL_JOB_DRAIN_SECONDS", 30, 0, 600),
         log_markup=env.choice("XXL_JOB_LOG_MARKUP", ("lookalike", "escape", "plain")),
+        admin_protocol=env.choice("XXL_JOB_ADMIN_PROTOCOL", ("auto", "json", "hessian")),
         allowed_networks=env.parsed(
             "XXL_JOB_ALLOWED_NETWORKS", "", _networks, "10.0.0.0/8, comma-separated"
         ),

@@ -1,8 +1,7 @@
 """The dialects an admin may speak, and the shapes in which it takes results.
 
-Spoken here is the JSON of 2.2.0 and later. The Hessian of 2.0 and 2.1 fits in as one more
-:class:`Dialect`: its reader makes the dataclasses of :mod:`.inbound` from a body that came to the
-bare prefix, its writer packs an :class:`~.outbound.Answer`, and :data:`SHAPES` gets its line.
+From 2.2.0 on both sides speak JSON. Before, admins post Hessian to the bare prefix (:mod:`.rpc`);
+up to 2.1.0 they take nothing else either.
 """
 
 from __future__ import annotations
@@ -19,6 +18,10 @@ class Dialect(StrEnum):
     """``/run``: admins 2.2.0 to 3.4."""
     TRIGGER = "trigger"
     """``/trigger``: admins from 3.5 on."""
+    RPC = "rpc"
+    """Hessian in both directions: admins 2.0.0 to 2.1.0."""
+    RPC_21 = "rpc-2.1"
+    """Hessian from the admin, JSON to it: 2.1.1 and 2.1.2."""
 
 
 class Shape(StrEnum):
@@ -29,10 +32,30 @@ class Shape(StrEnum):
     OBJECT = "object"
     """``{"callbackList": […]}`` of 3.5."""
     STRICT = "strict"
-    """The list of 2.1, which refuses a key it does not know."""
+    """The list of 2.1.1, which refuses a key it does not know."""
+    RPC = "rpc"
+    """A Hessian object, for admins up to 2.1.0."""
 
 
-SHAPES: Final[dict[Dialect, Shape]] = {Dialect.RUN: Shape.ARRAY, Dialect.TRIGGER: Shape.OBJECT}
+class AdminProtocol(StrEnum):
+    """How admins are called; nothing about how they call."""
+
+    AUTO = "auto"
+    """In JSON, and in Hessian when what answers at the address takes only that."""
+    JSON = "json"
+    """2.1.1 and later."""
+    HESSIAN = "hessian"
+    """2.0.0 to 2.1.0."""
+
+
+SHAPES: Final[dict[Dialect, Shape]] = {
+    Dialect.RUN: Shape.ARRAY,
+    Dialect.TRIGGER: Shape.OBJECT,
+    Dialect.RPC: Shape.RPC,
+    # Not STRICT at once: admins of 2.3 and later, to which this one may have been upgraded, say yes
+    # to that and take the run for one that goes on. What 2.1 says to ARRAY is heard.
+    Dialect.RPC_21: Shape.ARRAY,
+}
 
 _TELL_TALES: Final = (
     (re.compile("Expected BEGIN_OBJECT but was BEGIN_ARRAY", re.IGNORECASE), Shape.OBJECT),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Never
 
@@ -45,6 +46,10 @@ class LogQuery:
 
     log_id: int
     from_line: int
+    max_chars: int | None = None
+    """Of log text in the answer; None: as many as any answer has."""
+    shown_as_html: bool = False
+    """Whether the asking admin is known to put log text into its page as it is."""
 
 
 def parse_trigger(body: bytes, dialect: Dialect = Dialect.RUN) -> Trigger:
@@ -52,18 +57,25 @@ def parse_trigger(body: bytes, dialect: Dialect = Dialect.RUN) -> Trigger:
 
     :raises RequestError: if it is no JSON object or a field has the wrong type
     """
-    fields = _Fields(body)
+    return read_trigger(_json_object(body), dialect)
+
+
+def read_trigger(fields: Mapping[str, Any], dialect: Dialect) -> Trigger:
+    """Make a trigger of the fields an admin gave, whatever form they came in.
+
+    :raises RequestError: if a field has the wrong type
+    """
     return Trigger(
-        job_id=fields.integer("jobId"),
-        log_id=fields.integer("logId", bits=64),
-        log_date_time=fields.integer("logDateTime", bits=64),
-        handler=fields.text("executorHandler"),
-        params=fields.text("executorParams") or "",
-        block_strategy=fields.text("executorBlockStrategy") or "",
-        timeout_seconds=max(0, fields.integer("executorTimeout")),
-        glue_type=fields.text("glueType"),
-        shard_index=fields.integer("broadcastIndex"),
-        shard_total=max(1, fields.integer("broadcastTotal")),
+        job_id=read_integer(fields, "jobId"),
+        log_id=read_integer(fields, "logId", bits=64),
+        log_date_time=read_integer(fields, "logDateTime", bits=64),
+        handler=_text(fields, "executorHandler"),
+        params=_text(fields, "executorParams") or "",
+        block_strategy=_text(fields, "executorBlockStrategy") or "",
+        timeout_seconds=max(0, read_integer(fields, "executorTimeout")),
+        glue_type=_text(fields, "glueType"),
+        shard_index=read_integer(fields, "broadcastIndex"),
+        shard_total=max(1, read_integer(fields, "broadcastTotal")),
         dialect=dialect,
     )
 
@@ -73,7 +85,7 @@ def parse_job_id(body: bytes) -> int:
 
     :raises RequestError: as :func:`parse_trigger`
     """
-    return _Fields(body).integer("jobId")
+    return read_integer(_json_object(body), "jobId")
 
 
 def parse_log_query(body: bytes) -> LogQuery:
@@ -81,33 +93,32 @@ def parse_log_query(body: bytes) -> LogQuery:
 
     :raises RequestError: as :func:`parse_trigger`
     """
-    fields = _Fields(body)
-    return LogQuery(fields.integer("logId", bits=64), fields.integer("fromLineNum"))
+    fields = _json_object(body)
+    return LogQuery(read_integer(fields, "logId", bits=64), read_integer(fields, "fromLineNum"))
 
 
-class _Fields:
-    """The members of a JSON object, taken out one by one with their types checked."""
+def read_integer(fields: Mapping[str, Any], name: str, *, bits: int = 32) -> int:
+    """A number among the fields; 0 when it is missing.
 
-    def __init__(self, body: bytes) -> None:
-        self._members = _json_object(body)
+    :raises RequestError: if it is something else or too large
+    """
+    value = fields.get(name)
+    number = 0 if value is None else _integer(value)
+    if number is None or not -(1 << bits - 1) <= number < 1 << bits - 1:
+        raise RequestError(f"{name} is not an integer of {bits} bits")
+    return number
 
-    def integer(self, name: str, *, bits: int = 32) -> int:
-        value = self._members.get(name)
-        number = 0 if value is None else _integer(value)
-        if number is None or not -(1 << bits - 1) <= number < 1 << bits - 1:
-            raise RequestError(f"{name} is not an integer of {bits} bits")
-        return number
 
-    def text(self, name: str) -> str | None:
-        value = self._members.get(name)
-        match value:
-            case None:
-                return None
-            case str():
-                return storable(value)
-            case bool() | int() | float():
-                return json.dumps(value)
-        raise RequestError(f"{name} is not a string")
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    match value:
+        case None:
+            return None
+        case str():
+            return storable(value)
+        case bool() | int() | float():
+            return json.dumps(value)
+    raise RequestError(f"{name} is not a string")
 
 
 def _integer(value: object) -> int | None:

@@ -100,6 +100,8 @@ def callback_body(results: Iterable[Result], shape: Shape) -> JsonBody:
             return {"callbackList": [_object_item(result) for result in results]}
         case Shape.STRICT:
             return [_strict_item(result) for result in results]
+        case Shape.RPC:
+            raise ValueError("a callback in Hessian has no JSON")
 
 
 def _array_item(result: Result) -> dict[str, Any]:

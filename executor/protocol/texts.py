@@ -36,6 +36,11 @@ WRONG_TOKEN: Final = "The access token is wrong."  # noqa: S105 (a sentence)
 # The two refusals of 3.5, where token and app name belong together.
 EMPTY_CREDENTIALS: Final = "invalid request, accessToken or appname is empty."
 WRONG_CREDENTIALS: Final = "invalid request, accessToken or appname invalid."
+# What xxl-rpc, which 2.0 and 2.1 speak, says to a call that it does not make. Java repeats the
+# token it was given, which the admin then shows in its pages; the token stays out of it here.
+WRONG_RPC_TOKEN: Final = "The access token[***] is wrong."  # noqa: S105 (a sentence)
+TOO_OLD: Final = "The timestamp difference between admin and executor exceeds the limit."
+INTERNAL_ERROR: Final = "request error:internal error, its cause is in the executor's log"
 FOREIGN_NETWORK: Final = "invalid request, the caller's network is not allowed."
 DISCARDED: Final = "block strategy effect：Discard Later"
 COVERED: Final = "block strategy effect：Cover Early"
@@ -60,6 +65,16 @@ def unknown_word(uri: str) -> str:
     return f"invalid request, uri-mapping({escape(uri)}) not found."
 
 
+def unknown_service(name: str) -> str:
+    """The answer to a call of a service that is not an executor's."""
+    return f"The serviceKey[{_shown(name)}] not found."
+
+
+def unknown_method(service: str, name: str) -> str:
+    """The answer to a call of a method, or with parameters, that the service does not have."""
+    return f"java.lang.NoSuchMethodException: {service}.{_shown(name)}"
+
+
 def unknown_handler(name: str | None) -> str:
     """The answer to a trigger whose handler nobody registered."""
     return f"job handler [{_shown(name)}] not found."
@@ -73,9 +88,14 @@ def refused_glue(glue_type: str | None) -> str:
     return f"glueType[{_shown(glue_type)}] is not valid."
 
 
-def stopped(reason: str, *, was_queued: bool) -> str:
-    """The result of a run that was stopped from outside: the reason, and where it stood."""
+def stopped(reason: str, *, was_queued: bool, until_210: bool = False) -> str:
+    """The result of a run that was stopped from outside: the reason, and where it stood.
+
+    :param until_210: in the words of versions up to 2.1.0
+    """
     where = "job not executed, in the job queue, killed." if was_queued else "job running, killed"
+    if until_210 and not was_queued:
+        where = "job running，killed"
     return f"{reason} [{where}]"
 
 

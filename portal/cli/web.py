@@ -23,6 +23,9 @@ from portal.settings import Settings, read_settings
 
 PROCESSES = 2
 THREADS = 8
+KEEP_ALIVE_SECONDS = 65
+"""Admins of 2.0 and 2.1 keep one connection and ping on it every 30 s. One that is closed just when
+they send costs them a trigger: they do not send it again."""
 
 
 @click.command("web")
@@ -51,7 +54,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "workers": PROCESSES,
             "worker_class": Worker,
             "threads": THREADS,
-            "keepalive": 5,
+            "keepalive": KEEP_ALIVE_SECONDS,
             "timeout": 60,
             "graceful_timeout": 10,
             "proc_name": "imgmig web",

@@ -78,6 +78,6 @@ def admin() -> Iterator[FakeAdmin]:
 
 @pytest.fixture(params=VERSIONS)
 def any_admin(request: pytest.FixtureRequest) -> Iterator[FakeAdmin]:
-    """An admin of every version that speaks JSON to executors."""
+    """An admin of every version that differs from the others."""
     with FakeAdmin(request.param) as admin:
         yield admin

@@ -205,6 +205,13 @@ class Rig:
         """The same as an admin of 3.5 does it."""
         return self.call(word, body, app_name="imaging-migration")
 
+    def post(self, word: str, body: bytes, headers: dict[str, str]) -> bytes:
+        """POST; the answer's bytes."""
+        address = f"/xxl-job/{word}"
+        response = self.client.post(address, data=body, headers=headers)
+        assert response.status_code == 200
+        return bytes(response.data)
+
     def work(self) -> None:
         """Be the worker until the queue is empty."""
         while self.queue:
@@ -270,6 +277,13 @@ gates: dict[str, Gate] = {}
 def echo(context: JobContext) -> str:
     context.log(f"got {context.params}")
     return context.params
+
+
+@job_handler("verbose")
+def verbose(context: JobContext) -> None:
+    """Logs a text as often as it is told to."""
+    count, _, text = context.params.partition(" ")
+    context.log("\n".join([text] * int(count)))
 
 
 @job_handler("silent")

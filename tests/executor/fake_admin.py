@@ -12,9 +12,12 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from tests.executor.java_peer import JavaObject, JavaReader, JavaWriter
+
 TOKEN = "a-token-for-tests"
 APP_NAME = "imaging-migration"
-VERSIONS = ("2.1.2", "2.2.0", "2.4.2", "3.2.0", "3.3.0", "3.4.2", "3.5.0")
+VERSIONS = ("2.0.2", "2.1.0", "2.1.2", "2.2.0", "2.4.2", "3.2.0", "3.3.0", "3.4.2", "3.5.0")
+_MODEL = "com.xxl.job.core.biz.model."
 Raw = tuple[str, list[tuple[str, str]], bytes]
 
 
@@ -75,6 +78,11 @@ class FakeAdmin:
     def is_35(self) -> bool:
         return self.version.startswith("3.5")
 
+    @property
+    def is_rpc(self) -> bool:
+        """Whether it takes Hessian and nothing else."""
+        return self.version < "2.1.1"
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -93,6 +101,8 @@ class FakeAdmin:
             self.calls.append(environ["PATH_INFO"])
         if self.trouble is not None:
             status, headers, content = self.trouble()
+        elif self.is_rpc:
+            status, headers, content = self._rpc(environ, body)
         else:
             content = json.dumps(self._answer(environ, body)).encode()
             status, headers = "200 OK", [("Content-Type", "application/json")]
@@ -109,6 +119,62 @@ class FakeAdmin:
         except Refusal as refusal:
             return self._shaped(500, str(refusal))
         return self._shaped(200)
+
+    def _rpc(self, environ: WSGIEnvironment, body: bytes) -> Raw:
+        """Spring knows ``/api`` only, and sends whoever asks for another page to log in."""
+        if environ["PATH_INFO"] != f"{self.context_path}/api":
+            return "302 Found", [("Location", f"{self.context_path}/toLogin")], b""
+        request = JavaReader(body).read_all()
+        error = result = None
+        try:
+            self._invoke(request)
+            result = JavaObject(f"{_MODEL}ReturnT", {"msg": None, "content": None, "code": 200})
+        except Refusal as refusal:
+            error = str(refusal)
+        fields = {"requestId": request.fields["requestId"], "errorMsg": error, "result": result}
+        response = JavaObject("com.xxl.rpc.remoting.net.params.XxlRpcResponse", fields)
+        content = JavaWriter().write(response)
+        return "200 OK", [("Content-Type", "text/html;charset=utf-8")], content
+
+    def _invoke(self, request: JavaObject) -> None:
+        assert request.name == "com.xxl.rpc.remoting.net.params.XxlRpcRequest"
+        fields = request.fields
+        assert set(fields) == {
+            "requestId",
+            "createMillisTime",
+            "accessToken",
+            "className",
+            "methodName",
+            "version",
+            "parameterTypes",
+            "parameters",
+        }
+        assert len(fields["requestId"]) == 36
+        assert fields["version"] is None
+        if fields["className"] != "com.xxl.job.core.biz.AdminBiz":
+            raise Refusal(f"The serviceKey[{fields['className']}] not found.")
+        if time.time() * 1000 - fields["createMillisTime"] > 180_000:
+            raise Refusal("The timestamp difference between admin and executor exceeds the limit.")
+        if fields["accessToken"] != TOKEN:
+            raise Refusal(f"The access token[{fields['accessToken']}] is wrong.")
+        [of_class] = fields["parameterTypes"].items
+        [argument] = fields["parameters"].items
+        assert of_class.name == "java.lang.Class"
+        self._dispatch(fields["methodName"], of_class.fields["name"], argument)
+
+    def _dispatch(self, method: str, of_class: str, argument: Any) -> None:
+        if (method, of_class) == ("callback", "java.util.List"):
+            for item in argument.items:
+                assert item.name == f"{_MODEL}HandleCallbackParam"
+                assert set(item.fields) == {"logId", "logDateTim", "executeResult"}
+                assert item.fields["executeResult"].name == f"{_MODEL}ReturnT"
+                item.fields["executeResult"] = item.fields["executeResult"].fields
+            self._callback([item.fields for item in argument.items])
+            return
+        assert of_class == f"{_MODEL}RegistryParam"
+        assert argument.name == of_class
+        assert argument.fields.pop("registGroup") == "EXECUTOR"
+        self._call(method, {"registryGroup": "EXECUTOR", **argument.fields})
 
     def _check_credentials(self, environ: WSGIEnvironment) -> None:
         name = "HTTP_XXL_RPC_ACCESS_TOKEN" if self.version < "2.2" else "HTTP_XXL_JOB_ACCESS_TOKEN"

@@ -102,6 +102,13 @@ class Site:
         assert isinstance(answer, dict)
         return answer
 
+    def post_bytes(self, word: str, body: bytes, headers: dict[str, str]) -> bytes:
+        """POST below the registered address; the answer's bytes."""
+        url = f"http://127.0.0.1:{self.port()}/xxl-job/{word}"
+        response = requests.post(url, data=body, headers=headers, timeout=30)
+        assert response.status_code == 200
+        return response.content
+
     def run(self, log_id: int, *, web: str = "web", **fields: Any) -> dict[str, Any]:
         return self.post("run", trigger(log_id, **fields), web=web)
 

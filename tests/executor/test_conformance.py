@@ -16,6 +16,7 @@ import requests
 
 from tests.executor.executor_rig import TOKEN, trigger
 from tests.executor.fake_admin import VERSIONS, FakeAdmin
+from tests.executor.java_calls import JavaAdmin
 from tests.executor.site import HEADERS, Site, wait_for
 
 pytestmark = pytest.mark.processes
@@ -454,11 +455,7 @@ def test_every_admin_registers_gets_results_and_is_told_of_the_end(
             site.start("worker")
             wait_for("the registration", lambda: admin.registered)
             assert admin.registered == {address: "imaging-migration"}
-            if admin.is_35:
-                headers = {**HEADERS, "XXL-JOB-APPNAME": "imaging-migration"}
-                assert site.post("trigger", trigger(1), headers=headers)["code"] == 200
-            else:
-                assert site.run(1)["code"] == 200
+            assert JavaAdmin(version, site.post_bytes).run(1).code == 200
             assert result(admin, 1) == (200, "p")
             assert len(admin.bodies) <= 2
             site.stop("agent")

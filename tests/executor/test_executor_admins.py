@@ -25,6 +25,7 @@ from executor.models import ExecutorRegistration
 from executor.outbox import Outbox
 from tests.executor.executor_rig import ADDRESS, TOKEN, Database, Rig, trigger
 from tests.executor.fake_admin import APP_NAME, FakeAdmin, Raw
+from tests.executor.java_calls import JavaAdmin
 
 HTML = b"<!DOCTYPE html><html><body>login</body></html>"
 
@@ -123,7 +124,9 @@ def test_answers_that_are_not_an_admins(
             AdminClient(admin.address, token="", app_name=APP_NAME).registry(
                 "imaging-migration", ADDRESS
             )
-    assert len(admin.calls) == 1  # a redirect is not followed
+    # A redirect is not followed. What is no admin of these days is asked whether it is an old one.
+    assert [call.rpartition("/")[2] for call in admin.calls] in (["registry"], ["registry", "api"])
+    assert (kind is AdminRefused) is (len(admin.calls) == 1)
 
 
 def test_wrong_token_is_the_admins_word(admin: FakeAdmin) -> None:
@@ -172,10 +175,8 @@ def test_every_version_gets_results_as_it_reads_them(
     make_rig: Callable[..., Rig], any_admin: FakeAdmin
 ) -> None:
     rig = make_rig(any_admin.address)
-    if any_admin.is_35:
-        assert rig.call_35("trigger", trigger(1))["code"] == 200
-    else:
-        assert rig.run(1)["code"] == 200
+    caller = JavaAdmin(any_admin.version, rig.post, rig.now.timestamp)
+    assert caller.run(1).code == 200
     rig.work()
     rig.tick()
     assert any_admin.registered == {ADDRESS: "imaging-migration"}

@@ -275,6 +275,7 @@ def test_the_executors_own_settings() -> None:
         ("XXL_JOB_DRAIN_SECONDS", "-1"),
         ("XXL_JOB_STOP_GRACE_SECONDS", "601"),
         ("XXL_JOB_LOG_MARKUP", "html"),
+        ("XXL_JOB_ADMIN_PROTOCOL", "2.0"),
     ],
 )
 def test_nonsense_for_the_executor_is_refused(name: str, value: str) -> None:
