@@ -58,7 +58,8 @@ class Connection:
             return await self._exchange(request)
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             self.close()
-            if not kept or getattr(error, "partial", b""):
+            begun = isinstance(error, asyncio.IncompleteReadError) and error.partial
+            if begun or not kept:
                 raise
             return await self._exchange(request)  # as browsers do
         except BaseException:
@@ -227,39 +228,48 @@ class Viewer:
         self._origin.close()
 
 
-async def poll_as_admin(
-    address: str,
-    token: str,
-    calls: Sequence[tuple[str, dict[str, object]]],
-    every: float,
-    waited: Waited,
-    until: asyncio.Event,
-    *,
-    after: float = 0.0,
-) -> None:
-    """Call the executor's endpoints in turn, each on a connection of its own, as admins do."""
-    parts = urlsplit(address)
-    headers = {"XXL-JOB-ACCESS-TOKEN": token, "Content-Type": "application/json"}
-    number = 0
-    await _over(until, after)
-    while not until.is_set():
-        word, body = calls[number % len(calls)]
-        number += 1
+@dataclass(frozen=True)
+class Admin:
+    """An admin that calls the executor's endpoints.
+
+    :param calls: words and bodies, made in turn
+    :param every: seconds from one call to the next
+    """
+
+    address: str
+    token: str
+    calls: Sequence[tuple[str, dict[str, object]]]
+    every: float
+
+    async def poll(self, waited: Waited, until: asyncio.Event, *, after: float = 0.0) -> None:
+        """Call, each time on a connection of its own, as admins do.
+
+        :param after: seconds to wait first
+        """
+        await _over(until, after)
+        number = 0
+        while not until.is_set():
+            word, body = self.calls[number % len(self.calls)]
+            number += 1
+            began = time.perf_counter()
+            try:
+                answer = await self._call(word, body)
+                if answer.status != 200 or json.loads(answer.body)["code"] != 200:
+                    waited.failures.append(f"{word}: {answer.status} {answer.body[:200]}")
+                waited.note(f"admin /{word}", time.perf_counter() - began)
+            except (OSError, EOFError, TimeoutError) as error:
+                waited.failures.append(f"{word}: {error!r}")
+            await _over(until, self.every - (time.perf_counter() - began))
+
+    async def _call(self, word: str, body: dict[str, object]) -> Answer:
+        parts = urlsplit(self.address)
+        headers = {"XXL-JOB-ACCESS-TOKEN": self.token, "Content-Type": "application/json"}
         connection = Connection(parts.hostname or "", parts.port or 80)
-        began = time.perf_counter()
+        call = connection.ask("POST", f"/xxl-job/{word}", headers, json.dumps(body).encode())
         try:
-            answer = await asyncio.wait_for(
-                connection.ask("POST", f"/xxl-job/{word}", headers, json.dumps(body).encode()),
-                _PATIENCE_SECONDS,
-            )
-            if answer.status != 200 or json.loads(answer.body)["code"] != 200:
-                waited.failures.append(f"{word}: {answer.status} {answer.body[:200]}")
-            waited.note(f"admin /{word}", time.perf_counter() - began)
-        except (OSError, EOFError, TimeoutError) as error:
-            waited.failures.append(f"{word}: {error!r}")
+            return await asyncio.wait_for(call, _PATIENCE_SECONDS)
         finally:
             connection.close()
-        await _over(until, every - (time.perf_counter() - began))
 
 
 async def _over(until: asyncio.Event, seconds: float) -> bool:
