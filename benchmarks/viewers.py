@@ -54,15 +54,15 @@ ENGINE = ("workers", "checks", "agent")
 _PASSWORD = "looking-all-the-time"
 _ROLES = (Role.OPERATOR, Role.AUDITOR, Role.OPERATOR, Role.ADMIN)
 _LOCALES = ("zh_Hans_CN", "zh_Hans_CN", "en")
-# Which page how many of 20 look at; {batch} and {run} are those that run.
+# Which page how many of 40 look at; {batch} and {run} are those that run.
 _PAGES = {
-    "/batches/{batch}": 6,
-    "/batches/{batch}/failures": 2,
-    "/batches/": 4,
-    "/": 3,
-    "/months/": 2,
-    "/jobs/": 1,
-    "/jobs/{run}": 1,
+    "/batches/{batch}": 13,
+    "/batches/{batch}/failures": 4,
+    "/batches/": 8,
+    "/": 6,
+    "/months/": 4,
+    "/jobs/": 2,
+    "/jobs/{run}": 2,
     "/sources/1": 1,
 }
 
@@ -89,7 +89,7 @@ class Audience:
                 f"viewer-{number}",
                 _PASSWORD,
                 lambda page=page: page.format(**self.places),  # type: ignore[misc]
-                # Every 20th has the connection tested again and again, and watches it.
+                # Every 40th has the connection tested again and again, and watches it.
                 press="/check" if page == "/sources/1" else "",
             )
             await viewer.log_in(_LOCALES[number % len(_LOCALES)])
@@ -188,11 +188,12 @@ def _add_users(session: Session, count: int) -> None:
     """With one hash for all: to compute 200 takes longer than what is measured."""
     hashed = generate_password_hash(_PASSWORD)
     for number in range(count):
-        role = _ROLES[number // 20 % len(_ROLES)]
+        # Every 40th presses a button that auditors do not have.
+        role = Role.OPERATOR if number % 40 == 39 else _ROLES[number // 3 % len(_ROLES)]
         session.add(
             User(
                 name=f"viewer-{number}",
-                role=Role.OPERATOR if number % 20 == 19 else role,
+                role=role,
                 password_hash=hashed,
                 enabled=True,
                 created_at=utc_now(),

@@ -50,6 +50,7 @@ from portal.views import (
     sample_documents,
     samples,
     scans,
+    shared_region,
     sources,
     status,
     users,
@@ -101,6 +102,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     formatting.init_app(app)
     browser.init_app(app)
     access.init_app(app)
+    shared_region.init_app(app)
     views = (
         auth,
         home,

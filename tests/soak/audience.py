@@ -25,11 +25,15 @@ async def attend(address: str, token: str, password: str, folder: Path) -> Waite
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, until.set)
     current = folder / "current"
 
-    def viewer(number: int, page: str) -> Viewer:
-        name = f"viewer-{number}"
-        return Viewer(address, name, password, lambda: page.format(current.read_text()))
+    def shown(page: str) -> str:
+        batch = current.read_text()
+        return page.format(batch) if batch else "/batches/"
 
-    viewers = [viewer(number, _PAGES[number % len(_PAGES)]) for number in range(VIEWERS)]
+    def made(number: int, page: str) -> Viewer:
+        name = f"viewer-{number}"
+        return Viewer(address, name, password, lambda: shown(page))
+
+    viewers = [made(number, _PAGES[number % len(_PAGES)]) for number in range(VIEWERS)]
     admin = Admin(address, token, CALLS, EVERY_SECONDS)
     for number, viewer in enumerate(viewers):
         await viewer.log_in("en" if number % 3 else "zh_Hans_CN")

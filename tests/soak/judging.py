@@ -45,8 +45,9 @@ _TOLERANCES = {
     "wal_mb": Tolerance(8, 0.10),
     "rows": Tolerance(2, 0.05),
 }
-_PER_ROUND = Tolerance(1, 0.3)
-"""Of rows and megabytes for each round: the second half against the first."""
+# Of each round, the second half against the first: rows, and what is counted in kilobytes.
+_PER_ROUND, _KB_PER_ROUND = Tolerance(1, 0.3), Tolerance(30, 0.3)
+_LARGE_PER_ROUND = ("ledger.kb", "log.kb")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def judge(samples: Sequence[Sample], warm_up: float) -> list[Verdict]:
 def _judged(name: str, samples: Sequence[Sample]) -> Verdict:
     values = [one.values.get(name, 0.0) for one in samples]
     kind, _, what = name.partition(".")
-    if name in ("ledger.mb", "log.mb") or (kind == "rows" and what not in FLAT_TABLES):
+    if name in _LARGE_PER_ROUND or (kind == "rows" and what not in FLAT_TABLES):
         return _per_round(name, samples, values)
     third = max(1, len(values) // 3)
     early, late = statistics.median(values[:third]), statistics.median(values[-third:])
@@ -97,10 +98,15 @@ def _judged(name: str, samples: Sequence[Sample]) -> Verdict:
 
 def _per_round(name: str, samples: Sequence[Sample], values: Sequence[float]) -> Verdict:
     half = len(samples) // 2
-    cycles = [float(one.cycles) for one in samples]
-    early = theil_sen(cycles[:half], values[:half])
-    late = theil_sen(cycles[half:], values[half:])
-    return Verdict(name, early, late, late - early, _allowed(_PER_ROUND, early), per_round=True)
+    early = _each(samples[: half + 1], values[: half + 1])
+    late = _each(samples[half:], values[half:])
+    tolerance = _KB_PER_ROUND if name in _LARGE_PER_ROUND else _PER_ROUND
+    return Verdict(name, early, late, late - early, _allowed(tolerance, early), per_round=True)
+
+
+def _each(samples: Sequence[Sample], values: Sequence[float]) -> float:
+    """By how much it grew for each round."""
+    return (values[-1] - values[0]) / max(1, samples[-1].cycles - samples[0].cycles)
 
 
 def _allowed(tolerance: Tolerance, early: float) -> float:

@@ -8,14 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import requests
+
 from tests.executor.fake_admin import TOKEN, FakeAdmin
 from tests.functional.backends import Backends, Kinds, opened_backends
-from tests.functional.installation import SOURCE, DemoSource, Installation
+from tests.functional.installation import SOURCE, DemoSource, Installation, trigger_body
 from tests.soak.audience import VIEWERS
 from tests.soak.person import Person
 
@@ -63,7 +66,11 @@ class Life:
             lambda: self._export(person, batch, number),
             lambda: person.post("/batches/", "/packages/batches", batch_no=batch),
             lambda: self._run("verify", "--batch", batch),
-            lambda: self._chores(person, batch, number),
+            lambda: self._check(person, batch),
+            lambda: self._run("batch", "scan", batch, "--sample", "10"),
+            lambda: self._reconcile(batch),
+            lambda: self._run("preflight", "--source", SOURCE),
+            lambda: self._run("audit", "verify"),
             lambda: self._delete(batch, number),
             person.log_out,
         ):
@@ -75,7 +82,8 @@ class Life:
         try:
             step()
         except Exception as error:
-            self.failed.append(f"round {self.rounds}: {error!r}"[:500])
+            where = " < ".join(one.name for one in traceback.extract_tb(error.__traceback__)[::-1])
+            self.failed.append(f"round {self.rounds}, {where}: {error!r}"[:500])
 
     def _batch(self, number: int) -> str:
         """A month nobody has moved yet or, when there is none left, one to be verified again."""
@@ -86,14 +94,14 @@ class Life:
             *("batch", "create", "--source", SOURCE, "--from", first, "--to", last),
             *("--overlap", overlap),
         )
-        (self.folder / "current").write_text(made["batch_no"])
+        self._show(made["batch_no"])
         return str(made["batch_no"])
 
     def _migrate(self, batch: str, number: int) -> None:
         """Triggered by the admin; every other time with failures, which are tried again."""
         if number % 2:
             self.source.switch(**_FAULTS)
-        self.site.trigger({"batch": batch})
+        self._trigger(batch)
         if number % 4 == 2:
             self._run("batch", "pause", batch)
             self._run("batch", "resume", batch)
@@ -105,6 +113,23 @@ class Life:
         if failed:
             self._run("batch", "retry", batch)
             self._until_ended(batch)
+        if number % 2:
+            self._show("")  # it will be deleted
+
+    def _show(self, batch: str) -> None:
+        """What the viewers look at whose page is that of a batch; the list if none."""
+        draft = self.folder / "next"
+        draft.write_text(batch)
+        draft.replace(self.folder / "current")
+
+    def _trigger(self, batch: str) -> None:
+        answer = requests.post(
+            f"{self.site.address}/xxl-job/run",
+            json=trigger_body(1, {"batch": batch}),
+            headers={"XXL-JOB-ACCESS-TOKEN": TOKEN},
+            timeout=10,
+        ).json()
+        assert answer["code"] == 200, answer
 
     def _until_ended(self, batch: str) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -141,22 +166,18 @@ class Life:
         if number % 2:
             self._run("batch", "delete", batch)
 
-    def _chores(self, person: Person, batch: str, number: int) -> None:
-        """What takes longer, in turns."""
+    def _check(self, person: Person, batch: str) -> None:
+        """Have the connection tested, and watch it."""
+        person.post("/sources/1", "/sources/1/check", month=self._month(batch))
+        person.wait_for_chore("/sources/1")
+
+    def _reconcile(self, batch: str) -> None:
+        month = self._month(batch)
+        self._run("reconcile", *("--source", SOURCE, "--from", month, "--to", month))
+
+    def _month(self, batch: str) -> str:
         ((day,),) = self._ask("SELECT date_from FROM batches WHERE batch_no = :no", no=batch)
-        month = str(day)[:7]
-        match number % 5:
-            case 0:
-                person.post("/sources/1", "/sources/1/check", month=month)
-                person.wait_for_chore("/sources/1")
-            case 1:
-                self._run("batch", "scan", batch, "--sample", "10")
-            case 2:
-                self._run("reconcile", *("--source", SOURCE, "--from", month, "--to", month))
-            case 3:
-                self._run("preflight", "--source", SOURCE)
-            case _:
-                self._run("audit", "verify")
+        return str(day)[:7]
 
     def _run(self, *words: str) -> None:
         """A command; 1 is an answer too: that something was found."""
@@ -174,7 +195,7 @@ class Life:
         names += [(f"viewer-{n}", ("operator", "auditor")[n % 2]) for n in range(VIEWERS)]
         for name, role in names:
             self._run("user", "add", name, "--role", role, "--password", _PASSWORD)
-        (self.folder / "current").write_text("")
+        self._show("")
         self.audience = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.soak.audience", self.site.address, TOKEN),

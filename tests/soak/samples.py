@@ -15,7 +15,7 @@ from sqlalchemy import inspect
 from tests.functional.installation import Installation
 from tests.functional.seen import SeenLedger
 
-MB = 1e6
+MB, KB = 1e6, 1e3
 # Programs by words of their command lines, the first that fits.
 _PROGRAMS = {
     "web": "imgmig web",
@@ -85,9 +85,9 @@ class Watch:
         values = {
             "temporary.files": float(len(temporary)),
             "temporary.mb": sum(map(_size, temporary)) / MB,
-            "ledger.mb": _size(home / "ledger.db") / MB,
+            "ledger.kb": _size(home / "ledger.db") / KB,
             "ledger.wal_mb": _size(home / "ledger.db-wal") / MB,
-            "log.mb": sum(map(_size, _files(self.outputs))) / MB,
+            "log.kb": sum(map(_size, _files(self.outputs))) / KB,
         }
         for path in sorted(home.glob("*.db*")):
             if not path.name.startswith("ledger.db"):
