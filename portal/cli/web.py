@@ -48,7 +48,8 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "workers": PROCESSES,
             "worker_class": Worker,
             "threads": THREADS,
-            "keepalive": 5,
+            # The slowest poll of a page comes every 10 s; 5 would end just as the overview asks.
+            "keepalive": 15,
             "timeout": 60,
             "graceful_timeout": 10,
             "proc_name": "imgmig web",

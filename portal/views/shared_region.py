@@ -24,6 +24,7 @@ from flask_wtf.csrf import generate_csrf
 
 from portal.htmx import is_htmx
 from portal.language import language
+from portal.request_watch import note_poll
 
 LIFE_SECONDS: Final = 1.0
 """From the beginning of a rendering on; less than the shortest pause between two polls."""
@@ -122,6 +123,7 @@ def shared(view: View) -> View:
     def answer(**places: Any) -> ResponseReturnValue:
         if not is_htmx():
             return view(**places)
+        note_poll()
 
         def render() -> tuple[str, int]:
             response = make_response(view(**places))

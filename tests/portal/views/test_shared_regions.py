@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -182,3 +183,21 @@ def test_addresses_without_end_take_no_memory_without_end() -> None:
     for number in range(5000):
         regions.get(number, lambda: ("", 200))
     assert len(regions) < 1000
+
+
+def test_a_poll_that_works_leaves_no_record_and_one_that_does_not_does(
+    scene: PageScene, operator: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = f"/batches/{scene.running()}/progress"
+    caplog.set_level(logging.INFO, "portal.requests")
+    seen: list[int] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: seen.append(vars(record)["fields"]["status"])  # type: ignore[method-assign]
+    requests = logging.getLogger("portal.requests")
+    requests.addHandler(handler)
+    try:
+        for asked, headers in ((path, POLL), (path, POLL), (f"{path}x", POLL), (path, {})):
+            assert operator.client.get(asked, headers=headers).text
+    finally:
+        requests.removeHandler(handler)
+    assert seen == [404, 200]
