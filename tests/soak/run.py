@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.functional.backends import DATABASES, Kinds
@@ -56,7 +57,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
-    parser.add_argument("--folder", type=Path, help="where everything is kept; else thrown away")
+    parser.add_argument(
+        "--folder", type=Path, help="where everything is kept, samples.jsonl too; else thrown away"
+    )
     given = parser.parse_args()
     seconds = given.hours * 3600
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
@@ -64,6 +67,9 @@ def main() -> int:
         life, watch = soak(folder, Kinds(given.database), seconds)
     verdicts = judge(watch.samples, min(_LONGEST_WARM_UP, seconds * _WARM_UP_SHARE))
     print(table(verdicts))
+    if given.folder:
+        lines = [json.dumps(asdict(one)) for one in watch.samples]
+        (folder / "samples.jsonl").write_text("\n".join(lines))
     grown = [one.name for one in verdicts if not one.is_flat]
     for what in life.failed[:_MOST_TOLD]:
         print(f"FAILED: {what}")

@@ -26,6 +26,14 @@ _PROGRAMS = {
     "painter": "portal.sync.viewing.painter",
 }
 _OTHERS = "supervisor"
+# Bytes of all tables with their indexes, where they are not a file of ours.
+_SIZES = {
+    "postgresql": """SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+ WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'""",
+    "mysql": """SELECT sum(data_length + index_length) FROM information_schema.tables
+ WHERE table_schema = database()""",
+}
+_SIZES["mariadb"] = _SIZES["mysql"]
 
 
 @dataclass(frozen=True)
@@ -99,9 +107,12 @@ class Watch:
 
     def _tables(self) -> dict[str, float]:
         with self.ledger.ledger.read() as session:
-            names = sorted(inspect(session.connection()).get_table_names())
+            connection = session.connection()
+            names = sorted(inspect(connection).get_table_names())
+            size = _SIZES.get(connection.dialect.name)
         counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in names)
-        return {f"rows.{name}": float(count) for name, count in self.ledger.query(counts)}
+        values = {f"rows.{name}": float(count) for name, count in self.ledger.query(counts)}
+        return values | ({"ledger.kb": float(self.ledger.one(size)) / KB} if size else {})
 
 
 def _pss(place: Path) -> int:

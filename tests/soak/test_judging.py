@@ -12,8 +12,8 @@ from tests.soak.samples import Sample
 
 
 def judged(name: str, value: Callable[[int], float]) -> bool:
-    samples = [Sample(10.0 * n, n // 2, {name: value(n)}) for n in range(100)]
-    (verdict,) = judge(samples, warm_up=200.0)
+    samples = [Sample(60.0 * n, n // 2, {name: value(n)}) for n in range(100)]
+    (verdict,) = judge(samples, warm_up=1200.0)
     return verdict.is_flat
 
 
