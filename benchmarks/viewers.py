@@ -274,28 +274,41 @@ def main() -> None:
         installed(Path(place) / "home", source, kinds=Kinds(given.database)) as there,
     ):
         alone, watched, waited = asyncio.run(measured(there, given.viewers))
-    ratio = _mean(watched, *ENGINE) / _mean(alone, *ENGINE)
-    print(f"load average before: {load:.1f}; {given.viewers} viewers, {ADMIN_POLLS} admin polls\n")
+        print(f"load average before: {load:.1f}; {given.viewers} viewers, {ADMIN_POLLS} polls\n")
+        _tell(alone, watched, waited)
+        if given.json:
+            print(json.dumps({**_report(alone, watched, waited), "load_before": round(load, 1)}))
+
+
+def _ratio(alone: Sequence[Part], watched: Sequence[Part]) -> float:
+    return _mean(watched, *ENGINE) / _mean(alone, *ENGINE)
+
+
+def _tell(alone: Sequence[Part], watched: Sequence[Part], waited: Waited) -> None:
     print(table(waited))
     print(f"\nfailures: {len(waited.failures)}")
     print("".join(f"  {one}\n" for one in waited.failures[:10]))
     print(costs({"without viewers": alone, "with viewers": watched}))
-    print(f"\nengine's processor time a document with viewers: {ratio:.2f}×")
-    if given.json:
-        by_region = {name: figures(taken) for name, taken in waited.milliseconds.items()}
-        slowest = max(one["p95"] for one in by_region.values())
-        report = {
-            "regions": by_region,
-            "failures": len(waited.failures),
-            "slowest_p95_ms": slowest,
-            "engine_us": [round(part.us(*ENGINE), 1) for part in alone],
-            "engine_us_with_viewers": [round(part.us(*ENGINE), 1) for part in watched],
-            "ratio": round(ratio, 3),
-            "web_cores": [round(part.cpu["web"] / part.seconds, 3) for part in watched],
-            "load_before": round(load, 1),
-            "wanted": slowest < WANTED_MS and not waited.failures and ratio < WANTED_RATIO,
-        }
-        print(json.dumps(report))
+    print(f"\nengine's processor time a document with viewers: {_ratio(alone, watched):.2f}×")
+    asked = sum(map(len, waited.milliseconds.values()))
+    web = sum(part.cpu["web"] for part in watched) / asked * 1e3
+    print(f"web's processor time a request, pages among them: {web:.2f} ms", flush=True)
+
+
+def _report(alone: Sequence[Part], watched: Sequence[Part], waited: Waited) -> dict[str, Any]:
+    by_region = {name: figures(taken) for name, taken in waited.milliseconds.items()}
+    slowest = max(one["p95"] for one in by_region.values())
+    ratio = _ratio(alone, watched)
+    return {
+        "regions": by_region,
+        "failures": len(waited.failures),
+        "slowest_p95_ms": slowest,
+        "engine_us": [round(part.us(*ENGINE), 1) for part in alone],
+        "engine_us_with_viewers": [round(part.us(*ENGINE), 1) for part in watched],
+        "ratio": round(ratio, 3),
+        "web_cores": [round(part.cpu["web"] / part.seconds, 3) for part in watched],
+        "wanted": slowest < WANTED_MS and not waited.failures and ratio < WANTED_RATIO,
+    }
 
 
 if __name__ == "__main__":
