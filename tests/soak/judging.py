@@ -49,7 +49,7 @@ _TOLERANCES = {
 # found then, the rest by the long form.
 _SHORT_SECONDS, _SHORT_MEMORY = 1800.0, Tolerance(24, 0.15)
 # Of each round, the second half against the first: rows, and what is counted in kilobytes.
-_PER_ROUND, _KB_PER_ROUND = Tolerance(1, 0.3), Tolerance(30, 0.3)
+_PER_ROUND, _KB_PER_ROUND = Tolerance(3, 0.3), Tolerance(30, 0.3)
 _LARGE_PER_ROUND = ("ledger.kb", "log.kb")
 
 
