@@ -5,6 +5,9 @@ VENV := .venv
 SEED ?= 1
 # What `make chaos` runs on where that is not files: "--database postgresql --queue redis --archive s3"
 PARTS ?=
+# How long `make soak` works, and on what where that is not files: "--database postgresql"
+HOURS ?= 2
+SOAK ?=
 # An interpreter that has pyxxl, for `make bench` to measure it beside the executor.
 PYXXL_PYTHON ?=
 BIN := $(VENV)/bin
@@ -21,8 +24,8 @@ LOCKING := --universal --python-version 3.11 --fork-strategy fewest --generate-h
 	--emit-build-options --custom-compile-command 'make lock' --upgrade --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-slow test-services chaos check fix bench messages screenshots wheelhouse \
-	lock licences sbom audit
+.PHONY: help setup run demo test test-slow test-services chaos soak fuzz check fix bench messages screenshots \
+	wheelhouse lock licences sbom audit
 
 help: ## 显示本帮助 Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +49,9 @@ test-services: $(VENV)/.services ## 在真实数据库、队列、S3、ZooKeeper
 
 chaos: $(if $(PARTS),$(VENV)/.services,$(VENV)/.ready) ## 在 200 个时刻强杀进程再核对，SEED=7 换一组 Kill processes at 200 seeded moments, then verify; SEED=7
 	@$(if $(PARTS),$(BIN)/python -m tests.servers) $(BIN)/python -m tests.chaos.run --seed $(SEED) $(PARTS)
+
+soak: $(if $(SOAK),$(VENV)/.services,$(VENV)/.ready) ## 连续运行 2 小时，内存、描述符、线程、临时文件、表不增长；HOURS=0.1 缩短 Works for 2 hours, and nothing grows; HOURS=0.1
+	@$(if $(SOAK),$(BIN)/python -m tests.servers) $(BIN)/python -m tests.soak.run --hours $(HOURS) $(SOAK)
 
 check: $(VENV)/.dev ## 格式、规范、类型、依赖方向、测试 Format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check $(SOURCES)

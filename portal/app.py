@@ -52,6 +52,7 @@ from portal.views import (
     sample_documents,
     samples,
     scans,
+    shared_region,
     sources,
     status,
     users,
@@ -109,6 +110,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     language.init_app(app, default=settings.locale, timezone=str(settings.timezone))
     formatting.init_app(app)
     access.init_app(app)
+    shared_region.init_app(app)
     views = (
         auth,
         home,

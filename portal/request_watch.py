@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(REQUESTS)
 
 HEADER: Final = "X-Request-ID"
-_ID, _ROUTE = "portal.request_id", "portal.route"
+_ID, _ROUTE, _POLL = "portal.request_id", "portal.route", "portal.poll"
 # What a proxy may call a request: nothing that could be anything else in a log, page or header.
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _NONE: Final = "(none)"
 # Asked all the time by machines, or parts of a page: only worth a record when they fail.
+# So are the polls of live regions (:func:`note_poll`).
 _QUIET = ("/healthz", "/readyz", "/metrics", "/static/<path:filename>")
 
 
@@ -44,6 +45,11 @@ def init_app(app: Flask, settings: Settings) -> RequestCounts:
 def request_id() -> str:
     """Of the request that is being answered; empty when there is none."""
     return str(request.environ.get(_ID, "")) if has_request_context() else ""
+
+
+def note_poll() -> None:
+    """The request is one of many by which a page keeps itself up to date."""
+    request.environ[_POLL] = True
 
 
 def _note_place(_endpoint: str | None, places: dict[str, Any] | None) -> None:
@@ -99,7 +105,7 @@ class _Watch:
         method = seen.environ.get("REQUEST_METHOD", "")
         method = method if method in _METHODS else "OTHER"
         self._counts.add(method, route, seen.status, seconds)
-        quiet = route in _QUIET and seen.status < 400
+        quiet = (route in _QUIET or _POLL in seen.environ) and seen.status < 400
         path = (
             seen.environ.get("PATH_INFO", "")
             .encode("latin-1", "replace")

@@ -1,14 +1,17 @@
 """gunicorn's threads, but a request that does not come does not keep one for ever.
 
 gunicorn reads a request in the thread that will answer it, with no limit: a handful of clients
-that send half a request each would occupy every thread.
+that send half a request each would occupy every thread. So would those that connect and say
+nothing for a while, as browsers do ahead of the next click.
 """
 
 from __future__ import annotations
 
 import errno
+import selectors
 import socket
 import time
+from functools import partial
 from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -56,11 +59,22 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """A worker process that cuts slow requests off."""
 
     def enqueue_req(self, conn: Any) -> None:
-        """Hand a connection with a request to a thread."""
+        """Hand a connection with a request to a thread; of a new one wait for the first byte."""
+        if not conn.initialized and not conn.data_ready:
+            self._await_request(conn)
+            return
         if not isinstance(conn.sock, TimedSocket):
             conn.sock = TimedSocket.adopt(conn.sock)
         conn.sock.expect_request()
         super().enqueue_req(conn)
+
+    def _await_request(self, conn: Any) -> None:
+        """As gunicorn does with a new connection that a thread has waited for in vain."""
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + self.cfg.keepalive
+        self.pending_conns.append(conn)
+        call = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, call)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """End like a worker that is asked to: an exception raised by a signal lands anywhere."""

@@ -23,6 +23,7 @@ from portal.statuses import RunStatus, SyncStatus
 from portal.views.batches import ACTIONS, bp
 from portal.views.ids import row_id, row_ids
 from portal.views.lists import Asked, asked
+from portal.views.shared_region import shared
 
 OVERVIEWS = {
     Overview.WAITING: _l("待运行"),
@@ -65,6 +66,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/live")
+@shared
 def live() -> ResponseReturnValue:
     """The rows among ``ids`` again and the counts, out of band, and the next poller."""
     portal = current_portal()

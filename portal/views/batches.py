@@ -23,6 +23,7 @@ from portal.services import batches, browsing, failure_groups, retrying, runs
 from portal.views import batch_documents
 from portal.views.batch_context import live_context
 from portal.views.lists import asked
+from portal.views.shared_region import shared
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
 batch_documents.init_blueprint(bp)
@@ -114,6 +115,7 @@ def failures(batch_no: str) -> ResponseReturnValue:
 
 
 @bp.get("/<batch_no>/progress")
+@shared
 def progress(batch_no: str) -> ResponseReturnValue:
     """The live region of the pages above, alone."""
     tab = request.args.get("tab", "months")

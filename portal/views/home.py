@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from portal.models import utc_now
 from portal.runtime import current_portal
 from portal.services import batch_lists, browsing
+from portal.views.shared_region import shared
 
 bp = Blueprint("home", __name__)
 NEWEST = 8
@@ -22,6 +23,7 @@ def overview() -> ResponseReturnValue:
 
 
 @bp.get("/live")
+@shared
 def live() -> ResponseReturnValue:
     """The same numbers, for the page's own refresh."""
     return render_template("home/_live.html", **_live())

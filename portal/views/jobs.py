@@ -21,6 +21,7 @@ from portal.services import audit, run_list
 from portal.services.run_list import RunFilter
 from portal.views.ids import ID, row_id
 from portal.views.lists import Asked, asked
+from portal.views.shared_region import shared
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
 OURS = "DataSyncTask"
@@ -44,12 +45,14 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/live")
+@shared
 def live() -> ResponseReturnValue:
     """Registration and results on their way, alone."""
     return render_template("jobs/_live.html", **_reporting())
 
 
 @bp.get("/rows")
+@shared
 def rows() -> ResponseReturnValue:
     """The runs alone, at the same place of the list."""
     return render_template("jobs/_rows.html", **_runs(_wish()))
@@ -121,6 +124,7 @@ def show(run_id: int) -> ResponseReturnValue:
 
 
 @bp.get(f"/<{ID}:run_id>/tail")
+@shared
 def tail(run_id: int) -> ResponseReturnValue:
     """The log's lines behind line ``after``, and where to go on from."""
     context = _tail(run_id, after=request.args.get("after", 0, type=row_id))

@@ -21,6 +21,7 @@ from portal.services.month_state import MonthState, month_label
 from portal.services.paging import SIZES
 from portal.views.ids import row_ids
 from portal.views.lists import Asked, asked
+from portal.views.shared_region import shared
 
 bp = Blueprint("months", __name__, url_prefix="/months")
 
@@ -48,6 +49,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/live")
+@shared
 def live() -> ResponseReturnValue:
     """The months among ``keys`` again, out of band, and the poller for those still moving."""
     keys = _keys(request.args.get("keys", ""))[: SIZES[-1]]

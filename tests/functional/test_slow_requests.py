@@ -62,6 +62,16 @@ def test_more_half_sent_requests_than_threads_are_cut_off_and_others_are_served(
                 assert b"the body ended early" in answer
 
 
+def test_connections_that_say_nothing_keep_nobody_waiting(served: Installation) -> None:
+    # A thread that waited for each would take the threads for longer than a client waits.
+    with ExitStack() as stack:
+        silent = [stack.enter_context(_connect(served)) for _ in range(250)]
+        assert b'"code": 200' in (_beat(served) or b"").replace(b'"code":200', b'"code": 200')
+        one = silent[-1]
+        one.sendall(f"{BEAT}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        assert _rest(one).startswith(b"HTTP/1.1 200")
+
+
 def test_request_that_drips_is_cut_off(served: Installation) -> None:
     with _connect(served) as connection:
         began = time.monotonic()

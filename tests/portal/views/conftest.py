@@ -18,6 +18,7 @@ from portal.models import Base, Role
 from portal.runtime import Portal
 from portal.services import users
 from portal.settings import read_settings
+from portal.views.shared_region import shared_regions
 from tests.portal.ledger_scene import START, Scene, hurry
 from tests.portal.views.logged_in import be
 from tests.portal.views.page_scene import PASSWORDS, TOKEN, PageScene
@@ -66,6 +67,7 @@ def home(standing: Flask, staffed_sqlite: Path) -> Path:
 def app(standing: Flask, home: Path) -> Iterator[Flask]:
     """The real application; what the test before left is gone."""
     set_current(standing.extensions["portal"].executor)
+    shared_regions(standing).forget()
     yield standing
     _let_go(standing)
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from portal.views.shared_region import shared_regions
 from tests.portal.views.html_page import Node, parse
 from tests.portal.views.page_rules import complaints, page_complaints, untranslated
 
@@ -103,11 +104,13 @@ class Visitor:
     def get(self, path: str, *, status: int = 200, htmx: bool = False) -> Page:
         """Look at a page; ``htmx`` asks for it as a live region does."""
         headers = {"HX-Request": "true"} if htmx else {}
+        self._let_a_second_pass()
         return self._looked(path, self.client.get(path, headers=headers), status)
 
     def raw(self, path: str, **headers: str) -> TestResponse:
         """Ask for what is no page."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._let_a_second_pass()
         response = self.client.get(path, headers=named)
         _check_headers(response)
         return response
@@ -139,6 +142,10 @@ class Visitor:
         is_stranger = self.client.get("/login").status_code == 200
         forms = self.get("/login" if is_stranger else "/find").root.all("form")
         return next(form for form in forms if form.get("action").endswith("/language"))
+
+    def _let_a_second_pass(self) -> None:
+        """What others were shown before is not shown any more, as at the next poll in life."""
+        shared_regions(self.client.application).forget()
 
     def _sent(self, path: str, fields: dict[str, str | list[str]], status: int) -> Page:
         response = self.client.post(path, data=fields)
