@@ -26,6 +26,8 @@ TOKEN_FILE = "executor.token"  # noqa: S105 - its name
 # What machines call at the portal's own port, whatever path its pages stand under.
 MACHINE_PATHS = (EXECUTOR_PREFIX, "/healthz", "/readyz", "/metrics")
 _SUB_PATH = re.compile(r"(/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
+# What stands behind a colon in an address that is neither its host nor a port.
+_PASSWORD = re.compile(r":(?!/|[0-9]*(?:[/?#]|$))")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 T = TypeVar("T")
@@ -144,7 +146,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     :raises SettingsError: for an unknown name or a value that makes no sense, naming both
     """
     env = _Environment(os.environ if environ is None else environ)
-    home = Path(env.text("IMGMIG_HOME", "./var")).expanduser().absolute()
+    home = env.parsed("IMGMIG_HOME", "./var", _home, "a folder")
     region = env.foreign("AWS_REGION") or env.foreign("AWS_DEFAULT_REGION")
     host, port = env.parsed("PORTAL_BIND", "127.0.0.1:8000", _bind, "host:port")
     settings = Settings(
@@ -207,6 +209,15 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     env.refuse_unread()
     _refuse_unreachable(settings)
     return settings
+
+
+def _home(value: str) -> Path:
+    if not value.isprintable():
+        raise ValueError(value)
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:  # of a user who is not there
+        raise ValueError(value) from error
 
 
 def _refuse_unreachable(settings: Settings) -> None:
@@ -273,7 +284,8 @@ class _Environment:
 
 
 def _refusal(name: str, value: str, allowed: str) -> SettingsError:
-    shown = "***" if "@" in value else value  # it may hold a password
+    may_hold_password = "@" in value or (name.endswith("_URL") and _PASSWORD.search(value))
+    shown = "***" if may_hold_password else value
     return SettingsError(f"设置无效 invalid setting {name}={shown!r}；允许 allowed: {allowed}")
 
 

@@ -7,6 +7,7 @@ paragraph); of anything else the first bytes are kept to explain the error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
@@ -22,6 +23,8 @@ _EXPLAINING_BYTES = 4096
 _ERROR_BODY_LIMIT = 64 * 1024
 _HEADER_LIMIT = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_STATUS = re.compile(rb"HTTP/[\d.]+ +(\d{3})(?!\d)")
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Sink(Protocol):
@@ -73,7 +76,7 @@ class Response:
     def expected(self) -> int | None:
         """The body's length if the head tells it."""
         length = self.headers.get("content-length", "")
-        return int(length) if length.isdecimal() and not self._is_chunked else None
+        return int(length) if _LENGTH.fullmatch(length) and not self._is_chunked else None
 
     @property
     def is_framed(self) -> bool:
@@ -90,7 +93,8 @@ class Response:
         A new status line starts over: an interim answer (1xx) came first. Lines after a body has
         begun are trailers, which nobody asked for.
 
-        :raises SyncError: ``SRC_BAD_ANSWER`` when the head is too long or the body is encoded
+        :raises SyncError: ``SRC_BAD_ANSWER`` when the head is too long or none, or the body is
+            encoded
         """
         if self.received:
             return
@@ -106,9 +110,11 @@ class Response:
             self._end_head()
 
     def _end_head(self) -> None:
-        status_line, *lines = self._lines
-        self.status = int(status_line.split(None, 2)[1])
-        self.headers = _headers(lines)
+        status = _STATUS.match(self._lines[0]) if self._lines else None
+        if status is None:
+            raise SyncError("SRC_BAD_ANSWER", detail="no HTTP status")
+        self.status = int(status[1])
+        self.headers = _headers(self._lines[1:])
         self._head_ended = True
         self._take = self._judge if self.status == 200 else self._explain
         encoding = self.headers.get("content-encoding", "identity")
