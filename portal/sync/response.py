@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from portal.errors import SyncError
-from portal.sync.answers import CONTRACT, status_error, success_error
+from portal.sync.answers import CONTRACT, one_line, status_error, success_error
 from portal.sync.sources.profile_fields import EnvelopeFields
 
 #: Bytes of a body held back until it is clear that they are a file and no error page, whose
@@ -120,7 +120,7 @@ class Response:
         encoding = self.headers.get("content-encoding", "identity")
         if self.status == 200 and encoding.lower() != "identity":
             # Its digest and size would not be the file's, and nobody asked for it.
-            raise SyncError("SRC_BAD_ANSWER", detail=f"Content-Encoding {encoding[:40]}")
+            raise SyncError("SRC_BAD_ANSWER", detail=f"Content-Encoding {one_line(encoding, 40)}")
 
     def body(self, data: bytes) -> None:
         """Take the next piece of the body.
