@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 # Which moments `make chaos` kills at; the same seed, the same moments.
 SEED ?= 1
+# How many cases of junk `make fuzz` feeds each parser, and how many parsers it feeds at a time.
+CASES ?= 100000
+JOBS ?= 2
 # What `make chaos` runs on where that is not files: "--database postgresql --queue redis --archive s3"
 PARTS ?=
 # An interpreter that has pyxxl, for `make bench` to measure it beside the executor.
@@ -15,7 +18,7 @@ QUICK := not browser and not faults and not processes
 SOURCES := portal executor migrations tests benchmarks docs wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-slow test-services chaos check fix bench messages screenshots wheelhouse
+.PHONY: help setup run demo test test-slow test-services chaos fuzz check fix bench messages screenshots wheelhouse
 
 help: ## 显示本帮助 Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,6 +42,9 @@ test-services: $(VENV)/.services ## 在真实数据库、队列、S3、ZooKeeper
 
 chaos: $(if $(PARTS),$(VENV)/.services,$(VENV)/.ready) ## 在 200 个时刻强杀进程再核对，SEED=7 换一组 Kill processes at 200 seeded moments, then verify; SEED=7
 	@$(if $(PARTS),$(BIN)/python -m tests.servers) $(BIN)/python -m tests.chaos.run --seed $(SEED) $(PARTS)
+
+fuzz: $(VENV)/.ready ## 给每个解析器喂 100000 个坏输入，CASES=2000 少些 Feed every parser 100,000 cases of junk; CASES=2000 for fewer
+	@$(BIN)/python -m tests.fuzz.run --cases $(CASES) --seed $(SEED) --jobs $(JOBS)
 
 check: $(VENV)/.dev ## 格式、规范、类型、依赖方向、测试 Format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check $(SOURCES)

@@ -137,7 +137,7 @@ def _junk_value(chance: random.Random, levels: int = 3) -> Any:
     return inside if roll < 0.92 else {_junk_text(chance): one for one in inside}
 
 
-def _edited(content: Any, piece: Any, chance: random.Random) -> Any:
+def _edited(content: Any, piece: Any, chance: random.Random) -> Any:  # noqa: PLR0911 - kinds
     """One edit of bytes or a text: the same steps fit both."""
     # Heads are where formats say what they are: half of the edits are made there.
     reach = len(content) if chance.random() < 0.5 else min(len(content), 128)

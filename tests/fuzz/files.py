@@ -189,7 +189,7 @@ PARSERS = (
     Parser("check ofd", _packages({"ofd": "ofd"}), _checked, shown=_named),
     Parser("check ooxml, zip", _packages({"ooxml": "docx", "zip": "zip"}), _checked, shown=_named),
     *(
-        Parser(f"view {kind}", _bent(kind, kind), _drawn, shown=_named)
+        Parser(f"view {kind}", _bent(kind, kind), _drawn, shown=_named, refuses=kind != "txt")
         for kind in (*_PICTURES, "pdf", "xml", "txt")
     ),
     Parser("view ofd", _packages({"ofd": "ofd"}), _drawn, shown=_named),

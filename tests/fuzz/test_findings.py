@@ -17,9 +17,11 @@ from portal.jobs.parameter import parse_parameter
 from portal.logs.redaction import Redactor
 from portal.models.base import UtcDateTime
 from portal.secret_box import SecretBox
+from portal.services.archive_list import amount_of
 from portal.services.backup import ledger_copy, manifest
 from portal.services.backup.rows import rows
 from portal.services.paging import _read_mark
+from portal.services.selection_filters import of_documents
 from portal.services.source_import import unsealed
 from portal.settings import read_settings
 from portal.sync.archive.s3.failures import parsed
@@ -31,7 +33,7 @@ from portal.sync.sources.targets import Address
 from tests.fuzz.bounds import bounded
 from tests.fuzz.http_answers import _Kept
 from tests.fuzz.kept import _FORM, TABLE
-from tests.fuzz.lists import _COLUMNS, _Thing
+from tests.fuzz.lists import _COLUMNS, ZONE, _Thing
 from tests.fuzz.source_rows import ROW
 
 
@@ -46,9 +48,10 @@ def test_an_amount_of_four_hundred_digits_fails_its_document_and_not_the_listing
 )
 def test_a_head_without_a_status_is_a_bad_answer(lines: list[bytes]) -> None:
     response = Response(_Kept(), "pdf")
+    for line in lines[:-1]:
+        response.header(line)
     with pytest.raises(SyncError, match="SRC_BAD_ANSWER"):
-        for line in lines:
-            response.header(line)
+        response.header(lines[-1])
 
 
 def test_a_length_of_thousands_of_digits_is_none() -> None:
@@ -90,6 +93,14 @@ def test_an_instant_of_a_mark_is_read_in_utc() -> None:
     assert found == (datetime(2026, 11, 22, tzinfo=UTC), 3)
 
 
+@pytest.mark.parametrize("text", ["1e92233720", "9e999999", "NaN", "sNaN", "Infinity"])
+def test_an_amount_beyond_all_bounds_is_none(text: str) -> None:
+    assert amount_of(text) is None
+    for name in ("least", "most"):
+        with pytest.raises(NotAllowed):
+            of_documents({name: text}, ZONE)
+
+
 @pytest.mark.parametrize("host", ["a.example..", ".a.example", "a..example"])
 def test_a_host_with_an_empty_part_is_none(host: str) -> None:
     with pytest.raises(ValueError, match="no valid host"):
@@ -128,6 +139,8 @@ def test_a_job_is_not_asked_for_what_no_database_holds(where: str, given: str) -
     "environ",
     [
         {"IMGMIG_HOME": "~nobody-of-this-name/home"},
+        {"XXL_JOB_ADMIN_ADDRESSES": "HTTP://admin.example"},
+        {"XXL_JOB_ADMIN_ADDRESSES": f"http://admin.example/{'a' * 300}"},
         {"PORTAL_DATABASE_URL": "me:a-long-password"},
         {"PORTAL_QUEUE_URL": "redis//:a-long-password"},
     ],
@@ -172,7 +185,8 @@ def test_a_list_that_is_torn_is_a_damaged_backup(tmp_path: Path, content: bytes)
 
 def test_a_preview_of_another_form_is_no_longer_valid() -> None:
     box = SecretBox("a-key-for-tests-" * 3)
-    for values in ({"url": 7, "ambiguous": [], "unreadable": []}, [], [[]] * 3):
+    forms: list[Any] = [{"url": 7, "ambiguous": [], "unreadable": []}, [], [[]] * 3]
+    for values in forms:
         with pytest.raises(NotAllowed):
             unsealed(box.close(json.dumps(values)), box)
 

@@ -10,7 +10,7 @@ from tests.fuzz.bounds import little_memory
 from tests.fuzz.driving import drive
 from tests.fuzz.parsers import PARSERS
 
-CASES = 250
+CASES = 200
 
 
 @pytest.mark.parametrize("name", PARSERS)

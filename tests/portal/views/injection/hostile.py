@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import Any
 
 from PIL import Image
 from sqlalchemy import update
@@ -40,8 +41,10 @@ class Planted:
 def plant(scene: PageScene, word: str = MARKUP, *, name: str = "") -> Planted:
     """A source, a batch with an archived and a failed document, all of whose texts are ``word``."""
     ledger_scene = scene.ledger_scene
-    texts = dict.fromkeys(("bill_no", "bill_type_name", "org_name", "applicant"), word)
-    codes = dict.fromkeys(("bill_type_code", "org_code"), word[:60])
+    texts: dict[str, Any] = dict.fromkeys(
+        ("bill_no", "bill_type_name", "org_name", "applicant"), word
+    )
+    codes: dict[str, Any] = dict.fromkeys(("bill_type_code", "org_code"), word[:60])
     document = make_document(
         0, image_no=f"A{word}"[:128], resource=word[:60], extra={word: [word]}, **texts, **codes
     )
