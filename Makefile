@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 # Which moments `make chaos` kills at; the same seed, the same moments.
 SEED ?= 1
+# How many cases of junk `make fuzz` feeds each parser, and how many parsers it feeds at a time.
+CASES ?= 100000
+JOBS ?= 2
 # What `make chaos` runs on where that is not files: "--database postgresql --queue redis --archive s3"
 PARTS ?=
 # How long `make soak` works, and on what where that is not files: "--database postgresql"
@@ -52,6 +55,9 @@ chaos: $(if $(PARTS),$(VENV)/.services,$(VENV)/.ready) ## 在 200 个时刻强�
 
 soak: $(if $(SOAK),$(VENV)/.services,$(VENV)/.ready) ## 连续运行 2 小时，内存、描述符、线程、临时文件、表不增长；HOURS=0.1 缩短 Works for 2 hours, and nothing grows; HOURS=0.1
 	@$(if $(SOAK),$(BIN)/python -m tests.servers) $(BIN)/python -m tests.soak.run --hours $(HOURS) $(SOAK)
+
+fuzz: $(VENV)/.ready ## 给每个解析器喂 100000 个坏输入，CASES=2000 少些 Feed every parser 100,000 cases of junk; CASES=2000 for fewer
+	@$(BIN)/python -m tests.fuzz.run --cases $(CASES) --seed $(SEED) --jobs $(JOBS)
 
 check: $(VENV)/.dev ## 格式、规范、类型、依赖方向、测试 Format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check $(SOURCES)

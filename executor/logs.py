@@ -11,7 +11,7 @@ from sqlalchemy import CursorResult, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from .models import ExecutorLogLine, ExecutorRun
-from .protocol.texts import MESSAGE_LIMIT, storable
+from .protocol.texts import MESSAGE_LIMIT, storable, visible
 from .statuses import UNFINISHED
 
 _conceal: Callable[[str], str] = str
@@ -42,7 +42,8 @@ def append(session: Session, run_id: int, text: str, *, now: datetime) -> None:
     The run's row hands out the numbers and stays locked until the commit, so that a reader never
     sees a later line before an earlier one.
     """
-    lines = [_cut(line, LINE_LIMIT) for line in storable(_conceal(text)).splitlines()] or [""]
+    text = storable(_conceal(text))
+    lines = [_cut(visible(line), LINE_LIMIT) for line in text.splitlines()] or [""]
     session.execute(
         update(ExecutorRun)
         .where(ExecutorRun.id == run_id)

@@ -201,7 +201,7 @@ def safe_next(target: str | None) -> str:
     target = target or ""
     parts = _parts_of(target)
     elsewhere = parts.scheme or parts.netloc or not is_ours(parts.path)
-    if elsewhere or "\\" in target or target.startswith("//"):
+    if elsewhere or "\\" in target or target.startswith("//") or not target.isprintable():
         return url_for("home.overview")
     return target
 

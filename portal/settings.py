@@ -29,6 +29,9 @@ SHORTEST_KEY = 32
 # What machines call at the portal's own port, whatever path its pages stand under.
 MACHINE_PATHS = (EXECUTOR_PREFIX, "/healthz", "/readyz", "/metrics")
 _SUB_PATH = re.compile(r"(/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
+# What stands behind a colon in an address that is neither its host nor a port.
+_PASSWORD = re.compile(r":(?!/|[0-9]*(?:[/?#]|$))")
+_LONGEST_ADDRESS = 255
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 T = TypeVar("T")
@@ -160,7 +163,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     :raises SettingsError: for an unknown name or a value that makes no sense, naming both
     """
     env = _Environment(os.environ if environ is None else environ)
-    home = Path(env.text("IMGMIG_HOME", "./var")).expanduser().absolute()
+    home = env.parsed("IMGMIG_HOME", "./var", _home, "a folder")
     region = env.foreign("AWS_REGION") or env.foreign("AWS_DEFAULT_REGION")
     host, port = env.parsed("PORTAL_BIND", "127.0.0.1:8000", _bind, "host:port")
     settings = Settings(
@@ -232,6 +235,15 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def _home(value: str) -> Path:
+    if not value.isprintable():
+        raise ValueError(value)
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:  # of a user who is not there
+        raise ValueError(value) from error
+
+
 def _refuse_unreachable(settings: Settings) -> None:
     """No admin can call an address that means "every address of this host"."""
     host = urlsplit(settings.executor_address).hostname
@@ -296,7 +308,8 @@ class _Environment:
 
 
 def _refusal(name: str, value: str, allowed: str) -> SettingsError:
-    shown = "***" if "@" in value else value  # it may hold a password
+    may_hold_password = "@" in value or (name.endswith("_URL") and _PASSWORD.search(value))
+    shown = "***" if may_hold_password else value
     return SettingsError(f"设置无效 invalid setting {name}={shown!r}；允许 allowed: {allowed}")
 
 
@@ -374,6 +387,9 @@ def _base_path(value: str) -> str:
 def _one_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise ValueError(value)
+    # The executor's own rules: the admin keeps no longer one, and compares it as it is written.
+    if not value.startswith(("http://", "https://")) or len(value) > _LONGEST_ADDRESS:
         raise ValueError(value)
     if parts.port == 0:  # asking for the port refuses any other that is none
         raise ValueError(value)

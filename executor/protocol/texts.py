@@ -56,6 +56,8 @@ MESSAGE_LIMIT: Final = 15_000
 """Characters of a result's message that every admin keeps (its own cut, facts of 2.3 to 3.4)."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# Controls but the tab, and the marks that turn the direction of writing.
+_UNSEEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _TAG_START = re.compile(r"<(?=[A-Za-z/!?])")
 _CUT_MARK = "..."
 
@@ -112,6 +114,12 @@ def bad_request(reason: str) -> str:
 def storable(text: str) -> str:
     """The text without NUL and lone surrogates, which some databases cannot hold."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def visible(line: str) -> str:
+    """A line in which nothing changes how it, or another one, looks to a reader: what would is
+    written as an escape, such as ``\\u001b``."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def escape(text: str) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from executor import JobFailed
+from executor.protocol.texts import storable
 from portal.models import Overlap
 
 FORM = (
@@ -92,7 +93,7 @@ class _Fields:
 
     def text(self, key: str, default: str | None) -> str | None:
         value = self.values.get(key, default)
-        if value is not None and not isinstance(value, str):
+        if value is not None and not _is_text(value):
             raise ValueError(f"{key} 应为文本 must be text")
         return value
 
@@ -111,7 +112,7 @@ class _Fields:
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.values.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        if not isinstance(value, list) or not all(map(_is_text, value)):
             raise ValueError(f"create.{key} 应为文本列表 must be a list of texts")
         return tuple(value)
 
@@ -121,6 +122,11 @@ class _Fields:
             allowed = ", ".join(Overlap)
             raise ValueError(f"create.overlap 应为其中之一 must be one of: {allowed}")
         return Overlap(word)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that a database can be asked for: without NUL and half characters."""
+    return isinstance(value, str) and storable(value) == value
 
 
 def _no_day() -> date:

@@ -18,7 +18,9 @@ _LONGEST_MESSAGE: Final = 16_000
 _LONGEST_TRACE: Final = 64_000
 # Control characters, line ends that some reader knows, marks that turn the direction of text, and
 # halves of characters, which no file can hold.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class Lines(logging.Formatter):

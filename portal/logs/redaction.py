@@ -34,7 +34,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         HIDDEN,
     ),
     # An address with credentials before its host.
-    (re.compile(r"\b([a-z][a-z0-9+.-]*://)[^\s/?#\"'<>]*@", re.IGNORECASE), rf"\1{HIDDEN}@"),
+    (re.compile(r"\b([a-z][a-z0-9+.-]{0,40}://)[^\s/?#\"'<>]*@", re.IGNORECASE), rf"\1{HIDDEN}@"),
     # Headers whose whole value is one, blanks and all.
     (
         re.compile(
@@ -51,8 +51,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), HIDDEN),
 )
+# Begun where a word begins, and its end never taken back: a line may be one word of a source's.
 _NAMED = re.compile(
-    rf"([\w.-]*(?:{_TELLING})[\w.-]*)(\\?[\"']?\s*[:=]\s*\\?[\"']?)([^\s\"'&,;)}}\]\\]+)",
+    rf"(?<![\w.-])(?=[\w.-]*?(?:{_TELLING}))([\w.-]++)"
+    r"(\\?[\"']?\s*[:=]\s*\\?[\"']?)([^\s\"'&,;)}\]\\]+)",
     re.IGNORECASE,
 )
 
@@ -151,9 +153,10 @@ def _any_of(secrets: Iterable[str]) -> re.Pattern[str]:
     for secret in secrets:
         forms |= {
             secret,
-            quote(secret, safe=""),
-            quote(secret),
-            quote_plus(secret),
+            # Of a setting that is no UTF-8, the system hands over halves of characters.
+            quote(secret, safe="", errors="backslashreplace"),
+            quote(secret, errors="backslashreplace"),
+            quote_plus(secret, errors="backslashreplace"),
             json.dumps(secret)[1:-1],
             json.dumps(secret, ensure_ascii=False)[1:-1],
             repr(secret)[1:-1],

@@ -104,6 +104,8 @@ def amount_of(text: str) -> Decimal | None:
     """An amount as somebody types it, ``1,234.56``; None when it is none that a document has."""
     try:
         amount = Decimal(text.replace(",", "").replace("，", ""))
+        # Of an exponent beyond all bounds, the absolute value is refused too.
+        is_possible = amount.is_finite() and abs(amount) < Decimal(10) ** 16
     except ArithmeticError:
         return None
-    return amount if amount.is_finite() and abs(amount) < Decimal(10) ** 16 else None
+    return amount if is_possible else None

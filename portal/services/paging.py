@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, or_
@@ -14,6 +15,8 @@ from portal.models.base import UtcDateTime
 
 SIZES = (20, 50, 100, 200)
 USUAL_SIZE = 50
+# No number in a list is as large, and every database can count so far.
+_MOST = 10**18
 
 Column = ColumnElement[Any] | QueryableAttribute[Any]
 Row = TypeVar("Row")
@@ -121,13 +124,25 @@ def _read_mark(text: str | None, column: Column, row_id: Column) -> tuple[Any, i
 
 
 def _read_value(text: str, column: Column) -> Any:
-    """The value as the column has it, None when it is none of its kind.
+    """The value as the column has it, None when it is none of its kind, or none it can hold.
 
     :raises ValueError: the same
+    :raises ArithmeticError: the same
     """
     kind = column.type.python_type
     if not issubclass(kind, date):
-        return kind(text)
-    value = kind.fromisoformat(text)
-    naive = isinstance(value, datetime) and value.tzinfo is None
-    return None if naive and isinstance(column.type, UtcDateTime) else value
+        return _storable(kind(text))
+    day_or_instant = kind.fromisoformat(text)
+    if isinstance(day_or_instant, datetime) and isinstance(column.type, UtcDateTime):
+        # An instant beyond the calendar in UTC overflows here, and not in the database's driver.
+        return day_or_instant.astimezone(UTC) if day_or_instant.tzinfo is not None else None
+    return day_or_instant
+
+
+def _storable(value: Any) -> Any:
+    """The value, None when some database refuses it even as one to be compared with."""
+    if isinstance(value, str):
+        return None if "\x00" in value else value
+    if isinstance(value, Decimal):
+        return value if value.is_finite() and abs(value) < _MOST else None
+    return value if not isinstance(value, int) or abs(value) < _MOST else None

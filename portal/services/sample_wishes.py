@@ -24,7 +24,8 @@ def size_wanted(sample: Sample, size: str, limit: str) -> tuple[int, int | None]
     if bool(size.strip()) == bool(limit.strip()):
         raise NotAllowed("样本量与上限填一项", "give either a sample size or a limit")
     if size.strip():
-        if not size.strip().isdecimal() or not 1 <= int(size) <= LARGEST:
+        digits = size.strip()
+        if not digits.isdecimal() or len(digits) > 9 or not 1 <= int(digits) <= LARGEST:
             raise NotAllowed(
                 f"样本量应为 1 到 {LARGEST} 的整数",
                 f"the sample size must be a whole number from 1 to {LARGEST}",

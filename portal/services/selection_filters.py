@@ -18,6 +18,7 @@ from portal.statuses import ItemStatus
 
 Clause = ColumnElement[bool]
 T = TypeVar("T")
+_MOST_DIGITS = 16
 
 
 def _source(name: str) -> Clause:
@@ -27,6 +28,14 @@ def _source(name: str) -> Clause:
 
 def _midnight(text: str, zone: ZoneInfo, *, days: int = 0) -> datetime:
     return datetime.combine(date.fromisoformat(text) + timedelta(days=days), time(), zone)
+
+
+def _amount(text: str) -> Decimal:
+    """An amount that a document may have; :raises ValueError: or InvalidOperation for any other."""
+    amount = Decimal(text)
+    if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
+        raise ValueError(text)
+    return amount
 
 
 # Codes are meant whole, numbers and names by how they begin, days inclusively.
@@ -40,8 +49,8 @@ _DOCUMENT: Mapping[str, Callable[..., Clause]] = {
     "applicant": lambda text, zone: Document.applicant.startswith(text, autoescape=True),
     "first": lambda text, zone: Document.collected_at >= _midnight(text, zone),
     "last": lambda text, zone: Document.collected_at < _midnight(text, zone, days=1),
-    "least": lambda text, zone: Document.amount >= Decimal(text),
-    "most": lambda text, zone: Document.amount <= Decimal(text),
+    "least": lambda text, zone: Document.amount >= _amount(text),
+    "most": lambda text, zone: Document.amount <= _amount(text),
 }
 _ITEM: Mapping[str, Callable[[str], Clause]] = {
     "status": lambda text: BatchItem.status == ItemStatus(text),

@@ -168,8 +168,12 @@ def unsealed(text: str, box: SecretBox) -> OldSettings:
     try:
         values = json.loads(box.open(text))
         lists = {name: tuple(values[name]) for name in ("ambiguous", "unreadable")}
-        return OldSettings(**{**values, **lists})
-    except (SecretUnreadable, ValueError, TypeError, KeyError):
+        found = OldSettings(**{**values, **lists})
+        texts = (found.status, found.url, found.client_id, found.client_secret, found.servers)
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("a setting that is no text")
+        return found
+    except (SecretUnreadable, ValueError, TypeError, LookupError, RecursionError):
         raise NotAllowed(
             "预览已失效，请重新粘贴", "the preview is no longer valid: paste it again"
         ) from None

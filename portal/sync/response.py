@@ -7,12 +7,13 @@ paragraph); of anything else the first bytes are kept to explain the error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
 from portal.errors import SyncError
-from portal.sync.answers import CONTRACT, status_error, success_error
+from portal.sync.answers import CONTRACT, one_line, status_error, success_error
 from portal.sync.sources.profile_fields import EnvelopeFields
 
 #: Bytes of a body held back until it is clear that they are a file and no error page, whose
@@ -22,6 +23,8 @@ _EXPLAINING_BYTES = 4096
 _ERROR_BODY_LIMIT = 64 * 1024
 _HEADER_LIMIT = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_STATUS = re.compile(rb"HTTP/[\d.]+ +(\d{3})(?!\d)")
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Sink(Protocol):
@@ -73,7 +76,7 @@ class Response:
     def expected(self) -> int | None:
         """The body's length if the head tells it."""
         length = self.headers.get("content-length", "")
-        return int(length) if length.isdecimal() and not self._is_chunked else None
+        return int(length) if _LENGTH.fullmatch(length) and not self._is_chunked else None
 
     @property
     def is_framed(self) -> bool:
@@ -90,7 +93,8 @@ class Response:
         A new status line starts over: an interim answer (1xx) came first. Lines after a body has
         begun are trailers, which nobody asked for.
 
-        :raises SyncError: ``SRC_BAD_ANSWER`` when the head is too long or the body is encoded
+        :raises SyncError: ``SRC_BAD_ANSWER`` when the head is too long or none, or the body is
+            encoded
         """
         if self.received:
             return
@@ -106,15 +110,17 @@ class Response:
             self._end_head()
 
     def _end_head(self) -> None:
-        status_line, *lines = self._lines
-        self.status = int(status_line.split(None, 2)[1])
-        self.headers = _headers(lines)
+        status = _STATUS.match(self._lines[0]) if self._lines else None
+        if status is None:
+            raise SyncError("SRC_BAD_ANSWER", detail="no HTTP status")
+        self.status = int(status[1])
+        self.headers = _headers(self._lines[1:])
         self._head_ended = True
         self._take = self._judge if self.status == 200 else self._explain
         encoding = self.headers.get("content-encoding", "identity")
         if self.status == 200 and encoding.lower() != "identity":
             # Its digest and size would not be the file's, and nobody asked for it.
-            raise SyncError("SRC_BAD_ANSWER", detail=f"Content-Encoding {encoding[:40]}")
+            raise SyncError("SRC_BAD_ANSWER", detail=f"Content-Encoding {one_line(encoding, 40)}")
 
     def body(self, data: bytes) -> None:
         """Take the next piece of the body.

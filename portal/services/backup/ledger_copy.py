@@ -43,7 +43,7 @@ _MANY = 1000
 # Little is gained by more, and it would take several times as long.
 _LEVEL = 1
 # What a file that is not whole, or not ours, makes of reading it.
-_TORN = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError)
+_TORN = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, RecursionError)
 
 OnRows = Callable[[str, int], None]
 
@@ -157,7 +157,16 @@ def write_list(path: Path, values: Iterable[Row]) -> None:
 
 
 def read_list(path: Path) -> Iterator[list[Any]]:
-    """What :func:`write_list` wrote."""
-    with gzip.open(path, "rt", encoding="ascii") as texts:
-        for line in texts:
-            yield json.loads(line)
+    """What :func:`write_list` wrote.
+
+    :raises SyncError: BACKUP_DAMAGED
+    """
+    try:
+        with gzip.open(path, "rt", encoding="ascii") as texts:
+            for line in texts:
+                value = json.loads(line)
+                if not isinstance(value, list):
+                    raise ValueError("no line of a list")
+                yield value
+    except _TORN as error:
+        raise SyncError("BACKUP_DAMAGED", path=path.name) from error

@@ -88,7 +88,7 @@ def read(folder: Path) -> Manifest:
     """
     try:
         return _manifest(json.loads((folder / NAME).read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise SyncError("BACKUP_UNREADABLE", path=str(folder / NAME), detail=_why(error)) from error
 
 
@@ -135,7 +135,7 @@ def _manifest(values: Mapping[str, Any]) -> Manifest:
     )
     archive = values["archive"]
     others = {name: value for name, value in values.items() if name != "form"}
-    return Manifest(
+    manifest = Manifest(
         **others
         | {
             "as_of": datetime.fromisoformat(values["as_of"]),
@@ -144,11 +144,46 @@ def _manifest(values: Mapping[str, Any]) -> Manifest:
             "archive": None if archive is None else KeptArchive(**archive),
         }
     )
+    _check_kinds(manifest)
+    return manifest
 
 
 def _table(kept: list[Any]) -> DumpedTable:
     name, columns, key = kept
-    return DumpedTable(name, tuple(Column(*column) for column in columns), tuple(key))
+    table = DumpedTable(name, tuple(Column(*column) for column in columns), tuple(key))
+    _check_texts(name, *key, *(text for column in table.columns for text in column))
+    table.table()  # which knows what kinds of column there are
+    return table
+
+
+def _check_kinds(manifest: Manifest) -> None:
+    """Whoever goes by the manifest counts, and opens files below the backup's folder only.
+
+    :raises ValueError: when something in it is of another kind, or a path leads elsewhere
+    """
+    files, tables, archive = manifest.files, manifest.tables, manifest.archive
+    _check_texts(
+        *(manifest.name, manifest.made_by, manifest.host, manifest.version, manifest.revision),
+        *(manifest.database, manifest.timezone, manifest.anchor or ""),
+        *(text for file in files for text in (file.path, file.sha256)),
+        *(kept.sha256 for kept in tables),
+    )
+    counts = [*(file.bytes for file in files), *(kept.rows for kept in tables)]
+    if archive is not None:
+        counts += [archive.files, archive.bytes, archive.damaged]
+    if any(type(count) is not int or count < 0 for count in counts):
+        raise ValueError("a count that is none")
+    if any(_leads_elsewhere(file.path) for file in files):
+        raise ValueError("a path out of the folder")
+
+
+def _check_texts(*texts: object) -> None:
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a text that is none")
+
+
+def _leads_elsewhere(path: str) -> bool:
+    return not path or "\x00" in path or path.startswith("/") or ".." in path.split("/")
 
 
 def _why(error: Exception) -> str:

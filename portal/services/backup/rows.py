@@ -103,11 +103,15 @@ def rows(table: DumpedTable, texts: Iterable[str]) -> Iterator[dict[str, Any]]:
     changes = _changes(table, _READ)
     names = [column.name for column in table.columns]
     for line in texts:
-        values = json.loads(line)
-        for place, change in changes:
-            if values[place] is not None:
-                values[place] = change(values[place])
-        yield dict(zip(names, values, strict=True))
+        try:
+            values = json.loads(line)
+            for place, change in changes:
+                if values[place] is not None:
+                    values[place] = change(values[place])
+            row = dict(zip(names, values, strict=True))
+        except (LookupError, TypeError, ArithmeticError, RecursionError) as error:
+            raise ValueError(f"no line of {table.name}") from error
+        yield row
 
 
 def _changes(

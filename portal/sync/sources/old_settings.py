@@ -25,7 +25,8 @@ ENABLED = "2"
 #: What zkui exports in place of a value to those who may not see it.
 _WITHHELD = "SOPA/PIPA BLACKLISTED VALUE"
 
-_ZKUI = re.compile(rf"\s*([^=#!]*)=\s*({'|'.join(KEYS)})\s*=(.*)", re.S)
+# Nothing is taken back, so that a line of millions of spaces costs no more than another one.
+_ZKUI = re.compile(rf"\s*+([^=#!]*+)=\s*+({'|'.join(KEYS)})\s*+=(.*)", re.S)
 _OF_ZKUI = re.compile(r"\s*/[^=]*=[^=]*=")
 _BREAK = re.compile(r"\r\n|\r|\n")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.)|$)", re.S)

@@ -118,6 +118,6 @@ def host_name(host: str) -> str:
     elif not host.isascii():
         host = host.encode("idna").decode()
     host = host.lower().removesuffix(".")
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) or "" in host.split("."):
         raise ValueError("no valid host in the address")
     return host

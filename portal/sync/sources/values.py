@@ -144,8 +144,10 @@ def decimal_number(value: object) -> Decimal | None:
     """An amount that the ledger can hold, written as a number or a text; None if it is none."""
     if isinstance(value, str):
         text = value.strip()
-    elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    elif isinstance(value, float) and math.isfinite(value):
         text = format(Decimal(repr(value)), "f")
+    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MAX_AMOUNT:
+        text = str(value)
     else:
         return None
     if not _DECIMAL.fullmatch(text):
