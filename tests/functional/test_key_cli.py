@@ -138,7 +138,7 @@ def test_a_migration_goes_on_with_the_new_key_and_an_older_backup_with_the_old_o
     source = start_source("--documents=120", "--mean-size=40000", "--fault=latency=0.1")
     site.add_source(source)
     password = "a password for these tests"
-    site.run("user", "add", "lee", "--role", "admin", "--password", password)
+    site.run("user", "add", "lee", "--role", "admin", USER_PASSWORD=password)
     up = site.start("up")
     wait_for("ready", lambda: answers(f"{site.address}/readyz"), 240)
     number = site.create_batch()

@@ -336,7 +336,9 @@ def _add_everything(
             CLIENT_SECRET=source.client_secret,
             SOURCE_PROXY=proxied(closed, "closed proxy password"),
         ),
-        site.run("user", "add", "lee", "--role", "admin", "--password", planted["user password"]),
+        site.run(
+            *("user", "add", "lee", "--role", "admin"), USER_PASSWORD=planted["user password"]
+        ),
     ]
     assert [one.code for one in ended] == [0] * len(ended), ended
     return ended

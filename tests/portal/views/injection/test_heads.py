@@ -24,8 +24,7 @@ NAMES = [
 
 @pytest.mark.parametrize("target", ELSEWHERE)
 def test_no_next_page_leads_elsewhere(stranger: Visitor, admin: Visitor, target: str) -> None:
-    token = admin.get("/login").form("/language").one("input", name="csrf_token").get("value")
-    fields = {"csrf_token": token, "locale": "en", "next": target}
+    fields = {"csrf_token": admin.token(), "locale": "en", "next": target}
     answers = [
         admin.client.post("/language", data=fields),
         admin.client.get("/login", query_string={"next": target}),
@@ -80,7 +79,7 @@ def test_no_file_name_adds_a_header(scene: PageScene, admin: Visitor, name: str)
 
 
 def test_a_language_that_is_none_is_passed_over(admin: Visitor) -> None:
-    form = admin.get("/login").form("/language")
+    form = admin.get("/find").form("/language")
     for locale in ("en\r\nX-Evil: 1", "../../etc", "zz", "{{7*7}}", "e" * 5000):
         admin.submit(form, {"locale": locale})
         assert admin.get("/").root.one("html").get("lang") == "zh-Hans"
