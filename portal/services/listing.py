@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from portal.models import Batch, BatchItem, Document, File, Overlap, Slice, table_of
 from portal.services import checked_months, failure_counts
 from portal.services.descriptions import Listed
+from portal.services.identities import may_be
 from portal.services.listed_items import record_items
 
 _DOCUMENTS = table_of(Document)
@@ -69,10 +70,7 @@ def _known_documents(
         Document.image_no,
         Document.archived_at,
         Document.listing_digest,
-    ).where(
-        Document.data_source_id == source_id,
-        Document.image_no.in_([image_no for _, image_no in listed]),
-    )
+    ).where(may_be(source_id, listed))
     rows = {(row.resource, row.image_no): row for row in session.execute(query)}
     return {key: rows[key] for key in listed if key in rows}
 

@@ -20,6 +20,7 @@ from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.models import Batch, Document, Overlap, Scan, ScanCause
 from portal.services import audit
+from portal.services.identities import may_be
 from portal.services.opening import OpenSource
 from portal.sync.checks.declared import declared_problem, with_rules
 from portal.sync.checks.rules import CompatibilityRules
@@ -226,8 +227,7 @@ def _archived(
     if plan.overlap is Overlap.ALL:
         return set()
     query = select(Document.resource, Document.image_no).where(
-        Document.data_source_id == plan.source_id,
-        Document.image_no.in_([document.image_no for document in documents]),
+        may_be(plan.source_id, [(one.resource, one.image_no) for one in documents]),
         Document.archived_at.is_not(None),
     )
     with ledger.read() as session:

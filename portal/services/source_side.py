@@ -25,6 +25,7 @@ from portal.models import (
     Slice,
 )
 from portal.services.id_set import IdSet
+from portal.services.identities import may_be
 from portal.services.likeness import differences
 from portal.services.months import MonthRange
 from portal.services.sums import ZERO, CellTally, Tally, tally_of
@@ -234,10 +235,7 @@ def _known(session: Session, source_id: int, listed: Sequence[SourceDocument]) -
     unread = ("source_metadata", "folder", "fence", "described_at")
     columns = [column for column in table if column.name not in unread]
     query = select(*columns).where(
-        Document.data_source_id == source_id,
-        # With both, the index on the identity finds them.
-        Document.resource.in_({document.resource for document in listed}),
-        Document.image_no.in_({document.image_no for document in listed}),
+        may_be(source_id, [(document.resource, document.image_no) for document in listed])
     )
     documents = {(row.resource, row.image_no): row for row in session.execute(query)}
     archived = [row.id for row in documents.values() if row.archived_at is not None]
