@@ -71,7 +71,8 @@ def test_a_full_disk_and_a_read_only_one_hold_everything(
     place.check_running_and_nobody_blamed(batch_no)
     assert _remount(disk, "rw")
     place.check_complete(source, batch_no)
-    assert place.notices("hold.open") == ["ARCHIVE_FULL", "ARCHIVE_UNWRITABLE"]
+    told = ["ARCHIVE_FULL", "ARCHIVE_UNWRITABLE"]
+    wait_for("both notices", lambda: place.notices("hold.open") == told)
     place.check_archive()
 
 

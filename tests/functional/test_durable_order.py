@@ -149,13 +149,12 @@ def assert_durable_order(seen: list[Call], place: int, rename: Call) -> int:
         for number, call in committing
         if number < place and call.name in ("fsync", "syncfs")
     ]
-    for path, last_write in written.items():
-        assert any(number > last_write and call.path == path for number, call in flushes), path
     last = max(written.values())
-    assert any(
-        number > last and (call.path == rename.path or call.name == "syncfs")
-        for number, call in flushes
-    ), "the entries of the document's folder"
+    for path, last_write in [*written.items(), (rename.path, last)]:
+        assert any(
+            number > last_write and (call.path == path or call.name == "syncfs")
+            for number, call in flushes
+        ), path
     parent = rename.target.rpartition("/")[0]
     assert any(
         place < number < recording and call.name == "fsync" and call.path == parent
