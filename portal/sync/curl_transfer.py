@@ -154,6 +154,7 @@ class CurlTransfer:
         self._options = options
         self._download = download
         self._response = Response(download.sink, download.suffix, options.envelope)
+        self._head: list[bytes] = []
         self._failure: Exception | None = None
         self._before_request = before_request
         self._is_sent = False
@@ -169,7 +170,7 @@ class CurlTransfer:
         handle.setopt(pycurl.FRESH_CONNECT, int(fresh))
         handle.setopt(pycurl.OPENSOCKETFUNCTION, self._sockets)
         handle.setopt(pycurl.PREREQFUNCTION, self._on_request)
-        handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
+        handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
         handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
 
     def _on_request(self, *addresses: Any) -> int:
@@ -183,13 +184,13 @@ class CurlTransfer:
 
     # An exception does not get through libcurl: it is kept, and a wrong count ends the transfer.
 
-    def _on_header(self, line: bytes) -> int | None:
-        try:
+    def _hear_head(self) -> None:
+        """Have the response judge what came of the head: with the first of the body, or at the
+        end. libcurl hands it over line by line, and allows 300 KiB."""
+        lines = [*self._head]
+        self._head.clear()
+        for line in lines:
             self._response.header(line)
-        except Exception as failure:
-            self._failure = failure
-            return -1
-        return None
 
     def _on_body(self, data: bytes) -> int | None:
         if self._budget.is_limited:
@@ -199,6 +200,8 @@ class CurlTransfer:
                 return int(pycurl.WRITEFUNC_PAUSE)  # libcurl keeps the piece and gives it again
             self._budget.spend(len(data))
         try:
+            if self._head:
+                self._hear_head()
             self._response.body(data)
         except Exception as failure:
             self._failure = failure
@@ -223,6 +226,7 @@ class CurlTransfer:
             return False
         self._is_repeated = True
         self._is_sent = False
+        self._head.clear()
         download = self._download
         self._response = Response(download.sink, download.suffix, self._options.envelope)
         self.handle.setopt(pycurl.FRESH_CONNECT, 1)
@@ -242,6 +246,10 @@ class CurlTransfer:
     def outcome(self, code: int, message: str) -> Downloaded:
         """How the download ended, given libcurl's code (0 is well) and its message."""
         response = self._response
+        try:
+            self._hear_head()
+        except Exception as failure:
+            self._failure = self._failure or failure
         return Downloaded(
             key=self.key,
             error=self._error(code, message),

@@ -23,6 +23,7 @@ _EXPLAINING_BYTES = 4096
 _ERROR_BODY_LIMIT = 64 * 1024
 _HEADER_LIMIT = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FIELD = re.compile(r"^([^:\n]*):([^\n]*)", re.M)
 _STATUS = re.compile(rb"HTTP/[\d.]+ +(\d{3})(?!\d)")
 _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 
@@ -170,9 +171,7 @@ class Response:
 def _headers(lines: list[bytes]) -> dict[str, str]:
     """Header values by lower-case name; repeated ones joined as RFC 9110 section 5.3 allows."""
     headers: dict[str, str] = {}
-    for line in b"".join(lines).decode("utf-8", "replace").split("\n"):
-        name, colon, value = line.partition(":")
+    for name, value in _FIELD.findall(b"".join(lines).decode("utf-8", "replace")):
         key, text = name.strip().lower(), value.strip()
-        if colon:
-            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers

@@ -67,6 +67,7 @@ class PiaozoneSource:
         self._token: str | None = None
         self._slow_failure: tuple[float, SyncError] | None = None
         self._token_lock = Lock()
+        self._judged: set[str] = set()
 
     def __repr__(self) -> str:
         return f"PiaozoneSource({self._connection!r})"
@@ -145,13 +146,20 @@ class PiaozoneSource:
         """Close the session's connections."""
         self._session.close()
 
+    def _judge(self, host: str) -> None:
+        """Refuse a host that the rule for connections forbids; those of a source are few."""
+        if host in self._judged:
+            return
+        try:
+            rule.check_host(host)
+        except AddressForbidden as error:
+            raise SyncError("ADDRESS_FORBIDDEN", host=error.host, address=error.address) from None
+        self._judged.add(host)
+
     def _target(self, address: Address, redirects: int) -> Target:
         if not self._connection.allows(address):
             raise SyncError("SRC_HOST_NOT_ALLOWED", host=address.host)
-        try:
-            rule.check_host(address.host)
-        except AddressForbidden as error:
-            raise SyncError("ADDRESS_FORBIDDEN", host=error.host, address=error.address) from None
+        self._judge(address.host)
         url = address.url
         if address.origin != self._connection.base.origin:
             _refuse_token(url, self._token)

@@ -18,6 +18,10 @@ class DocumentTransfer:
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.waiting = deque(range(len(claim.files)))
+        self._names = [
+            file_name(position=number, category=file.category, suffix=file.suffix)
+            for number, file in enumerate(claim.files, 1)
+        ]
         self.checking = 0
         self.failed = False
         self.handed_over = False
@@ -40,7 +44,7 @@ class DocumentTransfer:
         if self._stage is None:
             self._stage = archive.stage(self.claim.folder, owner=owner)
         file = self.claim.files[position]
-        path = self._stage.path(self._name(position))
+        path = self._stage.path(self._names[position])
         return Incoming(path, file, limit=limit, refused=self._stage.refused)
 
     def put_back(self, position: int, served: int) -> int:
@@ -58,10 +62,11 @@ class DocumentTransfer:
     def store(self, position: int, incoming: Incoming, digest: str, facts: FileFacts) -> None:
         """Note a file that is complete and passed its checks."""
         assert self._stage is not None  # noqa: S101 - it was received there
-        self._stage.note(self._name(position), size=incoming.size, sha256=digest)
+        name = self._names[position]
+        self._stage.note(name, size=incoming.size, sha256=digest)
         self._stored[position] = StoredFile(
             file_id=incoming.file.file_id,
-            storage_key=f"{self.claim.folder}/{self._name(position)}",
+            storage_key=f"{self.claim.folder}/{name}",
             size=incoming.size,
             sha256=digest,
             kind=facts.kind,
@@ -92,7 +97,3 @@ class DocumentTransfer:
         """Throw away what was received, unless a file of it is just being checked."""
         if self._stage is not None and (at_once or not self.checking):
             self._stage.close()
-
-    def _name(self, position: int) -> str:
-        file = self.claim.files[position]
-        return file_name(position=position + 1, category=file.category, suffix=file.suffix)

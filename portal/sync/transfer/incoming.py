@@ -36,8 +36,9 @@ class Incoming:
         self.file = file
         self.size = 0
         self._gathered: list[bytes] = []
-        self._gathered_bytes = 0
+        self._put_bytes = 0
         self._limit = limit
+        self._most = limit if file.size is None else min(file.size, limit)
         self._refused = refused
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False) if file.md5 else None
@@ -52,21 +53,23 @@ class Incoming:
         :raises SyncError: when there are more than declared or allowed, or the disk refuses
         """
         self.size += len(data)
+        if self.size > self._most:
+            raise self._too_much()
+        self._gathered.append(data)
+        if self.size - self._put_bytes >= _GATHERED_BYTES:
+            self._put()
+
+    def _too_much(self) -> SyncError:
         declared = self.file.size
         if declared is not None and self.size > declared:
-            raise SyncError("FILE_SIZE_MISMATCH", expected=declared, actual=self.size)
-        if self.size > self._limit:
-            raise SyncError("FILE_TOO_LARGE", actual=self.size, limit=self._limit)
-        self._gathered.append(data)
-        self._gathered_bytes += len(data)
-        if self._gathered_bytes >= _GATHERED_BYTES:
-            self._put()
+            return SyncError("FILE_SIZE_MISMATCH", expected=declared, actual=self.size)
+        return SyncError("FILE_TOO_LARGE", actual=self.size, limit=self._limit)
 
     def _put(self) -> None:
         """Hash and write what was gathered."""
         data = b"".join(self._gathered)
         self._gathered.clear()
-        self._gathered_bytes = 0
+        self._put_bytes = self.size
         self._sha256.update(data)
         if self._md5:
             self._md5.update(data)
