@@ -10,6 +10,8 @@ from tests.fuzz.bounds import little_memory
 from tests.fuzz.driving import drive
 from tests.fuzz.parsers import PARSERS
 
+pytestmark = pytest.mark.faults
+
 CASES = 200
 
 

@@ -12,6 +12,8 @@ from tests.portal.views.injection.hostile import MARKUP, SHORT, assert_harmless,
 from tests.portal.views.page_scene import PageScene
 from tests.portal.views.visitor import Visitor
 
+pytestmark = pytest.mark.faults
+
 #: So many pages of one shape (``/documents/<number>``) are enough.
 _OF_A_SHAPE = 4
 _ARGUMENTS = (

@@ -7,12 +7,16 @@ import unicodedata
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+import pytest
+
 from tests.portal.fake_source import make_document, make_file
 from tests.portal.ledger_scene import stored
 from tests.portal.views.injection.hostile import MARKUP
 from tests.portal.views.page_scene import Content, PageScene
 from tests.portal.views.test_packages import opened, post
 from tests.portal.views.visitor import Visitor
+
+pytestmark = pytest.mark.faults
 
 NAMES = [
     "../../../etc/passwd", "/etc/passwd", "C:\\Windows\\evil.dll", "C:evil", "..\\..\\evil", "..",
