@@ -179,9 +179,9 @@ class Life:
         ((day,),) = self._ask("SELECT date_from FROM batches WHERE batch_no = :no", no=batch)
         return str(day)[:7]
 
-    def _run(self, *words: str) -> None:
+    def _run(self, *words: str, **more: str) -> None:
         """A command; 1 is an answer too: that something was found."""
-        ended = self.site.run(*words)
+        ended = self.site.run(*words, **more)
         assert ended.code in (0, 1), ended
 
     def _ask(self, sql: str, **words: str) -> list[tuple[object, ...]]:
@@ -194,7 +194,7 @@ class Life:
         names = [(_NAME, "admin")]
         names += [(f"viewer-{n}", ("operator", "auditor")[n % 2]) for n in range(VIEWERS)]
         for name, role in names:
-            self._run("user", "add", name, "--role", role, "--password", _PASSWORD)
+            self._run("user", "add", name, "--role", role, USER_PASSWORD=_PASSWORD)
         self._show("")
         self.audience = subprocess.Popen(
             [
