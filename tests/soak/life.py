@@ -24,7 +24,7 @@ from tests.soak.person import Person
 
 MONTHS, DOCUMENTS_A_MONTH = 240, 40
 _FIRST_YEAR = 2005
-_NAME, _PASSWORD = "soak-admin", "a-password-for-the-soak"
+_NAME, _PASSWORD = "soak-admin", "nothing-grows-in-hours"
 _PATIENCE_SECONDS = 300.0
 # Pages behind the links of the menu; an export and a package are made of the round's batch.
 _PAGES = (
