@@ -106,7 +106,7 @@ PACKAGE = "click==8.5.1 \\\n    --hash=sha256:" + "a" * 64 + "\n"
     [
         "click==8.5.1",
         "click>=8.5.1 --hash=sha256:" + "a" * 64,
-        "--index-url https://example.com/simple",
+        "--find-links elsewhere",
         "click==8.5.1 \\\n    --hash=md5:" + "a" * 32,
         "click @ https://example.com/click.whl",
     ],
