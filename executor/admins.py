@@ -174,20 +174,23 @@ class AdminClient:
         return rpc.Request(str(uuid.uuid4()), created_ms, self._token, rpc.ADMIN, method, ())
 
     def _invoke(self, body: bytes) -> None:
-        url = f"{self.address.rstrip('/')}/api"
-        content = self._answer(url, body, {})
-        try:
-            answer = rpc.parse_response(content)
-        except outbound.AnswerError as error:
-            raise NotAnAdmin(f"{url}: {error}") from error
-        if answer.code != texts.OK:
-            raise AdminRefused(url, replace(answer, msg=self._hidden(answer.msg or "")))
+        self._ask("/api", body, {}, rpc.parse_response)
 
     def _call(self, word: str, body: outbound.JsonBody) -> None:
-        url = f"{self.address.rstrip('/')}/api/{word}"
-        content = self._answer(url, json.dumps(body).encode(), self._headers)
+        sent = json.dumps(body).encode()
+        self._ask(f"/api/{word}", sent, self._headers, outbound.parse_answer)
+
+    def _ask(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, bytes],
+        parse: Callable[[bytes], outbound.Answer],
+    ) -> None:
+        url = self.address.rstrip("/") + path
+        content = self._answer(url, body, headers)
         try:
-            answer = outbound.parse_answer(content)
+            answer = parse(content)
         except outbound.AnswerError as error:
             raise NotAnAdmin(f"{url}: {error}") from error
         if answer.code != texts.OK:
