@@ -96,7 +96,7 @@ class Downloaded:
     first_byte: float | None = None
 
 
-def new_handle(options: DownloadOptions) -> pycurl.Curl:
+def _new_handle(options: DownloadOptions) -> pycurl.Curl:
     """A libcurl handle with everything that stays the same from download to download."""
     handle = pycurl.Curl()
     roots = options.ca_file or public_roots()
@@ -128,50 +128,63 @@ def new_handle(options: DownloadOptions) -> pycurl.Curl:
 
 
 class CurlTransfer:
-    """A download under way on a handle of :func:`new_handle`, which it does not own.
+    """One libcurl handle and the download under way on it; the next one may begin when it ended.
+
+    Idle ones are kept: to set up a handle takes as long as many a download.
 
     :param before_request: libcurl's question before a request, see :class:`KeptConnections`
-    :param fresh: open a new connection for it
-    :raises ValueError: if the address or a header cannot be sent as it is
-    :raises pycurl.error: the same, found by libcurl
     """
 
     def __init__(
         self,
-        handle: pycurl.Curl,
-        download: Download,
         options: DownloadOptions,
         *,
         budget: ByteBudget,
         before_request: Callable[[str, str, int, int], int],
-        fresh: bool,
     ) -> None:
-        self.handle = handle
+        self.handle = _new_handle(options)
+        self._options = options
+        self._budget = budget
+        self._before_request = before_request
+        self._sockets = JudgedSockets()
+        self._head: list[bytes] = []
+        self._headers: tuple[str, ...] | None = None
+        self.handle.setopt(pycurl.OPENSOCKETFUNCTION, self._sockets)
+        self.handle.setopt(pycurl.PREREQFUNCTION, self._on_request)
+        self.handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
+        self.handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
+
+    def begin(self, download: Download, *, fresh: bool) -> None:
+        """Get ready for a download.
+
+        :param fresh: open a new connection for it
+        :raises ValueError: if the address or a header cannot be sent as it is
+        :raises pycurl.error: the same, found by libcurl
+        """
         self.key = download.key
         self.is_paused = False
         self.paused_at = 0.0
-        self._budget = budget
-        self._options = options
         self._download = download
-        self._response = Response(download.sink, download.suffix, options.envelope)
-        self._head: list[bytes] = []
+        self._response = Response(download.sink, download.suffix, self._options.envelope)
         self._failure: Exception | None = None
-        self._before_request = before_request
         self._is_sent = False
         self._is_repeated = False
         self._started = time.monotonic()
-        self._sockets = JudgedSockets()
-        headers = [header.encode() for header in download.headers]
-        if any(character in header for header in headers for character in b"\r\n\0"):
-            raise ValueError("a control character in a request header")
+        self._sockets.refused = ""
+        self._head.clear()
         # A space cannot be sent; everything else of the query goes out as it is.
-        handle.setopt(pycurl.URL, download.url.replace(" ", "%20").encode())
-        handle.setopt(pycurl.HTTPHEADER, [b"Accept-Encoding: identity", *headers])
-        handle.setopt(pycurl.FRESH_CONNECT, int(fresh))
-        handle.setopt(pycurl.OPENSOCKETFUNCTION, self._sockets)
-        handle.setopt(pycurl.PREREQFUNCTION, self._on_request)
-        handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
-        handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
+        self.handle.setopt(pycurl.URL, download.url.replace(" ", "%20").encode())
+        self.handle.setopt(pycurl.FRESH_CONNECT, int(fresh))
+        if download.headers != self._headers:
+            self._set_headers(download.headers)
+
+    def _set_headers(self, headers: tuple[str, ...]) -> None:
+        self._headers = None
+        lines = [header.encode() for header in headers]
+        if any(character in line for line in lines for character in b"\r\n\0"):
+            raise ValueError("a control character in a request header")
+        self.handle.setopt(pycurl.HTTPHEADER, [b"Accept-Encoding: identity", *lines])
+        self._headers = headers
 
     def _on_request(self, *addresses: Any) -> int:
         """Let one request out: libcurl would repeat it by itself, up to five times, on kept
@@ -187,10 +200,9 @@ class CurlTransfer:
     def _hear_head(self) -> None:
         """Have the response judge what came of the head: with the first of the body, or at the
         end. libcurl hands it over line by line, and allows 300 KiB."""
-        lines = [*self._head]
+        lines = b"".join(self._head)
         self._head.clear()
-        for line in lines:
-            self._response.header(line)
+        self._response.head(lines)
 
     def _on_body(self, data: bytes) -> int | None:
         if self._budget.is_limited:

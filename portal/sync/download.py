@@ -22,7 +22,6 @@ from portal.sync.curl_transfer import (
     Download,
     Downloaded,
     DownloadOptions,
-    new_handle,
 )
 from portal.sync.kept_connections import KeptConnections
 from portal.sync.response import Sink
@@ -55,7 +54,7 @@ class Downloader:
         self._kept = KeptConnections()
         self._speeds = SpeedWatch(options.stall_seconds)
         self._fresh_until = 0.0
-        self._idle: list[pycurl.Curl] = []
+        self._idle: list[CurlTransfer] = []
         self._active: dict[int, CurlTransfer] = {}
         self._by_handle: dict[pycurl.Curl, CurlTransfer] = {}
         self._ended: list[Downloaded] = []
@@ -77,23 +76,16 @@ class Downloader:
         """
         if download.key in self._active:
             raise ValueError(f"download {download.key} is already under way")
-        handle = self._idle.pop() if self._idle else new_handle(self._options)
+        transfer = self._idle.pop() if self._idle else self._new_transfer()
         try:
-            transfer = CurlTransfer(
-                handle,
-                download,
-                self._options,
-                budget=self._budget,
-                before_request=self._kept.before_request,
-                fresh=time.monotonic() < self._fresh_until,
-            )
+            transfer.begin(download, fresh=time.monotonic() < self._fresh_until)
         except (ValueError, pycurl.error):
-            self._idle.append(handle)
+            self._idle.append(transfer)
             error = SyncError("SRC_BAD_ANSWER", detail="an address or header that cannot be sent")
             self._ended.append(Downloaded(download.key, error, None, 0, 0, 0.0))
             return
-        self._active[download.key] = self._by_handle[handle] = transfer
-        self._loop().add(handle)
+        self._active[download.key] = self._by_handle[transfer.handle] = transfer
+        self._loop().add(transfer.handle)
 
     @contextmanager
     def watching(self, others: Sequence[HasFileno]) -> Iterator[None]:
@@ -139,12 +131,16 @@ class Downloader:
             self._opened.close()
             self._opened = None
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop().handle.close()
 
     def _loop(self) -> CurlLoop:
         if self._opened is None:
             self._opened = CurlLoop(self._options.connections)
         return self._opened
+
+    def _new_transfer(self) -> CurlTransfer:
+        before_request = self._kept.before_request
+        return CurlTransfer(self._options, budget=self._budget, before_request=before_request)
 
     def _collect(self, loop: CurlLoop) -> None:
         for handle, code, message in loop.ended():
@@ -182,4 +178,4 @@ class Downloader:
     def _release(self, loop: CurlLoop, transfer: CurlTransfer) -> None:
         loop.remove(transfer.handle)
         del self._active[transfer.key], self._by_handle[transfer.handle]
-        self._idle.append(transfer.handle)
+        self._idle.append(transfer)

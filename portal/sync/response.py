@@ -1,6 +1,6 @@
 """What one download's answer turns out to be, judged while it arrives.
 
-Knows HTTP but no HTTP client: whoever fetches feeds header lines and body pieces in order. Only
+Knows HTTP but no HTTP client: whoever fetches feeds the head and body pieces in order. Only
 the body of a status 200 that looks like a file reaches the sink (source contract, last
 paragraph); of anything else the first bytes are kept to explain the error.
 """
@@ -25,6 +25,7 @@ _HEADER_LIMIT = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIELD = re.compile(r"^([^:\n]*):([^\n]*)", re.M)
 _STATUS = re.compile(rb"HTTP/[\d.]+ +(\d{3})(?!\d)")
+_BLANK_LINE = re.compile(rb"(?:^|\n)\s*?\n")
 _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -43,7 +44,7 @@ class LongBodyError(Exception):
 
 
 class Response:
-    """One answer as it arrives; what :meth:`header` and :meth:`body` raise ends it early."""
+    """One answer as it arrives; what :meth:`head` and :meth:`body` raise ends it early."""
 
     def __init__(self, sink: Sink, suffix: str | None, envelope: EnvelopeFields = CONTRACT) -> None:
         self.status = 0
@@ -52,8 +53,6 @@ class Response:
         self._sink = sink
         self._suffix = suffix
         self._envelope = envelope
-        self._lines: list[bytes] = []
-        self._header_bytes = 0
         self._head_ended = False
         self._held = b""
         self._take: Callable[[bytes], None] = self._explain
@@ -88,34 +87,30 @@ class Response:
     def _is_chunked(self) -> bool:
         return "chunked" in self.headers.get("transfer-encoding", "").lower()
 
-    def header(self, line: bytes) -> None:
-        """Take the next line of the head, its line end included.
+    def head(self, lines: bytes) -> None:
+        """Take all of the head, or what came of it, line ends included.
 
-        A new status line starts over: an interim answer (1xx) came first. Lines after a body has
-        begun are trailers, which nobody asked for.
+        The last status line counts: an interim answer (1xx) came before it. Lines after a body
+        has begun are trailers, which nobody asked for.
 
         :raises SyncError: ``SRC_BAD_ANSWER`` when the head is too long or none, or the body is
             encoded
         """
         if self.received:
             return
-        self._header_bytes += len(line)
-        if self._header_bytes > _HEADER_LIMIT:
+        if len(lines) > _HEADER_LIMIT:
             raise SyncError("SRC_BAD_ANSWER", detail=f"head over {_HEADER_LIMIT} bytes")
-        if line.startswith(b"HTTP/"):
-            self._head_ended = False
-            self._lines = [line]
-        elif line.strip():
-            self._lines.append(line)
-        elif not self._head_ended:
-            self._end_head()
+        last = lines[lines.rfind(b"\nHTTP/") + 1 :]
+        end = _BLANK_LINE.search(last)
+        if end is not None:
+            self._end_head(last[: end.start()])
 
-    def _end_head(self) -> None:
-        status = _STATUS.match(self._lines[0]) if self._lines else None
+    def _end_head(self, head: bytes) -> None:
+        status = _STATUS.match(head)
         if status is None:
             raise SyncError("SRC_BAD_ANSWER", detail="no HTTP status")
         self.status = int(status[1])
-        self.headers = _headers(self._lines[1:])
+        self.headers = _headers(head.partition(b"\n")[2])
         self._head_ended = True
         self._take = self._judge if self.status == 200 else self._explain
         encoding = self.headers.get("content-encoding", "identity")
@@ -168,10 +163,10 @@ class Response:
         return status_error(self.status, self.headers, self._held, now, self._envelope)
 
 
-def _headers(lines: list[bytes]) -> dict[str, str]:
+def _headers(lines: bytes) -> dict[str, str]:
     """Header values by lower-case name; repeated ones joined as RFC 9110 section 5.3 allows."""
     headers: dict[str, str] = {}
-    for name, value in _FIELD.findall(b"".join(lines).decode("utf-8", "replace")):
+    for name, value in _FIELD.findall(lines.decode("utf-8", "replace")):
         key, text = name.strip().lower(), value.strip()
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers

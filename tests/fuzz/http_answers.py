@@ -44,16 +44,17 @@ class _Kept:
 
 
 def _head(case: tuple[bytes, int]) -> bool:
-    """The lines of a head, then the body in pieces, as libcurl hands them over."""
+    """The head, then the body in pieces, as libcurl hands them over."""
     raw, piece = case
-    sink, lines = _Kept(), raw.split(b"\n")
+    sink, lines, head = _Kept(), raw.split(b"\n"), b""
     response = Response(sink, "pdf")
     try:
         while lines:
             line = lines.pop(0) + b"\n"
-            response.header(line)
+            head += line
             if not line.strip() and not (lines and lines[0].startswith(b"HTTP/")):
                 break
+        response.head(head)
         assert response.expected is None or response.expected >= 0
         assert isinstance(response.redirect, str | None)
         body = b"\n".join(lines)

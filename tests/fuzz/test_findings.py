@@ -48,25 +48,20 @@ def test_an_amount_of_four_hundred_digits_fails_its_document_and_not_the_listing
 )
 def test_a_head_without_a_status_is_a_bad_answer(lines: list[bytes]) -> None:
     response = Response(_Kept(), "pdf")
-    for line in lines[:-1]:
-        response.header(line)
     with pytest.raises(SyncError, match="SRC_BAD_ANSWER"):
-        response.header(lines[-1])
+        response.head(b"".join(lines))
 
 
 def test_a_length_of_thousands_of_digits_is_none() -> None:
     response = Response(_Kept(), "pdf")
-    for line in (b"HTTP/1.1 200 OK\r\n", b"Content-Length: " + b"9" * 5000 + b"\r\n", b"\r\n"):
-        response.header(line)
+    response.head(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
     assert response.expected is None
 
 
 def test_an_encoding_is_told_without_its_controls() -> None:
     response = Response(_Kept(), "pdf")
-    response.header(b"HTTP/1.1 200 OK\r\n")
-    response.header(b"Content-Encoding: g\x00\x1b[31m\r\n")
     with pytest.raises(SyncError) as caught:
-        response.header(b"\r\n")
+        response.head(b"HTTP/1.1 200 OK\r\nContent-Encoding: g\x00\x1b[31m\r\n\r\n")
     assert str(caught.value.params["detail"]).isprintable()
 
 

@@ -29,9 +29,10 @@ def flush_folders(root: Path, folders: Sequence[Path]) -> None:
     :param root: a folder on the same file system
     :raises OSError: when any of it may not have been written
     """
-    files = [path for folder in folders for path in folder.iterdir()]
+    # Words, not paths: of these there are many.
+    files = [f"{folder}/{name}" for folder in folders for name in os.listdir(folder)]
     if len(files) <= _ONE_BY_ONE:
-        _flush_each([*files, *folders])
+        _flush_each([*files, *map(str, folders)])
         return
     sync_file_system(root)
     if _file_system(root) in _FLUSHED_WHOLE:
@@ -41,7 +42,7 @@ def flush_folders(root: Path, folders: Sequence[Path]) -> None:
         _flush_each(files)
 
 
-def flush(path: Path) -> None:
+def flush(path: Path | str) -> None:
     """``fsync`` of a file or a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -59,12 +60,12 @@ def sync_file_system(path: Path) -> None:
         os.close(descriptor)
 
 
-def _flush_each(paths: Iterable[Path]) -> None:
+def _flush_each(paths: Iterable[str]) -> None:
     for path in paths:
         flush(path)
 
 
-def _ask_for_errors(path: Path) -> None:
+def _ask_for_errors(path: str) -> None:
     """Wait for what is being written of a file, of which nothing is left, and hear how it went."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -80,7 +81,7 @@ def _file_system(path: Path) -> int:
     return ctypes.c_long.from_buffer(found).value
 
 
-def _check(outcome: int, path: Path) -> None:
+def _check(outcome: int, path: Path | str) -> None:
     if outcome != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), str(path))

@@ -59,6 +59,8 @@ class PiaozoneSource:
     ) -> None:
         self._connection = connection
         self._profile = connection.profile
+        # With the place for the id in it: this is made for every file.
+        self._file_url = connection.url(connection.profile.paths.file)
         self._session = session or requests.Session()
         prepare(self._session, connection)
         if on_answer is not None:
@@ -120,8 +122,8 @@ class PiaozoneSource:
             if not file_id.strip("."):
                 # As a segment of a path these mean a folder, not a file.
                 raise SyncError("META_BAD_VALUE", field=names.file_id, value=file_id)
-            path = self._profile.paths.file.replace(FILE_ID, quote(file_id, safe=""))
-            return self._target(self._connection.address(path), redirects=0)
+            self._judge(self._connection.base.host)
+            return self._own_target(self._file_url.replace(FILE_ID, quote(file_id, safe="")))
         try:
             address = Address.parse(download_url)
         except ValueError as error:
@@ -164,11 +166,15 @@ class PiaozoneSource:
         if address.origin != self._connection.base.origin:
             _refuse_token(url, self._token)
             return Target(url, redirects=redirects)
+        return self._own_target(url, redirects)
+
+    def _own_target(self, url: str, redirects: int = 0) -> Target:
+        """A place at the source itself, which gets the token."""
         token = self.token()
         if self._profile.token_passing == "header":  # noqa: S105 - a way
             return Target(url, (f"Authorization: Bearer {token}",), token, redirects)
         passed = urlencode({self._profile.token_parameter: token})
-        joint = "&" if address.query else "?"
+        joint = "&" if "?" in url else "?"
         return Target(f"{url}{joint}{passed}", (), token, redirects)
 
     def _query(self, path: str, fields: dict[str, Any]) -> dict[str, Any]:

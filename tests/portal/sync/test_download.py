@@ -334,11 +334,9 @@ def test_connections_are_kept_for_the_next_files_and_bounded(
 
 def test_trailers_are_no_second_answer() -> None:
     response = Response(Collected(), None)
-    for line in CHUNKED.splitlines(keepends=True):
-        response.header(line)
+    response.head(CHUNKED)
     response.body(PICTURE)
-    for line in head("HTTP/1.1 404 Not Found").splitlines(keepends=True):
-        response.header(line)
+    response.head(head("HTTP/1.1 404 Not Found"))
     response.end()
     assert response.is_file
     assert not response.is_error
