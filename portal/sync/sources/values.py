@@ -47,6 +47,8 @@ class FieldReader:
         with spaces for controls, marks of direction and surrogates.
         """
         text = self._raw_text(field, required=required)
+        if len(text) <= limit and text.isprintable():
+            return text  # as nearly all are: nothing unsafe is printable
         if len(text) > limit or _UNSAFE.search(text):
             self.bad(field, text)
         return _UNSAFE.sub(" ", text[:limit]).strip()
@@ -61,7 +63,7 @@ class FieldReader:
     def exact(self, field: str, limit: int) -> str:
         """A text that is of no use unless it is as the source wrote it; empty if it is unfit."""
         text = self._raw_text(field)
-        if len(text) > limit or _UNSAFE.search(text):
+        if len(text) > limit or not (text.isprintable() or _UNSAFE.search(text) is None):
             self.bad(field, text)
             return ""
         return text
@@ -118,15 +120,19 @@ class FieldReader:
 
     def _raw_text(self, field: str, *, required: bool = False) -> str:
         value = at(self._fields, field)
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
-        if value is not None and not isinstance(value, str):
-            self.bad(field, value)
-            return ""
-        text = (value or "").strip()
+        if not isinstance(value, str):
+            value = self._as_text(field, value)
+        text = value.strip()
         if required and not text:
             self.note(SyncError("META_MISSING_FIELD", field=field))
         return text
+
+    def _as_text(self, field: str, value: object) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if value is not None:
+            self.bad(field, value)
+        return ""
 
 
 def whole_number(value: object) -> int | None:

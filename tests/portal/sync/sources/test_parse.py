@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.sync.answers import CONTROLS
 from portal.sync.sources.parse import parse_row
 from portal.sync.sources.profile import ConnectorProfile, FileFields, RowFields
 from portal.sync.sources.rows import SourceDocument, SourceFile
@@ -200,6 +202,15 @@ TEXTS_OF_A_ROW = (
 def test_unsafe_text_of_a_row_is_refused_and_not_shown(row: Row, field: str, text: str) -> None:
     row[field] = text
     assert_refused(row, field)
+
+
+def test_no_unsafe_character_passes(row: Row) -> None:
+    unsafe = re.compile(f"[{CONTROLS}]")
+    for character in filter(unsafe.match, map(chr, range(sys.maxunicode + 1))):
+        row["fapplyUserName"] = f"张{character}伟"
+        document = parse_row(row, CONTRACT)
+        assert document.problem is not None, hex(ord(character))
+        assert document.applicant == "张 伟"
 
 
 @pytest.mark.parametrize("text", UNSAFE, ids=ascii)
