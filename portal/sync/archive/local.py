@@ -101,16 +101,16 @@ class LocalArchive:
             place.parent.mkdir(parents=True, exist_ok=True)
             while place.exists():
                 place = place.with_name(f"{place.name}+")
-            self._inside(folder).rename(place)
+            os.rename(self._inside(folder), place)
 
     def present(self, folders: Collection[str]) -> frozenset[str]:
         """Those of the folders that are there."""
-        return frozenset(folder for folder in folders if self._inside(folder).is_dir())
+        return frozenset(folder for folder in folders if os.path.isdir(self._inside(folder)))
 
     def open(self, key: str) -> BinaryIO:
         """Open an archived file for reading."""
         try:
-            return self._inside(key).open("rb")
+            return open(self._inside(key), "rb")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise SyncError("ARCHIVE_MISSING") from None
 
@@ -159,9 +159,10 @@ class LocalArchive:
             place = place.parent
         return shutil.disk_usage(place).free
 
-    def _inside(self, key: str) -> Path:
-        path = self._root / key
-        if self._root.resolve() not in path.resolve().parents:
+    def _inside(self, key: str) -> str:
+        # No Path: Python interns its every part, and the table of what is interned never shrinks.
+        path = os.path.join(self._root, key)
+        if not os.path.realpath(path).startswith(os.path.join(os.path.realpath(self._root), "")):
             raise SyncError("ARCHIVE_MISSING")
         return path
 
