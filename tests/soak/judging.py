@@ -45,9 +45,10 @@ _TOLERANCES = {
     "wal_mb": Tolerance(8, 0.10),
     "rows": Tolerance(2, 0.05),
 }
-# In less than half an hour threads, connections and caches are still filling: what grows fast is
-# found then, the rest by the long form.
-_SHORT_SECONDS, _SHORT_MEMORY = 1800.0, Tolerance(24, 0.15)
+# In less than half an hour caches are still filling, and so are the connections that a worker keeps
+# (up to 32 to a source): what grows fast is found then, the rest by the long form.
+_SHORT_SECONDS = 1800.0
+_SHORT_TOLERANCES = {"memory_mb": Tolerance(24, 0.15), "descriptors": Tolerance(24, 0.15)}
 # Of each round, the second half against the first: rows, and what is counted in kilobytes.
 _PER_ROUND, _KB_PER_ROUND = Tolerance(3, 0.3), Tolerance(30, 0.3)
 _LARGE_PER_ROUND = ("ledger.kb", "log.kb")
@@ -93,10 +94,9 @@ def _judged(name: str, samples: Sequence[Sample]) -> Verdict:
         return _per_round(name, samples, values)
     third = max(1, len(values) // 3)
     early, late = statistics.median(values[:third]), statistics.median(values[-third:])
-    tolerance = _TOLERANCES["rows" if kind == "rows" else name.rpartition(".")[2]]
     seconds = samples[-1].at - samples[0].at
-    if what == "memory_mb" and seconds < _SHORT_SECONDS:
-        tolerance = _SHORT_MEMORY
+    tolerances = _TOLERANCES | (_SHORT_TOLERANCES if seconds < _SHORT_SECONDS else {})
+    tolerance = tolerances["rows" if kind == "rows" else name.rpartition(".")[2]]
     growth = theil_sen([one.at for one in samples], values) * seconds
     return Verdict(name, early, late, growth, _allowed(tolerance, early), per_round=False)
 

@@ -11,9 +11,9 @@ from tests.soak.judging import judge
 from tests.soak.samples import Sample
 
 
-def judged(name: str, value: Callable[[int], float]) -> bool:
-    samples = [Sample(60.0 * n, n // 2, {name: value(n)}) for n in range(100)]
-    (verdict,) = judge(samples, warm_up=1200.0)
+def judged(name: str, value: Callable[[int], float], every: float = 60.0) -> bool:
+    samples = [Sample(every * n, n // 2, {name: value(n)}) for n in range(100)]
+    (verdict,) = judge(samples, warm_up=20 * every)
     return verdict.is_flat
 
 
@@ -37,6 +37,11 @@ def test_a_slow_leak_is_found(name: str, each: float) -> None:
     chance = random.Random(2)
     noise = [chance.uniform(-1, 1) for _ in range(100)]
     assert not judged(name, lambda n: 20 + each * n + noise[n] * each)
+
+
+def test_in_minutes_kept_connections_may_fill_and_a_fast_leak_is_found() -> None:
+    assert judged("worker.descriptors", lambda n: 50 + n / 8, every=3.0)
+    assert not judged("worker.descriptors", lambda n: 50 + n / 2, every=3.0)
 
 
 def test_tables_grow_with_the_rounds_but_not_faster_and_faster() -> None:
