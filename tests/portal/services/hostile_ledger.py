@@ -28,6 +28,8 @@ from tests.portal.publishing import published
 from tests.portal.services.reconcile_scene import Proving
 from tests.portal.services.sample_scene import Sampling
 
+#: What the query of a download address may hold, which is for nobody but the source.
+TICKET = "ticket-of-a-download-address"
 _DOCUMENT = (
     *("source", "image_no", "bill_no", "resource", "bill_type_code", "bill_type_name"),
     *("org_code", "org_name", "applicant"),
@@ -94,7 +96,11 @@ class HostileLedger:
                 "image_no": word + cast(Document.id, String(20)),
                 "source_metadata": {word: word},
             },
-            File: {"name": word, "file_id": word + cast(File.id, String(20))},
+            File: {
+                "name": word,
+                "file_id": word + cast(File.id, String(20)),
+                "download_url": f"https://files.example/f?ticket={TICKET}",
+            },
             BatchItem: {"failed_file_id": word, "error_params": {"detail": word}},
             ReconciliationCell: dict.fromkeys(FILLED["reconciliation"], word),
             ReconciliationFinding: {

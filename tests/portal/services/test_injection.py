@@ -22,7 +22,7 @@ from portal.services.item_filter import ItemFilter
 from portal.services.paging import Place
 from tests.portal.fake_source import make_document
 from tests.portal.ledger_scene import SHANGHAI, Scene, stored
-from tests.portal.services.hostile_ledger import FILLED, HostileLedger
+from tests.portal.services.hostile_ledger import FILLED, TICKET, HostileLedger
 from tests.portal.services.test_exports import export, lines, sheets
 
 #: How spreadsheets are made to compute, to fetch, and to start programs (DDE).
@@ -72,7 +72,8 @@ def test_no_cell_of_any_export_is_computed_and_programs_get_it_exactly(
         ledger.say(word)
         for format_ in FORMATS:
             assert export(scene, tmp_path, kind, format_, **filters).rows
-        _, *told = lines(tmp_path / f"{kind}.jsonl")
+        about, *told = lines(tmp_path / f"{kind}.jsonl")
+        assert TICKET not in str((about, told))
         exact = told[-1]
         for name in FILLED[kind]:
             assert str(exact[name]).startswith(word), (name, word)
@@ -80,11 +81,13 @@ def test_no_cell_of_any_export_is_computed_and_programs_get_it_exactly(
             _, *rows = csv.reader(file)
         for cell in (cell for row in rows for cell in row):
             assert not _is_computed(cell), (word, cell)
+            assert TICKET not in cell
         shown = dict(zip(names, rows[-1], strict=True))
         for name in FILLED[kind]:
             assert shown[name] == f"'{exact[name]}", (name, word)
         _, (_, *seen) = sheets(tmp_path / f"{kind}.xlsx")  # which refuses formulas
         assert {str(exact[name]) for name in FILLED[kind]} <= {*map(_as_written, seen[-1])}
+        assert TICKET not in str(seen)
         _assert_plain_book(tmp_path / f"{kind}.xlsx")
 
 
