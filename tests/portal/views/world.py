@@ -11,6 +11,7 @@ from werkzeug.routing import Rule
 from executor.models import Base as ExecutorBase
 from portal.models import Base, VersionFile, utc_now
 from portal.services import chores, exports, fetches, zookeeper_import
+from portal.services.scope_words import words_of
 from portal.services.selection import Selection
 from portal.services.source_check import Finding
 from portal.sync.sources.zookeeper_place import ZooKeeperPlace
@@ -71,7 +72,7 @@ def world_of(app: Flask, scene: PageScene) -> World:
         fetch = fetches.ask(session, wish, permanent_too=False, by=SOMEBODY, now=now)
         place = ZooKeeperPlace.parse("zk1")
         zookeeper = zookeeper_import.ask(session, place, box=portal.box, by=SOMEBODY, now=now)
-        params = {"source": scene.ledger_scene.source_id, "scope": {}}
+        params = words_of(scene.ledger_scene.scope())
         preview = chores.ask(session, "preview", by=SOMEBODY, now=now, subject="x", params=params)
         asked = [
             exports.ask(
