@@ -41,6 +41,9 @@ run: $(VENV)/.ready ## 启动全部并迁移演示数据，继续服务 Start ev
 demo: $(VENV)/.ready ## 演示一次真实迁移并核对 Perform and verify a real migration; last line is JSON
 	@$(BIN)/imgmig demo
 
+# Kept, whatever the environment says: else each process that a test starts compiles the product anew.
+test test-slow test-services: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/.ready ## 运行不需要服务器的测试 Run the tests that need no server
 	@$(BIN)/pytest -n 2 --dist loadfile -m "$(QUICK)"
 

@@ -20,6 +20,9 @@ BATCH: Final = 50
 RESERVED: Final = timedelta(seconds=45)
 """For so long the results are one process's; if it died, another sends them afterwards."""
 
+# Made once: that costs more than to ask with it.
+_SIBLING = aliased(ExecutorRun)
+
 
 @dataclass(frozen=True)
 class Parcel:
@@ -93,9 +96,8 @@ def put_off(session: Session, reservation: Reservation, parcel: Parcel, until: d
 
 
 def _due(now: datetime) -> Select[ExecutorRun]:
-    sibling = aliased(ExecutorRun)
     on_its_way = exists().where(
-        sibling.log_id == ExecutorRun.log_id, sibling.delivering_until > now
+        _SIBLING.log_id == ExecutorRun.log_id, _SIBLING.delivering_until > now
     )
     return (
         select(ExecutorRun)

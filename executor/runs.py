@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final, cast
 
 from sqlalchemy import ColumnElement, Select, bindparam, exists, insert, or_, select, update
@@ -38,6 +39,7 @@ _SAME: Final = select(ExecutorRun.id, ExecutorRun.status).where(
     ExecutorRun.log_id == bindparam("log_id"),
     ExecutorRun.log_date_time == bindparam("log_date_time"),
 )
+_HOLDER, _OLDER = aliased(ExecutorRun), aliased(ExecutorRun)
 _UNFINISHED: Final = select(
     ExecutorRun.id,
     ExecutorRun.handler,
@@ -144,21 +146,21 @@ def mark_offered(session: Session, run_ids: list[int], now: datetime) -> None:
     )
 
 
+@cache
 def _startable() -> Select[int]:
     """Queued runs that come before all others in whose way they stand, and that none holds up."""
-    holder, older = aliased(ExecutorRun), aliased(ExecutorRun)
     return select(ExecutorRun.id).where(
         ExecutorRun.status == RunStatus.QUEUED.value,
         ~exists().where(
-            older.job_id == ExecutorRun.job_id,
-            older.status == RunStatus.QUEUED.value,
-            older.id < ExecutorRun.id,
-            _excludes(older),
+            _OLDER.job_id == ExecutorRun.job_id,
+            _OLDER.status == RunStatus.QUEUED.value,
+            _OLDER.id < ExecutorRun.id,
+            _excludes(_OLDER),
         ),
         ~exists().where(
-            holder.job_id == ExecutorRun.job_id,
-            holder.occupies_job_id.is_not(None),
-            _excludes(holder),
+            _HOLDER.job_id == ExecutorRun.job_id,
+            _HOLDER.occupies_job_id.is_not(None),
+            _excludes(_HOLDER),
         ),
     )
 

@@ -247,5 +247,5 @@ def _to_login() -> ResponseReturnValue:
         flash(_("登录已结束，请重新登录"), "warning")
     if is_htmx():
         return redirect_htmx(url_for("auth.login", next=current_page() or None))
-    wanted = this_page() if request.method == "GET" else None
+    wanted = this_page() if request.method in ("GET", "HEAD") else None
     return redirect(url_for("auth.login", next=wanted))

@@ -33,9 +33,12 @@ _EXACT_ON_MARIADB, _EXACT_ON_MYSQL = "utf8mb4_nopad_bin", "utf8mb4_0900_bin"
 def engine_options(url: str) -> dict[str, Any]:
     """What ``create_engine`` is to be told for the database of this URL."""
     backend = make_url(url).get_backend_name()
+    # Errors are logged: they tell the statement, and nothing of the row.
+    quiet = {"hide_parameters": True}
     if backend == "sqlite":
-        return {}
+        return quiet
     return {
+        **quiet,
         # Else InnoDB locks gaps between rows too, and writers who never meet wait for each other.
         "isolation_level": "READ COMMITTED",
         "pool_pre_ping": True,

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from portal.logs.redaction import redactor
+
+# What a busy machine makes of an example's time is nobody's fault.
+hypothesis.settings.register_profile("portal", deadline=None)
+hypothesis.settings.load_profile("portal")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected to no later collection of garbage: it is the most there is."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -42,12 +42,33 @@ class Channel(Protocol):
         """
 
     @property
+    def host(self) -> str:
+        """The host that is connected to."""
+
+    @property
     def shown(self) -> str:
         """What may be shown of the address: nothing that lets anybody else send by it."""
 
 
+class _Address:
+    """What all channels with an address have."""
+
+    __slots__ = ()
+    url: str
+
+    @property
+    def host(self) -> str:
+        """See :class:`Channel`."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def shown(self) -> str:
+        """See :class:`Channel`."""
+        return _host_of(self.url)
+
+
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(_Address):
     """A POST of JSON, signed when a secret is set.
 
     ``X-Imgmig-Signature`` is ``sha256=`` and the hexadecimal HMAC-SHA256 of the timestamp in
@@ -78,14 +99,9 @@ class Webhook:
             headers["X-Imgmig-Signature"] = f"sha256={signed.hex()}"
         _post(self.url, body, headers)
 
-    @property
-    def shown(self) -> str:
-        """See :class:`Channel`."""
-        return _host_of(self.url)
-
 
 @dataclass(frozen=True, slots=True)
-class WecomRobot:
+class WecomRobot(_Address):
     """A robot of a 企业微信 group; the key is in its address."""
 
     url: str = field(repr=False)
@@ -95,14 +111,9 @@ class WecomRobot:
         content = _cut(message.markdown(), 4000)  # the robot takes 4,096 bytes
         _tell_robot(self.url, {"msgtype": "markdown", "markdown": {"content": content}})
 
-    @property
-    def shown(self) -> str:
-        """See :class:`Channel`."""
-        return _host_of(self.url)
-
 
 @dataclass(frozen=True, slots=True)
-class DingtalkRobot:
+class DingtalkRobot(_Address):
     """A robot of a 钉钉 group; with 加签 it wants each call signed."""
 
     url: str = field(repr=False)
@@ -119,11 +130,6 @@ class DingtalkRobot:
         text = _cut(message.markdown(), 18_000)  # the robot takes 20,000 bytes
         markdown = {"title": message.title, "text": text}
         _tell_robot(url, {"msgtype": "markdown", "markdown": markdown})
-
-    @property
-    def shown(self) -> str:
-        """See :class:`Channel`."""
-        return _host_of(self.url)
 
 
 class _MailServer(smtplib.SMTP):

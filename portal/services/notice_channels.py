@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from portal.errors import NotAllowed, NotFound
+from portal.errors import NotAllowed, NotFound, SyncError
 from portal.models import Notice, NoticeChannel
 from portal.notify.channels import Channel, open_channel
 from portal.notify.kinds import ChannelKind, NoticeEvent
+from portal.outbound.rule import AddressForbidden, rule
 from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import audit, same_keys
 from portal.statuses import NoticeStatus
@@ -64,7 +65,10 @@ def save(
 ) -> NoticeChannel:
     """Add a channel, or change one; a secret that is left empty stays.
 
+    What its host's name stands for is judged whenever something is delivered.
+
     :raises NotAllowed: when a value makes no sense, naming it
+    :raises SyncError: ADDRESS_FORBIDDEN when its host is an address that the rule forbids
     """
     name = form.name.strip()
     if not 0 < len(name) <= 64:
@@ -76,16 +80,20 @@ def save(
     if channel is not None and channel.kind is form.kind:
         config |= _kept(channel, config, box)
     try:
-        shown = open_channel(form.kind, config).shown
+        made = open_channel(form.kind, config)
     except ValueError as error:
         raise NotAllowed(str(error)) from error
+    try:
+        rule.check_host(made.host)
+    except AddressForbidden as error:
+        raise SyncError("ADDRESS_FORBIDDEN", host=error.host, address=error.address) from None
     same_keys.require_current(session, box.fingerprint)
     is_new = channel is None
     channel = channel or NoticeChannel(created_at=now)
     channel.name, channel.kind, channel.language = name, form.kind, form.language
     channel.events = [str(event) for event in form.events]
     channel.portal_url, channel.enabled = form.portal_url.rstrip("/")[:300], form.enabled
-    channel.config_box, channel.shown = box.close(json.dumps(config)), shown[:300]
+    channel.config_box, channel.shown = box.close(json.dumps(config)), made.shown[:300]
     session.add(channel)
     session.flush()
     _record(session, channel, "notice.add" if is_new else "notice.change", by=by, now=now)

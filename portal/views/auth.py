@@ -30,8 +30,10 @@ def login() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return redirect(safe_next(request.args.get("next")), code=303)
     form = LoginForm()
-    if request.method == "GET" or not form.validate():
-        return _form(form), 200 if request.method == "GET" else 422
+    if request.method != "POST":
+        return _form(form), 200
+    if not form.validate():
+        return _form(form), 422
     try:
         admitted = accounts.log_in(
             current_portal().ledger,

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from portal.errors import NotAllowed
+from portal.errors import NotAllowed, SyncError
 from portal.forms.notice import MAIL_FIELDS, NoticeForm
 from portal.language import language
 from portal.models import NoticeChannel, utc_now
@@ -19,6 +19,7 @@ from portal.secret_box import SecretUnreadable
 from portal.services import notice_channels, notice_lists, notices
 from portal.views.ids import ID
 from portal.views.lists import asked
+from portal.views.problems import flash_problem
 
 bp = Blueprint("notices", __name__, url_prefix="/notices")
 
@@ -122,6 +123,8 @@ def _save(form: NoticeForm, channel_id: int | None) -> ResponseReturnValue:
                 )
             except NotAllowed as error:
                 flash(error.text(language()), "danger")
+            except SyncError as error:
+                flash_problem(error)
             else:
                 flash(_("通知渠道已保存"), "success")
                 return redirect(url_for("notices.index"), code=303)

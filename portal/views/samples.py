@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
-from portal.errors import NotAllowed, NotFound, SyncError, action, reason
+from portal.errors import NotAllowed, NotFound, SyncError
 from portal.language import language
 from portal.models import DataSource, Sample, SampleDocument, SampleState, Verdict, utc_now
 from portal.runtime import current_portal
@@ -22,6 +22,7 @@ from portal.services.sample_words import label, statement
 from portal.views.ids import ID
 from portal.views.kept_files import sent
 from portal.views.lists import Asked, asked
+from portal.views.problems import flash_problem
 
 bp = Blueprint("samples", __name__, url_prefix="/samples")
 
@@ -139,15 +140,6 @@ def close(sample_id: int) -> ResponseReturnValue:
     except NotAllowed as error:
         flash(error.text(language()), "danger")
     return redirect(url_for("samples.show", sample_id=sample_id), code=303)
-
-
-def flash_problem(error: SyncError) -> None:
-    """Say a code's reason and what to do about it."""
-    told = (
-        reason(error.code, error.params, language()),
-        action(error.code, error.params, language()),
-    )
-    flash(_("%(reason)s 处理措施：%(action)s", reason=told[0], action=told[1]), "danger")
 
 
 def _context(session: Session, sample_id: int, wish: Asked) -> dict[str, Any]:

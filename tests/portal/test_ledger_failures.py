@@ -46,8 +46,8 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(autouse=True)
-def garbage() -> Iterator[None]:
-    """Collected here, where it is expected."""
+def garbage(database_url: str) -> Iterator[None]:
+    """Collected here, where it is expected; behind what skips, as it takes half a second."""
     yield
     gc.collect()
 

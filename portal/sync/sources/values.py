@@ -27,6 +27,8 @@ _MAX_AMOUNT = Decimal(10) ** 16  # what fits the ledger's NUMERIC(18, 2)
 _UNSAFE = re.compile(rf"[{CONTROLS}]")
 #: A path that is not just a name, in the ways of any system: it leads up, or begins at a root.
 _PATH = re.compile(r"^[/\\]|^[A-Za-z]:[/\\]|(^|[/\\])\.\.([/\\]|$)")
+#: The query of an address, which may be a signature, to the end of the text.
+_QUERY = re.compile(r"(://[^?]*)\?.*", re.DOTALL)
 _WHOLE = re.compile(r"\d{1,19}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 _LOCAL_ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
@@ -111,8 +113,9 @@ class FieldReader:
         return when
 
     def bad(self, field: str, value: object) -> None:
-        """Note that a field's value is invalid."""
-        self.note(SyncError("META_BAD_VALUE", field=field, value=one_line(value, _VALUE_LENGTH)))
+        """Note that a field's value is invalid; of an address, all but its query is told."""
+        told = _QUERY.sub(r"\1?…", one_line(value, _VALUE_LENGTH))
+        self.note(SyncError("META_BAD_VALUE", field=field, value=told))
 
     def note(self, problem: SyncError) -> None:
         """Note a problem."""

@@ -23,6 +23,7 @@ from tests.portal.ledger_scene import START, Scene, hurry
 from tests.portal.views.logged_in import be
 from tests.portal.views.page_scene import PASSWORDS, TOKEN, PageScene
 from tests.portal.views.visitor import Visitor
+from tests.portal.views.world import World, world_of
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +99,11 @@ def _let_go(app: Flask) -> None:
 def scene(app: Flask, home: Path) -> PageScene:
     portal: Portal = app.extensions["portal"]
     return PageScene(Scene(portal.ledger), portal, home)
+
+
+@pytest.fixture
+def world(app: Flask, scene: PageScene) -> World:
+    return world_of(app, scene)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ _PHRASES = frozenset({
     "span", "strong", "time",
 })  # fmt: skip
 _CLICKED = frozenset({"a", "button", "input", "select", "textarea", "label", "details"})
+_PLACED = _BLOCKS | _CLICKED | {"form", "main"}
 # What may stand only directly in what.
 _PARENTS = {
     "li": {"ul", "ol"},
@@ -43,6 +44,11 @@ class Node:
         self.attributes = attributes
         self.parent = parent
         self.children: list[Node | str] = []
+        # Where it stands among the page's elements, and where what is in it ends: to walk costs
+        # most of what the checks of a page cost.
+        self._page: list[Node] = [] if parent is None else parent._page
+        self._first = len(self._page)
+        self._last: int | None = None
 
     def __repr__(self) -> str:
         return f"<{' '.join([self.tag, *(f'{k}={v!r}' for k, v in self.attributes.items())])}>"
@@ -69,10 +75,17 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """All elements below, in the order of the page."""
-        for child in self.children:
-            if isinstance(child, Node):
-                yield child
-                yield from child.walk()
+        return iter(self._page[self._first : self._last])
+
+    def add(self, node: Node) -> None:
+        """Put another one into it, whose parent it is."""
+        self.children.append(node)
+        self._page.append(node)
+        node._first = len(self._page)
+
+    def end(self) -> None:
+        """Nothing more comes into it."""
+        self._last = len(self._page)
 
     def all(self, tag: str = "", **attributes: str) -> list[Node]:
         """The elements below of that tag with these attributes, ``class_`` meaning one class."""
@@ -136,8 +149,10 @@ class _Builder(HTMLParser):
             self._complain(f"<{tag}> has an attribute twice")
         node = Node(tag, {name: value or "" for name, value in attrs}, self.here)
         self._check_place(node)
-        self.here.children.append(node)
-        if tag not in VOID:
+        self.here.add(node)
+        if tag in VOID:
+            node.end()
+        else:
             self.here = node
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -146,12 +161,16 @@ class _Builder(HTMLParser):
             self._complain(f"<{tag}/> closes nothing")
         self.handle_starttag(tag, attrs)
         if tag not in VOID:
-            self.here = self.here.parent or self.root
+            self._close()
 
     def handle_endtag(self, tag: str) -> None:
         if tag in VOID or self.here.tag != tag:
             self._complain(f"</{tag}> where <{self.here.tag}> is open")
             return
+        self._close()
+
+    def _close(self) -> None:
+        self.here.end()
         self.here = self.here.parent or self.root
 
     def handle_data(self, data: str) -> None:
@@ -173,9 +192,11 @@ class _Builder(HTMLParser):
 
     def _check_place(self, node: Node) -> None:
         parents = _PARENTS.get(node.tag)
-        around = {outer.tag for outer in self._open()}
         if parents and node.parent is not None and node.parent.tag not in parents:
             self._complain(f"<{node.tag}> directly in <{node.parent.tag}>")
+        if node.tag not in _PLACED:
+            return
+        around = {outer.tag for outer in self._open()}
         if node.tag in _BLOCKS and around & _PHRASES:
             self._complain(f"<{node.tag}> inside of {sorted(around & _PHRASES)}")
         if node.tag in _CLICKED and around & {"a", "button"}:

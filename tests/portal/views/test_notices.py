@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 import pytest
 
 from portal.chores.clerk import Clerk
 from portal.notify.kinds import ChannelKind
+from portal.outbound.rule import rule
 from portal.secret_box import SecretBox
 from portal.services import notice_channels, notices
 from tests.portal.notify.receivers import HttpReceiver, serving
@@ -68,6 +70,42 @@ def test_bad_input_is_said_and_nothing_typed_is_lost(admin: Visitor) -> None:
     assert page.value("name") == "财务群"
     page = admin.submit(page.form("/new"), {"name": ""}, status=422)
     assert "请输入名称" in page.error_at("name")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "webhook", "url": "http://169.254.169.254/latest/meta-data?key=of-it"},
+        {"kind": "wecom", "url": "https://user:pass@0xa9fea9fe/cgi-bin?key=of-it"},
+        {"kind": "dingtalk", "url": "http://[::ffff:100.100.100.200]:80/robot?token=of-it"},
+        {"kind": "mail", "host": "0.0.0.0", "sender": "a@b.c", "recipients": "d@e.f"},
+        {"kind": "mail", "host": "fe80::1", "sender": "a@b.c", "recipients": "d@e.f"},
+    ],
+    ids=["metadata", "in hexadecimal", "inside of IPv6", "this very host", "link-local"],
+)
+def test_an_address_that_is_never_connected_to_is_refused_when_it_is_saved(
+    scene: PageScene, admin: Visitor, receiver: HttpReceiver, fields: dict[str, str]
+) -> None:
+    form = admin.get("/notices/new").form("/new")
+    page = admin.submit(form, {"name": "财务群", **fields}, status=422)
+    assert "不允许连接的地址" in page.messages[0]
+    assert "PORTAL_OUTBOUND_NETWORKS" in page.messages[0]
+    assert "of-it" not in page.text
+    add(admin, receiver.url)  # and neither when one is changed
+    form = admin.get("/notices/1").form("/notices/1")
+    assert admin.submit(form, {"name": "别的", **fields}, status=422).messages == page.messages
+    with scene.portal.ledger.read() as session:
+        assert [channel.name for channel in notice_channels.all_channels(session)] == ["财务群"]
+        assert notice_channels.find(session, 1).shown.startswith("http://127.0.0.1")
+
+
+def test_a_network_that_is_excepted_may_be_saved(scene: PageScene, admin: Visitor) -> None:
+    rule.allow([ip_network("169.254.0.0/16")])
+    try:
+        add(admin, "http://169.254.1.1/?key=x")
+    finally:
+        rule.allow([])
+    assert "财务群" in admin.get("/notices/").text
 
 
 def test_its_secrets_are_not_shown_again_and_stay_when_left_empty(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
 from portal.errors import SyncError
 from portal.sync.archive.s3.client import Body, Request, S3Client
 from portal.sync.archive.s3.failures import Refused, parsed, refusal
+from portal.sync.archive.s3.lists import Course, key_reader, mark, size
 from portal.sync.archive.s3.wire import Answer, Sink
 
 # Servers put parts of large objects together before they answer.
@@ -109,7 +109,7 @@ class Bucket:
                 headers=metadata,
             )
         )
-        found = _tree(answer, "s3:PutObject").findtext("{*}UploadId")
+        found = mark(_tree(answer, "s3:PutObject").findtext("{*}UploadId"), "s3:PutObject")
         if not found:
             raise SyncError("ARCHIVE_REFUSED", detail="s3:PutObject: no upload id")
         return found
@@ -169,30 +169,33 @@ class Bucket:
 
     def uploads(self, prefix: str = "") -> Iterator[Upload]:
         """The unfinished uploads of keys with a prefix."""
-        wanted = self._prefix + prefix
+        doing, wanted = "s3:ListBucketMultipartUploads", self._prefix + prefix
         marks: tuple[tuple[str, str], ...] = ()
+        course = Course(doing)
         while True:
             answer = self._asked(
                 Request(
                     "GET",
-                    "s3:ListBucketMultipartUploads",
+                    doing,
                     query=(("uploads", ""), ("encoding-type", "url"), ("prefix", wanted), *marks),
                 )
             )
-            root = _tree(answer, "s3:ListBucketMultipartUploads")
-            plain = _decoder(root)
-            for found in root.iterfind("{*}Upload"):
-                key = plain(found.findtext("{*}Key") or "")
-                begun = found.findtext("{*}Initiated") or ""
+            root = _tree(answer, doing)
+            read, found = key_reader(root, doing), False
+            for upload in root.iterfind("{*}Upload"):
+                key = read(upload.findtext("{*}Key"))
                 if key.startswith(wanted):
-                    upload_id = found.findtext("{*}UploadId") or ""
-                    yield Upload(key.removeprefix(self._prefix), upload_id, _moment(begun))
+                    found = True
+                    upload_id = mark(upload.findtext("{*}UploadId"), doing)
+                    begun = _moment(upload.findtext("{*}Initiated") or "")
+                    yield Upload(key.removeprefix(self._prefix), upload_id, begun)
             if (root.findtext("{*}IsTruncated") or "").lower() != "true":
                 return
             marks = (
-                ("key-marker", plain(root.findtext("{*}NextKeyMarker") or "")),
-                ("upload-id-marker", root.findtext("{*}NextUploadIdMarker") or ""),
+                ("key-marker", read(root.findtext("{*}NextKeyMarker"))),
+                ("upload-id-marker", mark(root.findtext("{*}NextUploadIdMarker"), doing)),
             )
+            course.turn(marks, found=found)
 
     # Many objects.
 
@@ -201,35 +204,41 @@ class Bucket:
 
         :param most: enough; fewer requests where that is little
         """
-        mark: tuple[tuple[str, str], ...] = ()
+        doing, wanted = "s3:ListBucket", self._prefix + prefix
+        more: tuple[tuple[str, str], ...] = ()
         left = most
+        course = Course(doing)
         while True:
             page = _PAGE if left is None else str(min(left, int(_PAGE)))
             answer = self._asked(
                 Request(
                     "GET",
-                    "s3:ListBucket",
+                    doing,
                     query=(
                         ("list-type", "2"),
                         ("encoding-type", "url"),
                         ("max-keys", page),
-                        ("prefix", self._prefix + prefix),
-                        *mark,
+                        ("prefix", wanted),
+                        *more,
                     ),
                 )
             )
-            root = _tree(answer, "s3:ListBucket")
-            plain = _decoder(root)
-            for found in root.iterfind("{*}Contents"):
-                key = plain(found.findtext("{*}Key") or "").removeprefix(self._prefix)
-                yield key, int(found.findtext("{*}Size") or 0)
+            root = _tree(answer, doing)
+            read, found = key_reader(root, doing), False
+            for entry in root.iterfind("{*}Contents"):
+                key = read(entry.findtext("{*}Key"))
+                if not key.startswith(wanted):
+                    continue  # nothing that was asked for
+                found = True
+                yield key.removeprefix(self._prefix), size(entry.findtext("{*}Size"), doing)
                 if left is not None:
                     left -= 1
-            after = root.findtext("{*}NextContinuationToken")
+            after = mark(root.findtext("{*}NextContinuationToken"), doing)
             is_last = (root.findtext("{*}IsTruncated") or "").lower() != "true"
             if is_last or not after or (left is not None and left <= 0):
                 return
-            mark = (("continuation-token", after),)
+            more = (("continuation-token", after),)
+            course.turn(more, found=found)
 
     def _unless_taken(
         self,
@@ -271,7 +280,8 @@ class Bucket:
             raise refused.error() from None
 
 
-_RANGE = re.compile(r"bytes (?:\d+-\d+|\*)/(\d+)")
+_RANGE = re.compile(r"bytes (?:[0-9]+-[0-9]+|\*)/([0-9]{1,18})")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 def _total(answer: Answer) -> int | None:
@@ -280,7 +290,7 @@ def _total(answer: Answer) -> int | None:
     if found:
         return int(found[1])
     length = answer.headers.get("content-length", "")
-    return int(length) if answer.status == 200 and length.isdecimal() else None
+    return int(length) if answer.status == 200 and _LENGTH.fullmatch(length) else None
 
 
 def _missing(refused: Refused) -> SyncError:
@@ -292,12 +302,6 @@ def _tree(answer: Answer, doing: str) -> ElementTree.Element:
         return parsed(answer.body)
     except ValueError as error:
         raise SyncError("ARCHIVE_REFUSED", detail=f"{doing}: {error}") from None
-
-
-def _decoder(root: ElementTree.Element) -> Callable[[str], str]:
-    """How the keys of a list are to be read."""
-    is_encoded = root.findtext("{*}EncodingType") == "url"
-    return unquote_plus if is_encoded else str
 
 
 def _moment(text: str) -> datetime:

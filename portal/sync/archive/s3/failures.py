@@ -67,6 +67,8 @@ _BROKEN_WAY = frozenset(
 )
 _NOT_MADE, _NO_ROOM = 501, 507
 _DETAIL_LENGTH = 160
+# A page of a list has 1,000 entries of some twelve elements, and hardly an attribute.
+_MOST_MARKUP = 100_000
 
 
 class Refused(Exception):
@@ -138,6 +140,8 @@ def parsed(body: bytes) -> ElementTree.Element:
     # In an encoding of two bytes the words would not be found.
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body or b"\x00" in body:
         raise ValueError("declarations in an answer")
+    if body.count(b"<") > _MOST_MARKUP or body.count(b'="') + body.count(b"='") > _MOST_MARKUP:
+        raise ValueError("an answer of too many elements")
     try:
         return ElementTree.fromstring(body)  # noqa: S314 - nothing can be declared in it
     except ElementTree.ParseError as error:

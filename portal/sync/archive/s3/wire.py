@@ -35,10 +35,12 @@ class WireOptions:
     """Patience, in seconds.
 
     :param stall: how long no byte may move in either direction
+    :param whole: how long a request may take that carries no file in either direction
     """
 
     connect: float = 5.0
     stall: int = 15
+    whole: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ class Exchange:
     body: Slice | bytes | None = None
     sink: Sink | None = None
     patience: int = 0
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a file goes along, which takes as long as it takes."""
+        return self.sink is not None or isinstance(self.body, Slice)
 
 
 @dataclass(slots=True)
@@ -197,6 +204,7 @@ class Wire:
             (pycurl.CONNECTTIMEOUT_MS, int(self._options.connect * 1000)),
             (pycurl.LOW_SPEED_LIMIT, 1),
             (pycurl.LOW_SPEED_TIME, max(self._options.stall, wanted.patience)),
+            (pycurl.TIMEOUT_MS, 0 if wanted.is_long else int(self._options.whole * 1000)),
             (pycurl.BUFFERSIZE, _BUFFER),
             (pycurl.HTTPHEADER, [line.encode() for line in ("Expect:", "Accept:", *lines)]),
             (pycurl.HEADERFUNCTION, receiving.header),

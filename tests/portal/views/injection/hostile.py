@@ -9,7 +9,22 @@ from typing import Any
 from PIL import Image
 from sqlalchemy import update
 
-from portal.models import Batch, DataSource
+from portal.models import (
+    Batch,
+    Chore,
+    DataSource,
+    Export,
+    Hold,
+    Login,
+    Notice,
+    NoticeChannel,
+    Preflight,
+    Reconciliation,
+    Sample,
+    SampleDocument,
+    User,
+)
+from portal.services import audit
 from portal.services.sealing import seal_step
 from tests.portal.fake_source import make_document, make_file
 from tests.portal.ledger_scene import failed, stored
@@ -63,6 +78,44 @@ def plant(scene: PageScene, word: str = MARKUP, *, name: str = "") -> Planted:
     return Planted(
         ledger_scene.batch(batch_id).batch_no, found.id, ledger_scene.files(found.id)[0].id
     )
+
+
+def plant_people(scene: PageScene, word: str) -> None:
+    """Whoever did anything, every channel, source, host, remark, reason and error is ``word``."""
+    short = word[:64]
+    texts: dict[Any, dict[str, Any]] = {
+        DataSource: {"name": short, "client_id": word[:255], "proxy_address": word[:300]},
+        Batch: dict.fromkeys(("created_by", "paused_by", "cancelled_by"), short),
+        Chore: {
+            "asked_by": short,
+            "host": short,
+            "lease_owner": short,
+            "error_code": "EXPORT_UNWRITABLE",
+            "error_params": {"detail": word},
+        },
+        Export: {"asked_by": short, "removed_by": short},
+        Hold: {"org_code": word[:255], "params": {"detail": word}, "lifted_by": short},
+        Login: {"origin": short},
+        NoticeChannel: {"name": short, "shown": word[:300], "portal_url": word[:300]},
+        Notice: {"facts": {"by": word}, "error_params": {"detail": word}},
+        Preflight: {"asked_by": short},
+        Reconciliation: {"asked_by": short},
+        Sample: dict.fromkeys(("asked_by", "drawn_by", "closed_by", "nonce"), short),
+        SampleDocument: {"remark": word[:2000], "judged_by": short, "image_no": word[:128]},
+    }
+    now = scene.ledger_scene.now
+    with scene.portal.ledger.write() as session:
+        session.info["origin"] = short
+        for model, values in texts.items():
+            session.execute(update(model).values(values))
+        broken = {"error_code": "EXPORT_UNWRITABLE", "error_params": {"detail": word}}
+        session.execute(update(Chore).where(Chore.kind != "preview").values(broken))
+        # Names that the form refuses, as a database that was written to by hand may have them.
+        session.execute(update(User).where(User.name == "operator").values(name=short))
+        audit.record(
+            session, "batch.pause", by=short, at=now, old=word[:40], new=word[:40],
+            reason=word[:255], detail={word: word},
+        )  # fmt: skip
 
 
 def assert_harmless(root: Node, where: str) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urlsplit
 
 import pytest
 from flask import Flask
 
 from tests.portal.views.html_page import parse
-from tests.portal.views.injection.hostile import MARKUP, SHORT, assert_harmless, plant
+from tests.portal.views.injection.hostile import (
+    MARKUP,
+    SHORT,
+    assert_harmless,
+    plant,
+    plant_people,
+)
 from tests.portal.views.page_scene import PageScene
 from tests.portal.views.visitor import Visitor
+from tests.portal.views.world import World
 
 pytestmark = pytest.mark.faults
 
@@ -65,6 +73,43 @@ def test_no_name_becomes_an_element_on_any_page_that_leads_from_the_overview(
         ]
     # The names stand on many kinds of page; were they gone, nothing would have been tested.
     assert len(shapes) > 30
+    assert shown > 10
+
+
+#: What stands before the tail by which each of them is found on a page.
+PEOPLE = {
+    "markup": MARKUP,
+    "a header": "a\r\nX-Evil: 1\r\n\r\n<b>",
+    "controls": "[31m\x01\x1b[0m\x7f\x85b",
+    "direction": "\u202e\u2066gpj.exe\u2069\u200b",
+    "a formula": "=cmd|'/c calc'!A1",
+    "a path": "../../etc/passwd\\..",
+    "long": "名" * 3000,
+}
+
+
+@pytest.mark.parametrize("word", PEOPLE.values(), ids=PEOPLE)
+def test_no_name_of_a_person_channel_or_reason_breaks_a_page_or_a_download(
+    world: World, scene: PageScene, admin: Visitor, word: str
+) -> None:
+    plant_people(scene, word)
+    needle = re.split(r"[\x00-\x1f]", word, maxsplit=1)[0][:20].strip()
+    shown = 0
+    for rule in world.rules("GET"):
+        for headers in ({}, {"HX-Request": "true"}):
+            path = world.address(rule)
+            with admin.client.get(path, headers=headers) as response:
+                assert response.status_code < 500 or path == "/readyz", path
+                assert "X-Evil" not in response.headers, path
+                for name, value in response.headers:
+                    assert value.isprintable(), (path, name)
+                    assert value.isascii(), (path, name)
+                if response.mimetype != "text/html" or response.status_code != 200:
+                    continue
+                root, errors = parse(response.get_data(as_text=True))
+            assert not errors, (path, errors)
+            assert_harmless(root, path)
+            shown += needle in root.text
     assert shown > 10
 
 
