@@ -31,6 +31,7 @@ from portal.services.backup.manifest import Manifest
 from portal.services.backup.store import Store
 from portal.services.extra_files import unnamed
 from portal.services.restores import ACTION, signed_detail
+from portal.services.visible_text import escaped
 from portal.settings import SECRET_KEY_FILE, TOKEN_FILE
 from portal.sync.archive.base import Archive, Stage
 from portal.sync.archive.local import LocalArchive
@@ -121,7 +122,7 @@ def refuse_unless_empty(ledger: Ledger, archive: Archive, home: Path, found: Fou
             raise SyncError("RESTORE_NOT_EMPTY", what=str(home / file))
     if found.manifest.archive is not None:
         for key, _size in archive.walk():
-            raise SyncError("RESTORE_NOT_EMPTY", what=f"archive: {key}")
+            raise SyncError("RESTORE_NOT_EMPTY", what=f"archive: {escaped(key)}")
 
 
 def is_begun(home: Path, found: FoundBackup) -> bool:
