@@ -5,11 +5,9 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-import portal
 from portal.cli.slow_requests import IDLE_SECONDS, REQUEST_SECONDS
 from tests.functional.installation import Installation, wait_for
 
@@ -62,20 +60,6 @@ def test_more_half_sent_requests_than_threads_are_cut_off_and_others_are_served(
             answer = _rest(connection)  # ends, because the server closes
             if number % 2 == 0:
                 assert b"the body ended early" in answer
-
-
-def test_answers_that_more_clients_than_threads_do_not_take_are_given_up(
-    served: Installation,
-) -> None:
-    style = sorted((Path(portal.__file__).parent / "static" / "vendor").glob("*.css"))[0]
-    ask = f"GET /static/vendor/{style.name} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-    with ExitStack() as stack:
-        for _ in range(40):
-            greedy = stack.enter_context(socket.socket())
-            greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-            greedy.connect(("127.0.0.1", served.port))
-            greedy.sendall(ask * 20)  # more than the kernel keeps for one
-        assert b'"code": 200' in (_beat(served) or b"").replace(b'"code":200', b'"code": 200')
 
 
 def test_connections_that_say_nothing_keep_nobody_waiting(served: Installation) -> None:
