@@ -18,11 +18,11 @@ import requests
 import urllib3
 
 from portal.errors import SyncError
+from portal.outbound.head_in_time import ANSWER_TIMEOUTS
 from portal.sync.answers import business_error, looks_like_html, one_line, status_error
 from portal.sync.lookup import at, nested
 from portal.sync.proxy import refusal
 from portal.sync.sources.connection import Connection
-from portal.sync.sources.head_in_time import ANSWER_TIMEOUTS
 from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.targets import Address
 from portal.sync.sources.transport_errors import transport_error
