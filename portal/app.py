@@ -60,6 +60,8 @@ from portal.views import (
 from portal.views import jobs as task_runs
 
 MIGRATIONS = Path(migrations.__file__).parent
+# A file of settings or certificates is the largest thing that anybody sends; as in nginx's part.
+LARGEST_REQUEST = 6 << 20
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -79,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     # Asked for once: the file that keeps it may be replaced at any moment.
     secret_key = settings.secret_key()
     app.config["SECRET_KEY"] = secret_key
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
     db = SQLAlchemy(app, metadata=Base.metadata)

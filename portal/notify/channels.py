@@ -9,6 +9,7 @@ import re
 import smtplib
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -24,6 +25,7 @@ from portal.errors import SyncError
 from portal.notify.kinds import ChannelKind
 from portal.notify.message import Message
 from portal.outbound import http
+from portal.outbound.head_in_time import ANSWER_TIMEOUTS
 from portal.outbound.rule import rule
 
 _SECONDS = 10.0
@@ -257,20 +259,34 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         with http.session() as session:
             # Robots are on the internet, which many a host only reaches by the proxy it is told of.
             session.proxies.update(get_environ_proxies(url))
-            answer = session.post(
+            with session.post(
                 url,
                 data=body,
                 headers=dict(headers),
                 timeout=_SECONDS,
                 allow_redirects=False,
                 stream=True,
-            )
-            said = answer.raw.read(_LONGEST_ANSWER, decode_content=True)
+            ) as answer:
+                said = _read(answer)
     except (requests.RequestException, HTTPError, OSError) as error:
         raise _unreachable(_host_of(url), error) from error
     if not 200 <= answer.status_code < 300:
         raise _refused(f"HTTP {answer.status_code}")
-    return bytes(said)
+    return said
+
+
+def _read(answer: requests.Response) -> bytes:
+    """As much of it as matters; one that drips would else keep the clerk for hours."""
+    until = time.monotonic() + _SECONDS * ANSWER_TIMEOUTS
+    said = b""
+    # read1 returns what has come, so that the time is looked at between slow pieces too.
+    while piece := answer.raw.read1(_LONGEST_ANSWER - len(said), decode_content=True):
+        said += piece
+        if len(said) >= _LONGEST_ANSWER:
+            break
+        if time.monotonic() > until:
+            raise TimeoutError("the answer did not come in time")
+    return said
 
 
 def _host_of(url: str) -> str:

@@ -15,6 +15,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from portal.outbound.head_in_time import HeadInTime
 from portal.outbound.rule import AddressForbidden, rule
 
 
@@ -40,7 +41,9 @@ def _connected(connection: HTTPConnection) -> socket.socket:
 
 
 class JudgedConnection(HTTPConnection):
-    """A connection that is only made where the rule allows it."""
+    """A connection that is only made where the rule allows it, and whose answers come in time."""
+
+    response_class = HeadInTime
 
     def _new_conn(self) -> socket.socket:
         return _connected(self)
@@ -48,6 +51,8 @@ class JudgedConnection(HTTPConnection):
 
 class JudgedTlsConnection(HTTPSConnection):
     """The same with TLS."""
+
+    response_class = HeadInTime
 
     def _new_conn(self) -> socket.socket:
         return _connected(self)

@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.models import Batch, BatchItem, DataSource, Document, File, Slice, VersionFile, utc_now
 from portal.statuses import ItemStatus, RunStatus
@@ -29,6 +28,7 @@ _WAIT_SECONDS = 2.0
 # A lease that ran out so long ago belongs to nobody who could still commit.
 _LATE = timedelta(minutes=10)
 _CLAIM_NUMBER = re.compile(r"~\d+$")
+_NO_UTF_8 = re.compile("[\ud800-\udfff]")
 
 
 def extra_files(
@@ -66,7 +66,7 @@ def _unknown(ledger: Ledger, archive: Archive, keys: list[str], now: datetime) -
     return [
         key
         for key in found
-        if _CLAIM_NUMBER.sub("", key.rpartition("/")[0]) not in writing and _is_there(archive, key)
+        if _CLAIM_NUMBER.sub("", key.rpartition("/")[0]) not in writing and archive.holds(key)
     ]
 
 
@@ -77,7 +77,9 @@ def unnamed(session: Session, keys: Iterable[str]) -> list[str]:
     """
     keys = list(keys)
     files, kept = File.storage_key, VersionFile.storage_key
-    query = union_all(select(files).where(files.in_(keys)), select(kept).where(kept.in_(keys)))
+    # The ledger's names are UTF-8, and others cannot even be asked for.
+    asked = [key for key in keys if not _NO_UTF_8.search(key)]
+    query = union_all(select(files).where(files.in_(asked)), select(kept).where(kept.in_(asked)))
     named = set(session.scalars(query))
     return [key for key in keys if key not in named]
 
@@ -111,15 +113,3 @@ def _may_move(now: datetime) -> ColumnElement[bool]:
 def _is_something_moving(ledger: Ledger, now: datetime) -> bool:
     with ledger.read() as session:
         return session.scalar(select(Batch.id).where(_may_move(now)).limit(1)) is not None
-
-
-def _is_there(archive: Archive, key: str) -> bool:
-    try:
-        archive.open(key).close()
-    except SyncError as error:
-        if error.problem.where == "archive":
-            raise
-        return False
-    except OSError:
-        return True  # it cannot be read, but it is there
-    return True

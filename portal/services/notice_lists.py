@@ -14,7 +14,7 @@ from portal.statuses import NoticeStatus
 def page(session: Session, place: Place, *, channel: str = "", status: str = "") -> Leaf[Notice]:
     """Notices at a place of the list, which is sorted by ``id``."""
     query = select(Notice).options(joinedload(Notice.channel))
-    if channel.isdecimal():
+    if channel.isdecimal() and len(channel) <= 18:
         query = query.where(Notice.channel_id == int(channel))
     if status in set(NoticeStatus):
         query = query.where(Notice.status == NoticeStatus(status))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -196,7 +195,7 @@ def _entries(values: tuple[str, ...], zh: str, en: str) -> None:
 
 
 def _cap(value: float | None, least: float, most: float, zh: str, en: str) -> None:
-    if value is not None and not (math.isfinite(value) and least <= value <= most):
+    if value is not None and not least <= value <= most:
         raise InvalidSetting(f"{zh}须为 {least}–{most}", f"the {en} cap is {least} to {most}")
 
 

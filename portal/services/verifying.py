@@ -34,6 +34,7 @@ from portal.services.extra_files import extra_files
 from portal.services.rechecks import Verdict
 from portal.services.verification import Seen
 from portal.services.verification_scope import documents_after, is_chosen, versions_after
+from portal.services.visible_text import escaped
 from portal.sync.archive.base import Archive
 from portal.sync.archive.reading import damage_of
 
@@ -178,7 +179,7 @@ class Verifier:
             self._ledger, self._archive, part=part, wait=self._wait, clock=self._clock
         )
         for keys in pages:
-            self._seen.findings += [self._finding("ARCHIVE_EXTRA", key) for key in keys]
+            self._seen.findings += [self._finding("ARCHIVE_EXTRA", escaped(key)) for key in keys]
             self._tell()
             if time.monotonic() - self._kept_at >= _KEEP_SECONDS or keys:
                 self._keep()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import struct
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -221,6 +222,24 @@ def test_a_pair_is_never_written_in_two_pieces() -> None:
     data = encode("a" + "😀" * CHUNK)
     length = struct.unpack(">H", data[1:3])[0]
     assert (data[:1], length) == (b"R", CHUNK - 1)
+
+
+def test_pairs_cost_no_call_each() -> None:
+    """A stranger's body can be full of them, and is read before its token."""
+    text = "😀" * 200_000
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        come_back = decode(encode(text))
+    finally:
+        sys.setprofile(None)
+    assert come_back == text
+    assert calls < 1000
 
 
 @pytest.mark.parametrize(

@@ -7,23 +7,29 @@ So a character beyond U+FFFF has two surrogates of three bytes each, which is no
 from __future__ import annotations
 
 import re
+import sys
+from array import array
 from typing import Final
 
 from .values import HessianError
 
 _ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
-_PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LATER_BYTES: Final = bytes(range(0x80, 0xC0))
+# What an array of 16 bits holds. Pairs are made and taken apart without a call for each: a body
+# can consist of a million of them, and is read before its token.
+_UNITS: Final = f"utf-16-{sys.byteorder[0]}e"
 
 
 def to_units(text: str) -> str:
     """The text with one character for each UTF-16 unit."""
-    return _ASTRAL.sub(lambda match: _split(ord(match[0])), text)
+    if not _ASTRAL.search(text):
+        return text
+    return "".join(map(chr, array("H", text.encode(_UNITS, "surrogatepass"))))
 
 
 def from_units(units: str) -> str:
     """The text of which these are the units; a lone surrogate stays."""
-    return _PAIR.sub(lambda match: _joined(*match[0]), units)
+    return units.encode(_UNITS, "surrogatepass").decode(_UNITS, "surrogatepass")
 
 
 def encode_units(units: str) -> bytes:
@@ -54,12 +60,3 @@ def read_units(data: bytes, start: int, count: int) -> tuple[str, int]:
     if len(units) != count or _ASTRAL.search(units):
         raise HessianError("a string does not have the units it is said to have")
     return units, end
-
-
-def _split(code_point: int) -> str:
-    above = code_point - 0x10000
-    return chr(0xD800 | above >> 10) + chr(0xDC00 | above & 0x3FF)
-
-
-def _joined(high: str, low: str) -> str:
-    return chr(0x10000 + ((ord(high) & 0x3FF) << 10 | ord(low) & 0x3FF))

@@ -183,7 +183,8 @@ def _check_texts(*texts: object) -> None:
 
 
 def _leads_elsewhere(path: str) -> bool:
-    return not path or "\x00" in path or path.startswith("/") or ".." in path.split("/")
+    """Also a path of which the rest does, behind any of its folders: ``home//etc``."""
+    return "\x00" in path or not {"", ".", ".."}.isdisjoint(path.split("/"))
 
 
 def _why(error: Exception) -> str:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import filecmp
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
@@ -30,6 +31,7 @@ from portal.services.backup.manifest import Manifest
 from portal.services.backup.store import Store
 from portal.services.extra_files import unnamed
 from portal.services.restores import ACTION, signed_detail
+from portal.services.visible_text import escaped
 from portal.settings import SECRET_KEY_FILE, TOKEN_FILE
 from portal.sync.archive.base import Archive, Stage
 from portal.sync.archive.local import LocalArchive
@@ -40,6 +42,7 @@ OWNER = "restore"
 _PUBLISHED_AT_ONCE = 200
 _LOOKED_UP_AT_ONCE = 500
 _SECRET = frozenset({SECRET_KEY_FILE, TOKEN_FILE})
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -119,7 +122,7 @@ def refuse_unless_empty(ledger: Ledger, archive: Archive, home: Path, found: Fou
             raise SyncError("RESTORE_NOT_EMPTY", what=str(home / file))
     if found.manifest.archive is not None:
         for key, _size in archive.walk():
-            raise SyncError("RESTORE_NOT_EMPTY", what=f"archive: {key}")
+            raise SyncError("RESTORE_NOT_EMPTY", what=f"archive: {escaped(key)}")
 
 
 def is_begun(home: Path, found: FoundBackup) -> bool:
@@ -277,11 +280,22 @@ def _home_files(found: FoundBackup) -> list[str]:
 
 def _listed(found: FoundBackup) -> Iterator[_ListedFile]:
     """The documents' files that the backup holds."""
-    damaged = {key for (key,) in ledger_copy.read_list(found.folder / DAMAGED)}
-    for key, size, sha256 in ledger_copy.read_list(found.folder / LIST):
+    damaged = {key for (key,) in _lines(found.folder / DAMAGED, str)}
+    for key, size, sha256 in _lines(found.folder / LIST, str, int, str):
+        # The digest is where the content lies: it must not lead anywhere else.
+        if not _SHA256.fullmatch(sha256):
+            raise SyncError("BACKUP_DAMAGED", path=LIST)
         if key not in damaged:
-            folder, _, name = str(key).rpartition("/")
+            folder, _, name = key.rpartition("/")
             yield _ListedFile(folder, name, size, sha256)
+
+
+def _lines(path: Path, *kinds: type) -> Iterator[list[Any]]:
+    """A list's lines, which a backup that is none of ours may have made of anything."""
+    for line in ledger_copy.read_list(path):
+        if [type(value) for value in line] != [*kinds]:
+            raise SyncError("BACKUP_DAMAGED", path=path.name)
+        yield line
 
 
 def _staged(archive: Archive, store: Store, folder: str, files: Sequence[_ListedFile]) -> Stage:

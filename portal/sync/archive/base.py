@@ -74,8 +74,17 @@ class Archive(Protocol):
         :raises SyncError: ARCHIVE_MISSING, or an error of the archive
         """
 
+    def holds(self, key: str) -> bool:
+        """Whether anything lies there that :meth:`walk` told of, be it a file one can read or not.
+
+        :raises SyncError: when the archive cannot be asked
+        """
+
     def walk(self) -> Iterator[tuple[str, int]]:
         """Every published file as (key, size in bytes), in no promised order.
+
+        What lies among them and is no file of ours (a pipe, a link, folders without an end) is
+        told of by its name. A name that is no UTF-8 comes with ``surrogateescape``.
 
         What lies in a hidden folder at the top (``.incoming``, ``.kept``) is none.
         """

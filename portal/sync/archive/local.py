@@ -12,6 +12,7 @@ import errno
 import itertools
 import os
 import shutil
+import stat
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ INCOMING = ".incoming"
 # No worker's slot has this name, so nobody ever sweeps it.
 ASIDE = "aside"
 _PROBE_BYTES = 1 << 20
+# Folders within folders; a document's is the third. Deeper ones are told of as if they were files.
+_DEEPEST = 8
 _numbers = itertools.count()
 
 
@@ -108,18 +111,27 @@ class LocalArchive:
         return frozenset(folder for folder in folders if os.path.isdir(self._inside(folder)))
 
     def open(self, key: str) -> BinaryIO:
-        """Open an archived file for reading."""
+        """Open an archived file for reading; a pipe or a device in its place is not waited for."""
         try:
-            return open(self._inside(key), "rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            descriptor = os.open(self._inside(key), os.O_RDONLY | os.O_NONBLOCK)
+            kind = os.fstat(descriptor).st_mode
+            if stat.S_ISREG(kind):
+                return os.fdopen(descriptor, "rb")
+            os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError):
             raise SyncError("ARCHIVE_MISSING") from None
+        raise SyncError("ARCHIVE_MISSING" if stat.S_ISDIR(kind) else "ARCHIVE_DAMAGED")
+
+    def holds(self, key: str) -> bool:
+        """Also when it is a link to nowhere."""
+        return os.path.lexists(self._root / key)
 
     def walk(self) -> Iterator[tuple[str, int]]:
         """Every published file, also one in a place no document has.
 
         What vanishes while we look is not reported. No folder's list of names is ever held.
         """
-        yield from _files_below(self._root, "")
+        yield from _files_below(self._root, "", 0)
 
     def sweep(self, owner: str) -> int:
         """Remove what this slot left in ``.incoming``."""
@@ -179,7 +191,7 @@ class LocalArchive:
         self._known_parents.add(parent)
 
 
-def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
+def _files_below(folder: Path, prefix: str, depth: int) -> Iterator[tuple[str, int]]:
     try:
         entries = os.scandir(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -187,8 +199,11 @@ def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
     with entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                if prefix or not entry.name.startswith("."):
-                    yield from _files_below(folder / entry.name, f"{prefix}{entry.name}/")
+                if depth == _DEEPEST:
+                    yield f"{prefix}{entry.name}", 0
+                elif prefix or not entry.name.startswith("."):
+                    below = f"{prefix}{entry.name}/"
+                    yield from _files_below(folder / entry.name, below, depth + 1)
                 continue
             with contextlib.suppress(FileNotFoundError):
                 yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=False).st_size

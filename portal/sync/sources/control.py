@@ -18,17 +18,20 @@ import requests
 import urllib3
 
 from portal.errors import SyncError
+from portal.outbound.head_in_time import ANSWER_TIMEOUTS
 from portal.sync.answers import business_error, looks_like_html, one_line, status_error
 from portal.sync.lookup import at, nested
 from portal.sync.proxy import refusal
 from portal.sync.sources.connection import Connection
-from portal.sync.sources.head_in_time import ANSWER_TIMEOUTS
 from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.targets import Address
 from portal.sync.sources.transport_errors import transport_error
 
 #: Bytes of an answer's body, decoded, beyond which it is refused.
 ANSWER_LIMIT = 64 * 1024 * 1024
+#: Elements and members of an answer beyond which it is refused before it is parsed: sixty kilobytes
+#: of packed ``[],[],`` would else become a gigabyte and more in memory.
+VALUES_LIMIT = 2_000_000
 _ERROR_BODY_BYTES = 4096
 _PIECE = 256 * 1024
 _ABSENT = object()
@@ -159,6 +162,9 @@ def _redirect(response: requests.Response, connection: Connection) -> str:
 
 
 def _data(content: bytes, content_type: str, profile: ConnectorProfile) -> dict[str, Any]:
+    # Some of these may stand in texts: it is a bound, and no count.
+    if sum(map(content.count, (b",", b"[", b"{"))) > VALUES_LIMIT:
+        raise SyncError("SRC_BAD_ANSWER", detail=f"more than {VALUES_LIMIT} values")
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):

@@ -13,10 +13,9 @@ import requests
 from urllib3 import HTTPSConnectionPool
 from urllib3.exceptions import ProxyError
 
-from portal.outbound.http import JudgedTlsConnection
+from portal.outbound.http import JudgedAdapter, JudgedTlsConnection
 from portal.sync.proxy import Proxy
 from portal.sync.sources.connection import Connection
-from portal.sync.sources.head_in_time import HeadInTimeAdapter
 from portal.sync.tls import context_trusting
 
 
@@ -33,7 +32,7 @@ def prepare(session: requests.Session, connection: Connection) -> None:
         session.proxies.update({"http": address, "https": address})
 
 
-class _Transport(HeadInTimeAdapter):
+class _Transport(JudgedAdapter):
     def __init__(self, connection: Connection) -> None:
         self._proxy: Proxy | None = connection.proxy
         self._ca_pem = connection.ca_pem

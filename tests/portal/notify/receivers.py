@@ -5,7 +5,7 @@ from __future__ import annotations
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
@@ -19,6 +19,9 @@ class HttpReceiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Post)
         self.answer: tuple[int, bytes] = (200, b'{"errcode":0,"errmsg":"ok"}')
         self.got: list[tuple[str, dict[str, str], bytes]] = []
+        self.drips = ""
+        """``head`` or ``body``: which part of its answers never ends."""
+        self.closing = threading.Event()
 
     @property
     def url(self) -> str:
@@ -31,12 +34,22 @@ class _Post(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         receiver.got.append((self.path, dict(self.headers), body))
         status, answer = receiver.answer
+        if receiver.drips:
+            self._drip(receiver)
+            return
         self.send_response(status)
         if 300 <= status < 400:
             self.send_header("Location", receiver.url)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def _drip(self, receiver: HttpReceiver) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        self.wfile.write(b"X: " if receiver.drips == "head" else b"\r\n")
+        with suppress(OSError):
+            while not receiver.closing.wait(0.02):
+                self.wfile.write(b"x")
 
     def log_message(self, *_: Any) -> None:
         pass

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from portal.errors import SyncError
+from portal.notify import channels
 from portal.notify.channels import open_channel
 from portal.notify.kinds import ChannelKind
 from portal.notify.message import Message
@@ -70,6 +71,20 @@ def test_a_webhook_is_signed_over_time_and_body(receiver: HttpReceiver) -> None:
     assert headers["X-Imgmig-Signature"] == f"sha256={signed}"
     told = json.loads(body)
     assert (told["id"], told["event"], told["facts"]) == (7, "batch-short", {"failed": 6})
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_an_answer_that_drips_is_given_up(
+    receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(channels, "_SECONDS", 0.1)
+    receiver.drips = part
+    with pytest.raises(SyncError) as error:
+        open_channel(ChannelKind.WEBHOOK, {"url": receiver.url, "secret": ""}).deliver(
+            MESSAGE, now=NOW
+        )
+    receiver.closing.set()
+    assert error.value.code == "NOTICE_UNREACHABLE"
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 404, 500])

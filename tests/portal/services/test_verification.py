@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,6 +128,87 @@ def test_a_folder_in_a_files_place_counts_as_missing(checking: Checking, root: P
 
 
 # Scopes.
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def link(target: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
+def folders_without_an_end(path: Path) -> None:
+    """Folders within folders, until no path is long enough for the innermost."""
+    with contextlib.chdir(path.parent):
+        for name in (path.name, *["x" * 250] * 40):
+            Path(name).mkdir()
+            os.chdir(name)
+
+
+PLANTED: dict[str, Callable[[Path], None]] = {
+    "a pipe": pipe,
+    "a link out of it": link("/etc/passwd"),
+    "a link to nowhere": link("nowhere"),
+    "a link in a circle": circle,
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED.keys())
+def test_what_is_no_file_is_extra_and_holds_nothing_up(
+    checking: Checking, root: Path, plant: Callable[[Path], None]
+) -> None:
+    archived_batch(checking.scene, checking.archive)
+    plant(root / "影像系统" / "planted")
+    run = checking.run()
+    assert [(finding.code, finding.storage_key) for finding in checking.found(run)] == [
+        ("ARCHIVE_EXTRA", "影像系统/planted")
+    ]
+    assert (run.documents, run.state) == (3, VerificationState.ENDED)
+
+
+@pytest.mark.parametrize(
+    ("plant", "code"),
+    [
+        (pipe, "ARCHIVE_DAMAGED"),
+        (link("/dev/zero"), "ARCHIVE_MISSING"),
+        (link("nowhere"), "ARCHIVE_MISSING"),
+        (circle, "ARCHIVE_DAMAGED"),
+    ],
+    ids=["pipe", "device", "nowhere", "circle"],
+)
+def test_what_is_no_file_in_a_files_place_is_damage(
+    checking: Checking, root: Path, plant: Callable[[Path], None], code: str
+) -> None:
+    archived_batch(checking.scene, checking.archive)
+    path = path_of(checking.scene, root, "FYBX00001")
+    path.unlink()
+    plant(path)
+    assert checking.codes(checking.run()) == [(code, "FYBX00001")]
+
+
+def test_folders_without_an_end_are_extra(checking: Checking, root: Path) -> None:
+    archived_batch(checking.scene, checking.archive)
+    folders_without_an_end(root / "影像系统" / "deep")
+    (finding,) = checking.found(checking.run())
+    assert finding.code == "ARCHIVE_EXTRA"
+    assert finding.storage_key.startswith("影像系统/deep/xxx")
+
+
+def test_names_nobody_can_read_are_extra_and_told_legibly(checking: Checking, root: Path) -> None:
+    """As a tool leaves them that copied files from a machine with another encoding."""
+    archived_batch(checking.scene, checking.archive)
+    for name in ("发票.pdf".encode("gbk"), b"\x1b[2Jnothing\nto see"):
+        (root / "影像系统" / os.fsdecode(name)).write_text("who?")
+    told = {finding.storage_key for finding in checking.found(checking.run())}
+    assert told == {
+        r"影像系统/\xb7\xa2Ʊ.pdf",
+        r"影像系统/\x1b[2Jnothing\nto see",
+    }
 
 
 def test_an_extra_file_is_found_but_not_what_is_on_its_way_in(

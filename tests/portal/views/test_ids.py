@@ -35,6 +35,7 @@ def test_no_id_is_an_error_of_ours(
         f"/documents/1?file={number}&page={number}",
         f"/jobs/?before={number}",
         f"/jobs/{run}/tail?after={number}",
+        f"/notices/?channel={number}",
     ):
         operator.get(path)
     operator.get(f"/batches/live?ids={number},{number}")

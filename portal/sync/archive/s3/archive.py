@@ -106,6 +106,16 @@ class S3Archive:
         """Open an object; it is read a stretch at a time, and none of it is kept on disk."""
         return opened(self._bucket, _inside(key))
 
+    def holds(self, key: str) -> bool:
+        """Whether the object can be opened."""
+        try:
+            self.open(key).close()
+        except SyncError as error:
+            if error.problem.where == "archive":
+                raise
+            return False
+        return True
+
     def walk(self) -> Iterator[tuple[str, int]]:
         """Every object below the prefix, but trials, what hosts share and folders drawn by hand."""
         for key, size in self._bucket.listed():

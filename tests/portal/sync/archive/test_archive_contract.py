@@ -121,6 +121,14 @@ def test_what_is_not_an_archived_file_is_missing(store: Store, key: str) -> None
     assert code(error) == "ARCHIVE_MISSING"
 
 
+def test_what_lies_there_is_held(store: Store) -> None:
+    store.archive.publish([store.staged(FOLDER)])
+    assert [store.archive.holds(key) for key in (f"{FOLDER}/00.txt", f"{FOLDER}/01.txt")] == [
+        True,
+        False,
+    ]
+
+
 def test_a_sweep_removes_only_what_the_slot_left(store: Store) -> None:
     store.archive.publish([store.staged(FOLDER)])
     for owner in ("w1", "w1", "w2"):

@@ -286,6 +286,18 @@ def test_answer_is_bounded_after_decompression(
     assert failure(connect().count, scope).params == {"detail": "more than 1048576 bytes"}
 
 
+@pytest.mark.parametrize("value", ["[]", "{}", '""', "0"])
+def test_answer_is_bounded_in_what_it_would_take_in_memory(
+    server: SourceServer, connect: Connect, scope: Scope, value: str
+) -> None:
+    values = f"{value}," * control.VALUES_LIMIT
+    answer = f'{{"errcode": "0000", "data": {{"totalCount": 0, "rows": [{values}0]}}}}'
+    bomb = gzip.compress(answer.encode(), 1)
+    server.script(COUNT, body=bomb, headers={"Content-Encoding": "gzip"})
+    error = failure(connect().count, scope)
+    assert (error.code, error.params) == ("SRC_BAD_ANSWER", {"detail": "more than 2000000 values"})
+
+
 def test_refused_connection_names_host_and_cause_only(connect: Connect, scope: Scope) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -1,7 +1,7 @@
-"""The head of a control call's answer comes in time, or the connection is cut.
+"""The head of an answer comes in time, or the connection is cut.
 
-A read timeout is for every wait for bytes, so a head that comes byte by byte would keep a worker
-for hours; the body has its own bound in ``control``.
+A read timeout is for every wait for bytes, so a head that comes byte by byte would keep whoever
+asked for hours; the body is bounded by whoever reads it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ from http.client import HTTPResponse
 from threading import Timer
 from typing import Any
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-
-from portal.outbound.http import JudgedAdapter, JudgedConnection, JudgedTlsConnection
-
 #: An answer's head and its body may take this many read timeouts each, however steadily they drip.
 ANSWER_TIMEOUTS = 5
 
 
-class _Response(HTTPResponse):
+class HeadInTime(HTTPResponse):
+    """An answer whose head is waited for so long, when its socket has a timeout at all."""
+
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
         self._socket = sock
         self._is_late = False
 
     def begin(self) -> None:
+        """Read the head.
+
+        :raises TimeoutError: when it drips
+        """
         patience = self._socket.gettimeout()
         if patience is None:
             super().begin()
@@ -47,28 +49,3 @@ class _Response(HTTPResponse):
         with suppress(OSError):
             # Not the method of a TLS socket, which changes what the reading thread is using.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
-class _Connection(JudgedConnection):
-    response_class = _Response
-
-
-class _TlsConnection(JudgedTlsConnection):
-    response_class = _Response
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class HeadInTimeAdapter(JudgedAdapter):
-    """What a session is given for its control calls; connections through a proxy are not bound."""
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Build the pools from connections that cut a dripping head."""
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
