@@ -1544,6 +1544,14 @@ _CATALOGUE = (
         permanent=True,
     ),
     Problem(
+        "TGT_TAKEN",
+        "目标系统中的同一影像编号和来源系统属于另一数据源的单据（{source}）",
+        "the target has another data source's document of that number and resource ({source})",
+        "目标系统只认影像编号 + 来源系统；核对两个数据源是否真有重号，重号的须在源系统中更正。",
+        "The target knows documents by number and resource only; mend the number at the source.",
+        permanent=True,
+    ),
+    Problem(
         "TGT_NOT_FOUND",
         "目标系统查不到已推送的单据",
         "the target does not know the document that was pushed",

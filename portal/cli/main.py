@@ -18,6 +18,7 @@ COMMANDS = {
     "web": ("web", "启动网页与执行器接口 Serve the portal and the executor."),
     "worker": ("worker", "启动工作进程 Run the workers under one supervisor."),
     "agent": ("agent", "启动代理进程 Run the agent: heartbeats, callbacks, sweeps."),
+    "pusher": ("pusher", "启动推送进程 Push archived documents on; a worker starts it by itself."),
     "ready": ("ready", "能否工作 Whether it can work: for systemd, Docker and people."),
     "demo": ("demo", "演示一次真实迁移 Perform a real migration from the demo source."),
     "demo-source": ("demo_source", "启动演示源 Serve the demo source."),
