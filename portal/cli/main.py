@@ -27,6 +27,7 @@ COMMANDS = {
     "db": ("db", "账本结构 The ledger's schema."),
     "user": ("user", "用户 Accounts."),
     "source": ("source", "数据源 Data sources."),
+    "target": ("target", "推送目标 Targets that archived documents are pushed on to."),
     "preflight": ("preflight", "确保前提 Check what a migration needs, from this host."),
     "batch": ("batch", "迁移批次 Batches."),
     "month": ("month", "各月同步情况 Months across all batches."),

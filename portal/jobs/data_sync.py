@@ -13,7 +13,7 @@ from portal.errors import PortalError
 from portal.jobs.parameter import CreateOrder, DataSyncParameter, parse_parameter
 from portal.models import Batch, JobBatch, Slice, utc_now
 from portal.runtime import Portal, current_portal
-from portal.services import batches, preflight_gate, retrying, sources
+from portal.services import batches, preflight_gate, push_targets, retrying, sources
 from portal.services.runs import JobOrigin
 from portal.statuses import ListingStatus, RunStatus, SyncStatus, label
 
@@ -123,8 +123,14 @@ class _Order:
         if unfinished is not None:
             self.lines.append(f"沿用未结束的批次 reusing unfinished batch {unfinished.batch_no}")
             return unfinished
+        target = push_targets.find(self._session, order.push_to) if order.push_to else None
         return batches.create(
-            self._session, scope, by=ACTOR, now=self._now, zone=self._portal.settings.timezone
+            self._session,
+            scope,
+            by=ACTOR,
+            now=self._now,
+            zone=self._portal.settings.timezone,
+            push_to=target,
         )
 
     def _start(self, batch: Batch) -> bool:

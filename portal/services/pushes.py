@@ -240,9 +240,11 @@ def require_ours(session: Session, held: PushClaim) -> None:
 def note_file(session: Session, held: PushClaim, file: ArchivedFile, collected: Collected) -> None:
     """Keep what the target calls a file, so that it is not sent again.
 
+    That is progress: tries that failed before it no longer count.
+
     :raises PushLost: when the claim is no longer in force
     """
-    _ours(session, held)
+    _ours(session, held).attempts = 0
     gone = delete(PushedFile).where(
         PushedFile.push_id == held.push_id, PushedFile.file_id == file.file_id
     )

@@ -121,6 +121,7 @@ def test_a_wrong_secret_holds_the_target_until_it_is_set_right(pushing: PushScen
 
 
 def test_errors_and_expired_tokens_on_the_way_lose_nothing(pushing: PushScene) -> None:
+    pushing.change_target(concurrency_cap=1)  # who meets which error is then no chance
     pushing.archived(8)
     pushing.double.misbehave(error_every=7, lost_every=11, expire_after=9)
     pushing.work(seconds=600)
