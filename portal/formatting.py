@@ -24,7 +24,15 @@ from portal.services.checked_months import WORDS
 from portal.services.reconciliation_words import LABELS
 from portal.services.sample_words import LABELS as SAMPLE_WORDS
 from portal.services.standing import Standing
-from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
+from portal.statuses import (
+    ItemStatus,
+    ListingStatus,
+    PushStatus,
+    RunStatus,
+    Status,
+    SyncStatus,
+    label,
+)
 
 _BADGES = {
     "ok": "green",
@@ -47,6 +55,8 @@ _BADGES = {
     "killed": "orange",
     "done": "green",
     "sent": "green",
+    "pushed": "cyan",
+    "confirmed": "green",
     "cancelled": "orange",
     "whole": "green",
     "part": "cyan",
@@ -511,8 +521,11 @@ def run_status(value: StrEnum) -> str:
 
 
 def item_status(value: str | None) -> str:
-    """The word for a document's status as the trail keeps it."""
-    return "" if value is None else label(ItemStatus(value), language())
+    """The word for a document's status in a batch, or at a target, as the trail keeps it."""
+    if value is None:
+        return ""
+    is_of_item = value in set(ItemStatus)
+    return label(ItemStatus(value) if is_of_item else PushStatus(value), language())
 
 
 def audit_action(value: str) -> str:
@@ -555,6 +568,7 @@ _KINDS_OF: dict[str, tuple[type[Status] | type[SyncStatus], ...]] = {
     "slice.listing": (ListingStatus,),
     "item.status": (ItemStatus,),
     "item.relist": (ItemStatus,),
+    "push.status": (PushStatus,),
 }
 
 

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("user_type", sa.String(length=16), nullable=False),
         sa.Column("ca_pem", sa.Text(), nullable=True),
         sa.Column("bill_id_field", sa.String(length=128), nullable=False),
+        sa.Column("default_resource", sa.String(length=64), nullable=False),
         sa.Column("confirmed_statuses", sa.JSON(), nullable=False),
         sa.Column("max_file_bytes", sa.BigInteger(), nullable=False),
         sa.Column("concurrency_cap", sa.Integer(), nullable=False),

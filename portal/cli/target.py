@@ -49,6 +49,9 @@ def command() -> None:
 @click.option("--user-type", type=click.Choice(USER_TYPES), help="用户类型，默认 UserName.")
 @click.option("--bill-id-field", help="fbillId 取自哪个字段，默认 bill_no Where fbillId is from.")
 @click.option(
+    "--default-resource", help="没有来源系统的单据用什么，默认 imgmig The default resource."
+)
+@click.option(
     "--confirmed-status",
     "confirmed_statuses",
     multiple=True,
@@ -235,6 +238,7 @@ def _row(target: PushTarget) -> dict[str, Any]:
         "user": target.user,
         "user_type": target.user_type,
         "bill_id_field": target.bill_id_field,
+        "default_resource": target.default_resource,
         "confirmed_statuses": target.confirmed_statuses,
         "max_file_bytes": target.max_file_bytes,
         "concurrency_cap": target.concurrency_cap,

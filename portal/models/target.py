@@ -15,7 +15,8 @@ class PushTarget(Base):
     """A connection to a target system; its secret is encrypted at rest.
 
     ``bill_id_field`` says where the target's ``fbillId`` comes from: ``bill_no``, ``image_no``, or
-    a field of the source's metadata. ``confirmed_statuses`` are the image statuses that count as
+    a field of the source's metadata; ``default_resource`` is the 来源系统 of documents without one,
+    which a target does not take. ``confirmed_statuses`` are the image statuses that count as
     confirmed; none means any. ``concurrency_cap`` is documents at once, ``rate_cap`` calls a
     second, both for each host that pushes. A disabled one gets no new batches and is not pushed to.
 
@@ -38,6 +39,7 @@ class PushTarget(Base):
     user_type: Mapped[str] = mapped_column(String(16))
     ca_pem: Mapped[str | None] = mapped_column(Text)
     bill_id_field: Mapped[str] = mapped_column(String(128), default="bill_no")
+    default_resource: Mapped[str] = mapped_column(String(64), default="imgmig")
     confirmed_statuses: Mapped[list[str]] = mapped_column(JSON, default=list)
     max_file_bytes: Mapped[int] = mapped_column(BigInteger)
     concurrency_cap: Mapped[int] = mapped_column(default=4)
@@ -50,6 +52,10 @@ class PushTarget(Base):
     held_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     probes: Mapped[int] = mapped_column(default=0)
+
+    def resource_of(self, resource: str) -> str:
+        """The 来源系统 under which the target knows a document."""
+        return resource or self.default_resource
 
     def __repr__(self) -> str:
         return f"PushTarget({self.name!r})"

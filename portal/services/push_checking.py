@@ -6,6 +6,7 @@ pushed again from there.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,10 +23,11 @@ from portal.services import audit, push_reports, pushes
 from portal.statuses import PushStatus
 from portal.sync.targets.base import Seen, Target
 
-CHORE = "push_check"
+CHORE, TEST = "push_check", "target_check"
 #: So many documents of each sort a page shows.
 SHOWN = 50
 _PAGE = 200
+_PAUSES, _LONGEST_PAUSE = (0.5, 1.0, 2.0, 4.0), 30.0
 _THERE = (PushStatus.PUSHED, PushStatus.CONFIRMED)
 
 
@@ -73,10 +75,12 @@ def check(
     by: str,
     clock: Callable[[], datetime],
     on_step: Callable[[int, int], None] = lambda _done, _total: None,
+    wait: Callable[[float], None] = time.sleep,
 ) -> PushCheck:
     """Ask for every pushed document of the target, or of one batch.
 
     :param on_step: hears how many of how many have been asked for
+    :param wait: sleeps that many seconds, before a question that failed is asked again
     :raises SyncError: when the target cannot be asked; what was found until then is written down
     """
     found = PushCheck()
@@ -84,10 +88,12 @@ def check(
         total = session.scalar(_pushed(row.id, batch, func.count())) or 0
     with ThreadPoolExecutor(row.concurrency_cap, thread_name_prefix="push-check") as threads:
         for page in _pages(ledger, row.id, batch):
-            asked = threads.map(lambda one: _seen(target, one[1], one[2]), page)
+            asked = threads.map(
+                lambda one: _seen(target, one[1], row.resource_of(one[2]), wait), page
+            )
             for (push_id, image_no, resource, kind), seen in zip(page, asked, strict=True):
                 found.looked_at += 1
-                named = {"image_no": image_no, "resource": resource}
+                named = {"image_no": image_no, "resource": row.resource_of(resource)}
                 if seen is None:
                     if _miss(ledger, push_id, by, clock()):
                         found.missing.append(named)
@@ -110,13 +116,20 @@ def check(
     return found
 
 
-def _seen(target: Target, image_no: str, resource: str) -> Seen | None:
-    try:
-        return target.look_up(image_no, resource)
-    except SyncError as error:
-        if error.code != "TGT_NOT_FOUND":
-            raise
-        return None
+def _seen(
+    target: Target, image_no: str, resource: str, wait: Callable[[float], None]
+) -> Seen | None:
+    """None when the target does not know it; what may pass is tried some times."""
+    for pause in (*_PAUSES, None):
+        try:
+            return target.look_up(image_no, resource)
+        except SyncError as error:
+            if error.code == "TGT_NOT_FOUND":
+                return None
+            if error.permanent or pause is None:
+                raise
+            wait(min(max(pause, error.retry_after or 0.0), _LONGEST_PAUSE))
+    raise AssertionError  # pragma: no cover - the last try returns or raises
 
 
 def _miss(ledger: Ledger, push_id: int, by: str, now: datetime) -> bool:

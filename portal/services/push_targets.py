@@ -33,6 +33,7 @@ _LONGEST = {
     "language": 16,
     "user": 128,
     "bill_id_field": 128,
+    "default_resource": 64,
 }
 _MAY_BE_EMPTY = frozenset({"tenant_id", "language"})
 _NAMES = {
@@ -45,6 +46,7 @@ _NAMES = {
     "language": ("语言", "the language"),
     "user": ("用户", "the user"),
     "bill_id_field": ("单据 ID 取自", "the field of the bill id"),
+    "default_resource": ("缺省来源系统", "the default resource"),
     "max_file_bytes": ("单个文件上限", "the file limit"),
     "concurrency_cap": ("并发上限", "the concurrency"),
     "rate_cap": ("速率上限（每秒）", "the rate"),
@@ -76,6 +78,7 @@ class TargetForm:
     language: str = "zh_CN"
     ca_pem: str = field(default="", repr=False)
     bill_id_field: str = "bill_no"
+    default_resource: str = "imgmig"
     confirmed_statuses: tuple[str, ...] = ()
     max_file_bytes: int = DEFAULT_MAX_FILE_BYTES
     concurrency_cap: int = 4

@@ -138,8 +138,8 @@ def _claim(
         status=push.status,
         attempt=push.attempts + 1,
         image_no=document.image_no,
-        resource=document.resource,
-        document=_described(document, target.bill_id_field),
+        resource=target.resource_of(document.resource),
+        document=_described(document, target),
         files=files,
         taken_by=_taken_by(session, push, document),
         is_probe=is_probe,
@@ -163,16 +163,16 @@ def _taken_by(session: Session, push: Push, document: Document) -> str | None:
     return session.scalar(query.limit(1))
 
 
-def _described(document: Document, bill_id_field: str) -> PushDocument | None:
+def _described(document: Document, target: PushTarget) -> PushDocument | None:
     own = {"bill_no": document.bill_no, "image_no": document.image_no}
-    bill_id = own.get(bill_id_field)
+    bill_id = own.get(target.bill_id_field)
     if bill_id is None:
-        bill_id = _text(at(document.source_metadata, bill_id_field))
+        bill_id = _text(at(document.source_metadata, target.bill_id_field))
     if not bill_id:
         return None
     return PushDocument(
         image_no=document.image_no,
-        resource=document.resource,
+        resource=target.resource_of(document.resource),
         bill_id=bill_id,
         bill_type_code=document.bill_type_code,
         bill_type_name=document.bill_type_name,

@@ -71,7 +71,9 @@ def test_a_pusher_killed_in_the_middle_loses_nothing_and_pushes_nothing_twice(
     site.trigger({"batch": number})
 
     def confirmed(least: int) -> bool:
-        return int(site.json("batch", "push-status", number)["confirmed"]) >= least
+        told = site.json("batch", "push-status", number)
+        assert told["failed"] == 0, told
+        return int(told["confirmed"]) >= least
 
     for least in (3, 12):
         wait_for(f"{least} confirmed", lambda least=least: confirmed(least), 90)  # type: ignore[misc]

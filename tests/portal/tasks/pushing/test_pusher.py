@@ -165,6 +165,13 @@ def test_a_document_without_a_bill_id_says_so_and_is_sent_with_another_field(
     assert pushing.double.bills()["EAS/FYBX00000"]["fbillId"] == "4711"
 
 
+def test_a_document_without_a_resource_gets_the_default_one(pushing: PushScene) -> None:
+    pushing.archived(1, resource="")
+    pushing.work()
+    assert pushing.statuses() == {"confirmed": 1}
+    assert list(pushing.double.bills()) == ["imgmig/FYBX00000"]
+
+
 def test_a_restart_does_not_send_again_what_the_target_has_taken(pushing: PushScene) -> None:
     pushing.archived(1)
     pushing.double.misbehave(error_every=4)  # token calls apart: announce, two files, submit
