@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from portal.errors import SyncError
@@ -184,6 +184,21 @@ def _count_others(session: Session, found: PushCheck, row: PushTarget, batch: Ba
             found.waiting, found.failed = progress.waiting, progress.failed
     else:
         counts = push_reports.counts_of_targets(session).get(row.id, {})
-        found.waiting = counts.get(PushStatus.WAITING, 0)
+        found.waiting = counts.get(PushStatus.WAITING, 0) + _not_enrolled(session, row.id)
         found.failed = counts.get(PushStatus.FAILED, 0)
     found.failed = max(0, found.failed - len(found.missing))
+
+
+def _not_enrolled(session: Session, target_id: int) -> int:
+    """Archived documents of the target's batches that no pusher has looked at yet."""
+    query = (
+        select(func.count(BatchItem.document_id.distinct()))
+        .join(Batch, Batch.id == BatchItem.batch_id)
+        .where(
+            Batch.push_target_id == target_id,
+            Batch.deleted_at.is_(None),
+            BatchItem.status.in_(push_reports.ARCHIVED),
+            ~exists().where(Push.target_id == target_id, Push.document_id == BatchItem.document_id),
+        )
+    )
+    return session.scalar(query) or 0

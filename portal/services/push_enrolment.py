@@ -25,13 +25,12 @@ from portal.models import (
     PushTarget,
     table_of,
 )
-from portal.services import pushes
+from portal.services import push_reports, pushes
 from portal.statuses import ItemStatus, PushStatus
 
 _PAGE = 500
 # Versions may be committed in another order than they are numbered in.
 _MARGIN = 1000
-_ARCHIVED = (ItemStatus.SYNCED, ItemStatus.SKIPPED)
 
 
 class Enrolment:
@@ -76,7 +75,7 @@ class Enrolment:
         self, batch_id: int, target_id: int, now: datetime, between: Callable[[], object]
     ) -> int:
         found = 0
-        for status in _ARCHIVED:
+        for status in push_reports.ARCHIVED:
             after = 0
             while True:
                 with self._ledger.read() as session:

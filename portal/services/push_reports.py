@@ -16,7 +16,8 @@ from portal.models import Batch, BatchItem, Document, Push, PushTarget
 from portal.services import audit, pushes
 from portal.statuses import ItemStatus, PushStatus
 
-_ARCHIVED = (ItemStatus.SYNCED, ItemStatus.SKIPPED)
+#: Of a batch's items: their documents are to be pushed.
+ARCHIVED = (ItemStatus.SYNCED, ItemStatus.SKIPPED)
 _MANY = 500
 
 
@@ -168,7 +169,7 @@ def _of_batch(batch: Batch, *columns: Any) -> Select[*tuple[Any, ...]]:
         .join(Push, Push.document_id == BatchItem.document_id)
         .where(
             BatchItem.batch_id == batch.id,
-            BatchItem.status.in_(_ARCHIVED),
+            BatchItem.status.in_(ARCHIVED),
             Push.target_id == batch.push_target_id,
         )
     )
