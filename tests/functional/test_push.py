@@ -12,7 +12,7 @@ import requests
 
 from tests.functional.installation import DemoSource, Installation, kill, wait_for
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 TENANT = ("--documents", "60", "--months", "3", "--mean-size", "40000")
 TARGET = "旗舰版"
 
