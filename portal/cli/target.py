@@ -12,7 +12,7 @@ from portal.cli.progress import ProgressBar
 from portal.errors import NotAllowed
 from portal.models import PushTarget, utc_now
 from portal.services import batches, csv_text, push_checking, push_targets
-from portal.services.push_targets import TargetForm
+from portal.services.target_form import TargetForm
 from portal.sync.targets.connection import USER_TYPES
 
 MISSING_EXIT = 1

@@ -20,7 +20,7 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from portal.language import language
 from portal.models import PushTarget
-from portal.services.push_targets import TargetForm, TargetRefused
+from portal.services.target_form import TargetForm, TargetRefused
 from portal.sync.targets.connection import DEFAULT_MAX_FILE_BYTES, USER_TYPES
 
 _MB = 1024 * 1024

@@ -19,8 +19,8 @@ from portal.models import Chore, PushTarget, utc_now
 from portal.runtime import current_portal
 from portal.secret_box import SecretUnreadable
 from portal.services import audit, chores, push_checking, push_reports, push_targets
-from portal.services.push_targets import TargetRefused
 from portal.services.source_tells import authorities
+from portal.services.target_form import TargetRefused
 from portal.views.ids import ID
 
 bp = Blueprint("targets", __name__, url_prefix="/targets")

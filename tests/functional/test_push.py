@@ -97,6 +97,9 @@ def test_a_pusher_killed_in_the_middle_loses_nothing_and_pushes_nothing_twice(
     checked = site.json("target", "reconcile", TARGET, "--batch", number)
     assert (checked["looked_at"], checked["missing"]) == (report["done"], 0)
 
+    assert site.run("target", "disable", TARGET).code == 0
+    wait_for("no pusher any more", lambda: not site.processes("imgmig pusher"))
+
 
 def test_an_installation_without_a_target_has_no_pusher(
     site: Installation, start_source: StartSource

@@ -16,8 +16,8 @@ from portal.ledger import Ledger
 from portal.logs import context
 from portal.models import PushTarget
 from portal.secret_box import SecretBox
-from portal.services import push_targets, pushes
-from portal.services.pushes import PushClaim, PushLost
+from portal.services import push_claims, push_targets, pushes, target_holds
+from portal.services.push_claims import PushClaim, PushLost
 from portal.sync.archive.base import Archive
 from portal.sync.targets.base import AWAY, Target
 from portal.tasks.pushing.rate import Rate
@@ -85,10 +85,10 @@ class Lane:
             return 0
         now = self._clock()
         with self._ledger.read() as session:
-            if not pushes.is_due(session, target, now=now):
+            if not push_claims.is_due(session, target, now=now):
                 return 0
         claims = self._ledger.transact(
-            lambda session: pushes.claim(
+            lambda session: push_claims.claim(
                 session, self._target_id, owner=self._owner, limit=free, now=now
             )
         )
@@ -105,7 +105,7 @@ class Lane:
             held = list(self._in_hands.values())
         if held:
             now = self._clock()
-            lost = self._ledger.transact(lambda session: pushes.renew(session, held, now=now))
+            lost = self._ledger.transact(lambda session: push_claims.renew(session, held, now=now))
             with self._lock:
                 self._lost |= lost & self._in_hands.keys()
 
@@ -175,7 +175,7 @@ class Lane:
             lambda session: pushes.give_back(session, held, now=now, seconds=seconds, cause=error),
         )
         self._ledger.transact(
-            lambda session: push_targets.hold(
+            lambda session: target_holds.hold(
                 session, self._target_id, error, probed=held.is_probe, by=self._owner, now=now
             )
         )
@@ -201,7 +201,7 @@ class Lane:
         if held.is_probe:
             now = self._clock()
             self._ledger.transact(
-                lambda session: push_targets.lift(session, self._target_id, by=self._owner, now=now)
+                lambda session: target_holds.lift(session, self._target_id, by=self._owner, now=now)
             )
 
     def _settle(self, held: PushClaim, write: Callable[..., None]) -> None:

@@ -19,7 +19,7 @@ from portal.errors import SyncError
 from portal.ledger import Ledger
 from portal.models import PushTarget, utc_now
 from portal.secret_box import SecretBox, SecretUnreadable
-from portal.services import beats, push_targets, pushes
+from portal.services import beats, push_claims, push_targets, target_holds
 from portal.services.duties import DutyHolder
 from portal.services.push_enrolment import Enrolment
 from portal.sync.archive.base import Archive
@@ -146,7 +146,7 @@ class Pusher:
         now = self._clock()
         if target.probe_at is None or target.probe_at <= now:
             self._ledger.transact(
-                lambda session: push_targets.hold(
+                lambda session: target_holds.hold(
                     session, target.id, cause, probed=True, by=self._owner, now=now
                 )
             )
@@ -165,7 +165,7 @@ class Pusher:
     def free(self) -> None:
         """Free what an earlier life of this pusher held."""
         now = self._clock()
-        self._ledger.transact(lambda session: pushes.free_owner(session, self._owner, now=now))
+        self._ledger.transact(lambda session: push_claims.free_owner(session, self._owner, now=now))
 
     def _quietly(self, work: Callable[[], object]) -> None:
         try:

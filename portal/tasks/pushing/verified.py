@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from portal.errors import SyncError
-from portal.services.pushes import ArchivedFile
+from portal.services.push_claims import ArchivedFile
 from portal.sync.archive.base import Archive
 from portal.sync.one_file import nameless_file
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from portal.errors import SyncError
 from portal.ledger import Ledger
-from portal.services import pushes
-from portal.services.pushes import ArchivedFile, PushClaim
+from portal.services import push_claims, pushes
+from portal.services.push_claims import ArchivedFile, PushClaim
 from portal.statuses import PushStatus
 from portal.sync.archive.base import Archive
 from portal.sync.targets.base import Collected, PushDocument, Target
@@ -89,7 +89,7 @@ class PushWork:
     def _submit(self, held: PushClaim, document: PushDocument, files: list[Collected]) -> None:
         """Submit, if the claim is in force at this moment: an outdated one would undo a newer."""
         with self._ledger.read() as session:
-            pushes.require_ours(session, held)
+            push_claims.require_ours(session, held)
         self._go_on(held)
         self._target.submit(document, files)
 

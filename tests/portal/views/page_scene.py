@@ -27,8 +27,8 @@ from portal.services import (
     sources,
 )
 from portal.services.notice_channels import ChannelForm
-from portal.services.push_targets import TargetForm
 from portal.services.source_check import Finding
+from portal.services.target_form import TargetForm
 from portal.sync.sources.rows import SourceFile
 from portal.sync.transfer.work import Claim, Result, StoredFile
 from tests.portal.fake_source import make_document, make_file

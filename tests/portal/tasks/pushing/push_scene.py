@@ -16,7 +16,7 @@ from portal.demo.flagship import CREDENTIALS, create_demo_target
 from portal.models import Batch, Document, DocumentVersion, File, Push, PushTarget
 from portal.secret_box import SecretBox
 from portal.services import push_targets
-from portal.services.push_targets import TargetForm
+from portal.services.target_form import TargetForm
 from portal.sync.archive.local import LocalArchive
 from portal.tasks.pushing.pusher import Pusher
 from tests.portal.demo_server import served

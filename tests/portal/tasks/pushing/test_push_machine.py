@@ -29,9 +29,9 @@ from sqlalchemy import select, update
 
 from portal.errors import SyncError
 from portal.models import AuditEvent, Batch, Document, Push, PushTarget
-from portal.services import pushes
+from portal.services import push_claims, pushes
+from portal.services.push_claims import LEASE_SECONDS, PushClaim, PushLost
 from portal.services.push_enrolment import Enrolment
-from portal.services.pushes import LEASE_SECONDS, PushClaim, PushLost
 from portal.statuses import TRANSITIONS, PushStatus
 from portal.sync.targets.base import Collected
 from tests.portal.fake_source import make_document
@@ -84,7 +84,7 @@ class PushMachine(RuleBasedStateMachine):
         now = self.scene.now
         with self.ledger.write() as session:
             return multiple(
-                *pushes.claim(session, self.target_id, owner=owner, limit=limit, now=now)
+                *push_claims.claim(session, self.target_id, owner=owner, limit=limit, now=now)
             )
 
     @rule(held=claims)
@@ -97,7 +97,7 @@ class PushMachine(RuleBasedStateMachine):
         """As a pusher does: it looks whether the claim is in force, then submits, then writes."""
         with self.ledger.read() as session:
             try:
-                pushes.require_ours(session, held)
+                push_claims.require_ours(session, held)
             except PushLost:
                 return
             row = session.get_one(Push, held.push_id)
@@ -130,12 +130,12 @@ class PushMachine(RuleBasedStateMachine):
     @rule(held=claims)
     def renew(self, held: PushClaim) -> None:
         with self.ledger.write() as session:
-            pushes.renew(session, [held], now=self.scene.now)
+            push_claims.renew(session, [held], now=self.scene.now)
 
     @rule(owner=OWNERS)
     def restart(self, owner: str) -> None:
         with self.ledger.write() as session:
-            pushes.free_owner(session, owner, now=self.scene.now)
+            push_claims.free_owner(session, owner, now=self.scene.now)
 
     # People, other documents, time.
 

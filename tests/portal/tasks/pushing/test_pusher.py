@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from portal.models import AuditEvent, Batch, Document, Push, PushedFile
-from portal.services import push_targets, pushes
+from portal.services import push_claims, push_targets, pushes
 from portal.statuses import PushStatus
 from tests.portal.fake_source import make_document
 from tests.portal.ledger_scene import BY
@@ -207,13 +207,13 @@ def test_a_dead_pushers_documents_are_taken_over_when_its_lease_ends(pushing: Pu
     with pushing.ledger.write() as session:
         ids = [push.id for push in pushing.pushes().values()]
         pushes.push_again(session, ids, by=BY, now=now, reason="retry")
-        held = pushes.claim(session, pushing.target_id, owner="gone.pusher0", limit=9, now=now)
+        held = push_claims.claim(session, pushing.target_id, owner="gone.pusher0", limit=9, now=now)
     other = pushing.pusher("host.pusher0")
-    pushing.work(other, seconds=pushes.LEASE_SECONDS - 5)
+    pushing.work(other, seconds=push_claims.LEASE_SECONDS - 5)
     assert {push.lease_owner for push in pushing.pushes().values()} == {"gone.pusher0"}
     pushing.work(other, seconds=10)
     assert pushing.statuses() == {"confirmed": 2}
-    with pushing.ledger.write() as session, pytest.raises(pushes.PushLost):
+    with pushing.ledger.write() as session, pytest.raises(push_claims.PushLost):
         pushes.mark_pushed(session, held[0], now=pushing.scene.now)
 
 
