@@ -55,6 +55,7 @@ from portal.views import (
     shared_region,
     sources,
     status,
+    targets,
     users,
 )
 from portal.views import jobs as task_runs
@@ -127,6 +128,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         exports,
         task_runs,
         sources,
+        targets,
         preflight,
         users,
         account,

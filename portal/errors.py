@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from portal.logs.redaction import redactor
 
-Where = Literal["document", "source", "archive"]
+Where = Literal["document", "source", "archive", "target"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Problem:
     permanent: bool
     where: Where = "document"
     """Where the cause may lie. Of the archive's no document is ever blamed; of the source's only
-    when the source serves anything at all (see :mod:`portal.sync.transfer.blame`)."""
+    when the source serves anything at all (see :mod:`portal.sync.transfer.blame`). Of a target's no
+    document is blamed as long as the target serves none."""
 
 
 class PortalError(Exception):
@@ -1454,6 +1455,109 @@ _CATALOGUE = (
         " an admin's own: imgmig user passwd.",
         permanent=False,
         where="archive",
+    ),
+    Problem(
+        "TGT_CONNECTION",
+        "无法连接目标系统（{detail}）",
+        "no connection to the target ({detail})",
+        "推送已暂停并会自动重试；检查目标的地址、网络和服务是否正常。",
+        "Pushing waits and is tried again by itself; check the target's address, network, service.",
+        permanent=False,
+        where="target",
+    ),
+    Problem(
+        "TGT_TIMEOUT",
+        "目标系统在 {seconds} 秒内没有应答（{call}）",
+        "the target did not answer within {seconds} s ({call})",
+        "会自动重试；反复出现时降低目标的并发上限，或请目标系统管理员检查。",
+        "It is tried again; if it lasts, lower the target's concurrency or tell its administrator.",
+        permanent=False,
+        where="target",
+    ),
+    Problem(
+        "TGT_TLS",
+        "与目标系统的加密连接失败（{detail}）",
+        "the TLS connection to the target failed ({detail})",
+        "推送已暂停；内部机构签发的证书须填入目标的“私有证书”。",
+        "Pushing waits; a certificate of a private authority belongs into the target's private CA.",
+        permanent=True,
+        where="target",
+    ),
+    Problem(
+        "TGT_LOGIN",
+        "目标系统拒绝登录（{call}：{errcode} {description}）",
+        "the target refused the login ({call}: {errcode} {description})",
+        "推送已暂停；核对应用 ID、密钥、账套、租户和用户，并在目标页面测试连接。",
+        "Pushing waits; check app id, secret, account, tenant and user, then test the connection.",
+        permanent=True,
+        where="target",
+    ),
+    Problem(
+        "TGT_THROTTLED",
+        "目标系统要求放慢（HTTP {status}）",
+        "the target asks to slow down (HTTP {status})",
+        "推送会自动放慢后继续；反复出现时降低目标的并发或速率上限。",
+        "Pushing goes on more slowly by itself; if it lasts, lower the target's caps.",
+        permanent=False,
+        where="target",
+    ),
+    Problem(
+        "TGT_SERVER_ERROR",
+        "目标系统内部错误（{call}：HTTP {status}）",
+        "the target has an internal error ({call}: HTTP {status})",
+        "会自动重试；反复出现时请目标系统管理员检查。",
+        "It is tried again; if it lasts, tell the target's administrator.",
+        permanent=False,
+        where="target",
+    ),
+    Problem(
+        "TGT_BAD_ANSWER",
+        "目标系统的应答无法识别（{call}：{detail}）",
+        "the target's answer cannot be read ({call}: {detail})",
+        "会自动重试；检查目标的地址是否正确，是否经过了登录页或网关。",
+        "It is tried again; check the target's address, and whether a gateway answers instead.",
+        permanent=False,
+        where="target",
+    ),
+    Problem(
+        "TGT_REFUSED",
+        "目标系统拒绝了该单据（{call}：{errcode} {description}）",
+        "the target refused the document ({call}: {errcode} {description})",
+        "按目标系统给出的原因处理（如单据类型、组织未建立），然后点“重新推送失败单据”。",
+        "Settle what the target says (an unknown document type, say), then push the failed again.",
+        permanent=True,
+    ),
+    Problem(
+        "TGT_FILE_TOO_LARGE",
+        "文件 {name} 有 {size} 字节，超过目标的单个文件上限 {limit}",
+        "the file {name} has {size} bytes, the target's limit is {limit}",
+        "目标系统能接收更大的文件时，调高目标的“单个文件上限”，再重新推送；该单据仍在归档中。",
+        "Raise the target's limit if it takes larger files, then push again; it stays archived.",
+        permanent=True,
+    ),
+    Problem(
+        "TGT_NO_BILL_ID",
+        "单据没有可作为 fbillId 的值（{field}）",
+        "the document has no value for fbillId ({field})",
+        "在目标的“单据 ID 取自”中换一个字段，再重新推送。",
+        "Choose another field for the bill id in the target's settings, then push again.",
+        permanent=True,
+    ),
+    Problem(
+        "TGT_TAKEN",
+        "目标系统中的同一影像编号和来源系统属于另一数据源的单据（{source}）",
+        "the target has another data source's document of that number and resource ({source})",
+        "目标系统只认影像编号 + 来源系统；核对两个数据源是否真有重号，重号的须在源系统中更正。",
+        "The target knows documents by number and resource only; mend the number at the source.",
+        permanent=True,
+    ),
+    Problem(
+        "TGT_NOT_FOUND",
+        "目标系统查不到已推送的单据",
+        "the target does not know the document that was pushed",
+        "会自动再查几次；仍查不到时请目标系统管理员检查，再重新推送。",
+        "It is asked for again; if it stays away, tell the target's administrator and push again.",
+        permanent=False,
     ),
     Problem(
         "INTERNAL",

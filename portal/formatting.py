@@ -24,7 +24,15 @@ from portal.services.checked_months import WORDS
 from portal.services.reconciliation_words import LABELS
 from portal.services.sample_words import LABELS as SAMPLE_WORDS
 from portal.services.standing import Standing
-from portal.statuses import ItemStatus, ListingStatus, RunStatus, Status, SyncStatus, label
+from portal.statuses import (
+    ItemStatus,
+    ListingStatus,
+    PushStatus,
+    RunStatus,
+    Status,
+    SyncStatus,
+    label,
+)
 
 _BADGES = {
     "ok": "green",
@@ -47,6 +55,8 @@ _BADGES = {
     "killed": "orange",
     "done": "green",
     "sent": "green",
+    "pushed": "cyan",
+    "confirmed": "green",
     "cancelled": "orange",
     "whole": "green",
     "part": "cyan",
@@ -139,6 +149,17 @@ AUDIT_ACTIONS = {
     "source.read-zookeeper": ("读取 ZooKeeper 配置", "ZooKeeper settings read"),
     "source.import": ("导入旧配置", "older settings imported"),
     "source.check": ("测试连接", "connection tested"),
+    "target.add": ("新增目标", "target added"),
+    "target.change": ("修改目标", "target changed"),
+    "target.enable": ("启用目标", "target enabled"),
+    "target.disable": ("停用目标", "target disabled"),
+    "target.delete": ("删除目标", "target deleted"),
+    "target.check": ("测试目标", "target tested"),
+    "target.hold": ("目标暂缓", "target held"),
+    "target.lift": ("目标恢复", "target went on"),
+    "push.status": ("推送状态变更", "push status changed"),
+    "push.retry": ("重新推送失败单据", "failed pushes retried"),
+    "push.check": ("推送核对", "pushes reconciled"),
     "preflight.run": ("检查前提", "preflight asked for"),
     "preflight.fail": ("前提未满足", "preflight failed"),
     "preflight.tick": ("人工确认前提", "prerequisite ticked"),
@@ -207,6 +228,7 @@ _DETAILS = {
     "done": ("已同步", "synced"),
     "failed": ("失败", "failed"),
     "source": ("数据源", "source"),
+    "push_to": ("推送到", "pushed to"),
     "org": ("组织", "organisation"),
     "role": ("角色", "role"),
     "handler": ("处理器", "handler"),
@@ -499,8 +521,11 @@ def run_status(value: StrEnum) -> str:
 
 
 def item_status(value: str | None) -> str:
-    """The word for a document's status as the trail keeps it."""
-    return "" if value is None else label(ItemStatus(value), language())
+    """The word for a document's status in a batch, or at a target, as the trail keeps it."""
+    if value is None:
+        return ""
+    is_of_item = value in set(ItemStatus)
+    return label(ItemStatus(value) if is_of_item else PushStatus(value), language())
 
 
 def audit_action(value: str) -> str:
@@ -543,6 +568,7 @@ _KINDS_OF: dict[str, tuple[type[Status] | type[SyncStatus], ...]] = {
     "slice.listing": (ListingStatus,),
     "item.status": (ItemStatus,),
     "item.relist": (ItemStatus,),
+    "push.status": (PushStatus,),
 }
 
 

@@ -31,10 +31,10 @@ class WorkerSlot:
     Whoever holds the slot knows that every lease in the slot's name is from an earlier life. A
     process that is only stopped or frozen holds it still.
 
-    :param kind: of the process; an agent has such a place, too
+    :param kind: of the process; an agent and a pusher have such a place, too
     """
 
-    def __init__(self, home: Path, kind: Literal["worker", "agent"] = "worker") -> None:
+    def __init__(self, home: Path, kind: Literal["worker", "agent", "pusher"] = "worker") -> None:
         folder = _folder(home)
         folder.mkdir(parents=True, exist_ok=True)
         number = 0

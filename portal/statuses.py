@@ -67,7 +67,16 @@ class NoticeStatus(StrEnum):
     FAILED = "failed"
 
 
-Status = RunStatus | ItemStatus | ListingStatus | ChoreStatus | NoticeStatus
+class PushStatus(StrEnum):
+    """推送状态 of an archived document at a target."""
+
+    WAITING = "waiting"
+    PUSHED = "pushed"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+
+
+Status = RunStatus | ItemStatus | ListingStatus | ChoreStatus | NoticeStatus | PushStatus
 
 TRANSITIONS: dict[type[StrEnum], dict[str, dict[str, str]]] = {
     RunStatus: {
@@ -107,6 +116,16 @@ TRANSITIONS: dict[type[StrEnum], dict[str, dict[str, str]]] = {
         "sent": {"waiting": "sent again by a person"},
         "failed": {"waiting": "sent again by a person"},
     },
+    PushStatus: {
+        "waiting": {"pushed": "submitted", "failed": "permanent error or retries exhausted"},
+        "pushed": {
+            "confirmed": "the target says so",
+            "failed": "the target does not know it",
+            "waiting": "a newer version",
+        },
+        "confirmed": {"waiting": "a newer version", "failed": "reconciliation misses it"},
+        "failed": {"waiting": "retry or a newer version"},
+    },
 }
 
 LABELS: dict[type[StrEnum], dict[str, tuple[str, str]]] = {
@@ -144,6 +163,12 @@ LABELS: dict[type[StrEnum], dict[str, tuple[str, str]]] = {
         "waiting": ("待发送", "waiting"),
         "sent": ("已发送", "sent"),
         "failed": ("未送达", "not delivered"),
+    },
+    PushStatus: {
+        "waiting": ("待推送", "waiting"),
+        "pushed": ("已推送", "pushed"),
+        "confirmed": ("已确认", "confirmed"),
+        "failed": ("推送失败", "failed"),
     },
 }
 

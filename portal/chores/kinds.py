@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from portal.chores import (
     notifying,
     preflight,
+    pushing,
     reconciling,
     sampling,
     scanning,
@@ -27,6 +28,7 @@ from portal.chores.preview import count_scope
 from portal.services import (
     notices,
     preflights,
+    push_checking,
     samples,
     scans,
     source_browsing,
@@ -57,6 +59,8 @@ KINDS: Mapping[str, Kind] = {
     "reconcile": Kind(reconciling.perform),
     "export": Kind(export),
     "fetch": Kind(fetch),
+    push_checking.CHORE: Kind(pushing.reconcile),
+    push_checking.TEST: Kind(pushing.test, quick=True),
     samples.MANIFEST: Kind(sampling.make_manifest),
     samples.COMPARE: Kind(sampling.compare, quick=True),
 }

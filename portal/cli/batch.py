@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from portal.cli import batch_scan
 from portal.cli.batch_list import batch_line, list_batches
 from portal.cli.batch_preview import TWIN, show_preview
+from portal.cli.batch_push import push_status
 from portal.cli.failures import USER_ERROR
 from portal.cli.filters import DAY, MONTH
 from portal.cli.opening import actor, as_json, opened, say, say_json
@@ -26,6 +27,7 @@ from portal.services import (
     fetches,
     preflight_gate,
     previews,
+    push_targets,
     reports,
     retrying,
     runs,
@@ -73,6 +75,7 @@ def command() -> None:
     show_default=True,
     help="优先级 Which batches idle workers turn to first.",
 )
+@click.option("--push-to", help="归档后推送到该目标 The target that archived documents go on to.")
 @click.option(
     "--preview", is_flag=True, help="只预览，不创建 Tell what it would do and create nothing."
 )
@@ -88,6 +91,7 @@ def create(
     run: bool,
     override_preflight: str | None,
     priority: str,
+    push_to: str | None,
     preview: bool,
     as_json: bool,
 ) -> None:
@@ -117,6 +121,7 @@ def create(
                 now=utc_now(),
                 zone=portal.settings.timezone,
                 priority=Priority(priority),
+                push_to=push_targets.find(session, push_to) if push_to else None,
             )
             gate = preflight_gate.require(
                 session,
@@ -264,6 +269,7 @@ _add_action(
     lambda s, b, now: batches.delete(s, b, by=actor(), now=now),
 )
 command.add_command(list_batches)
+command.add_command(push_status)
 
 
 @command.command()

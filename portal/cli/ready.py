@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from portal.services.beats import Kind
     from portal.services.readiness.checks import Check
 
-KINDS = ("web", "worker", "clerk", "agent")
+KINDS = ("web", "worker", "clerk", "agent", "pusher")
 NOT_READY = 1
 
 

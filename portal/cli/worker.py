@@ -52,6 +52,7 @@ def _be_one(settings: Settings) -> None:
 def _be_clerk(settings: Settings) -> None:
     from portal.chores.clerk import Clerk  # noqa: PLC0415
     from portal.cli.key_watch import KeyWatch  # noqa: PLC0415
+    from portal.cli.pusher_keeping import PusherKeeper  # noqa: PLC0415
     from portal.cli.schema_watch import SchemaWatch  # noqa: PLC0415
 
     with opened(settings) as portal, StopSignals() as stop:
@@ -62,9 +63,12 @@ def _be_clerk(settings: Settings) -> None:
         thread.start()
         watch = SchemaWatch(portal.ledger)
         key_watch = KeyWatch(portal.ledger, portal.box.fingerprint)
+        pusher = PusherKeeper(portal.ledger)
         while thread.is_alive() and not stop.received:
             thread.join(_SIGNAL_SECONDS)
             watch.look()
             key_watch.look()
+            pusher.look()
         clerk.stop()
+        pusher.close()
         thread.join()

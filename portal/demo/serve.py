@@ -1,4 +1,4 @@
-"""Runs the demo source under gunicorn: one process that answers, with a pool of threads."""
+"""Runs the demo source or target under gunicorn: one process that answers, with many threads."""
 
 from __future__ import annotations
 
@@ -30,12 +30,26 @@ def serve(options: DemoOptions, bind: str, announce: Callable[[str], None] | Non
     :raises ValueError: when ``bind`` or the options make no sense
     :raises SystemExit: at the end, in the answering child process too
     """
+    serve_app(lambda: create_demo_source(options), bind, announce, name="imgmig demo-source")
+
+
+def serve_app(
+    make: Callable[[], Flask],
+    bind: str,
+    announce: Callable[[str], None] | None = None,
+    *,
+    name: str,
+) -> None:
+    """The same with any application, made when the address is bound.
+
+    :param name: of the processes, in lists of processes
+    """
     with _listen(bind) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        app = create_demo_source(options)
+        app = make()
         # From here on the descriptor is gunicorn's, which closes it.
-        _Server(app, listener.detach(), lambda: announce(url) if announce else None).run()
+        _Server(app, name, listener.detach(), lambda: announce(url) if announce else None).run()
 
 
 def _listen(bind: str) -> socket.socket:
@@ -48,8 +62,9 @@ def _listen(bind: str) -> socket.socket:
 
 
 class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    def __init__(self, app: Flask, listener: int, ready: Callable[[], None]) -> None:
+    def __init__(self, app: Flask, name: str, listener: int, ready: Callable[[], None]) -> None:
         self._app = app
+        self._name = name
         self._listener = listener
         self._ready = ready
         super().__init__()
@@ -62,7 +77,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "threads": THREADS,
             "keepalive": KEEP_ALIVE,
             "loglevel": "warning",
-            "proc_name": "imgmig demo-source",
+            "proc_name": self._name,
             "control_socket_disable": True,
             "when_ready": lambda _arbiter: self._ready(),
             "post_worker_init": lambda _worker: _die_at_once(),

@@ -20,7 +20,7 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, ValidationError
 
 from portal.language import language
-from portal.models import DataSource, Overlap, Priority
+from portal.models import DataSource, Overlap, Priority, PushTarget
 from portal.models.overlap import overlap_label
 from portal.models.priority import priority_label
 from portal.services.batches import EARLIEST_DAY, BatchScope
@@ -47,15 +47,18 @@ class BatchForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     types = StringField(_l("其他单据类型代码"), validators=[Length(max=_LONGEST_CODES)])
     overlap = RadioField(_l("重叠策略"), coerce=str, default=Overlap.MISSING.value)
     priority = SelectField(_l("优先级"), coerce=str, default=Priority.NORMAL.value)
+    push_to = SelectField(_l("归档后推送到"), coerce=str, default="", choices=[])
     run_now = BooleanField(_l("立即运行"))
 
-    def offer(self, sources: Sequence[DataSource]) -> None:
+    def offer(self, sources: Sequence[DataSource], targets: Sequence[PushTarget] = ()) -> None:
         """Fill the choices."""
         self.overlap.choices = [(word.value, overlap_label(word, language())) for word in Overlap]
         self.priority.choices = [
             (word.value, priority_label(word, language())) for word in Priority
         ]
         self.source.choices = [(str(source.id), source.name) for source in sources]
+        named = [(str(target.id), target.name) for target in targets]
+        self.push_to.choices = [("", _("不推送，只归档")), *named]
 
     def fill_days(self, first: date, last: date) -> None:
         """Put a range into the form."""
@@ -108,6 +111,10 @@ class BatchForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     def chosen_priority(self) -> Priority:
         """Call it after validation."""
         return Priority(self.priority.data)
+
+    def push_target_id(self) -> int | None:
+        """The chosen target, if any; call it after validation."""
+        return int(self.push_to.data) if self.push_to.data else None
 
     def scope(self) -> BatchScope:
         """What was asked for; call it after validation."""

@@ -13,7 +13,7 @@ from portal.errors import PortalError
 from portal.jobs.parameter import CreateOrder, DataSyncParameter, parse_parameter
 from portal.models import Batch, JobBatch, Slice, utc_now
 from portal.runtime import Portal, current_portal
-from portal.services import batches, preflight_gate, retrying, sources
+from portal.services import batches, preflight_gate, push_targets, retrying, sources
 from portal.services.runs import JobOrigin
 from portal.statuses import ListingStatus, RunStatus, SyncStatus, label
 
@@ -119,12 +119,23 @@ class _Order:
         created = select(Batch).where(Batch.id.in_(mine), Batch.scope_key == scope.key)
         if (batch := self._session.scalar(created.with_for_update())) is not None:
             return batch  # by an earlier life of this run, and maybe it has ended since
+        target = push_targets.find(self._session, order.push_to) if order.push_to else None
         unfinished = batches.find_unfinished(self._session, scope)
         if unfinished is not None:
+            if unfinished.push_target_id != (target.id if target is not None else None):
+                raise JobFailed(
+                    f"未结束的批次 {unfinished.batch_no} 范围相同而推送目标不同 "
+                    "an unfinished batch of this scope has another target"
+                )
             self.lines.append(f"沿用未结束的批次 reusing unfinished batch {unfinished.batch_no}")
             return unfinished
         return batches.create(
-            self._session, scope, by=ACTOR, now=self._now, zone=self._portal.settings.timezone
+            self._session,
+            scope,
+            by=ACTOR,
+            now=self._now,
+            zone=self._portal.settings.timezone,
+            push_to=target,
         )
 
     def _start(self, batch: Batch) -> bool:

@@ -15,13 +15,16 @@ FORM = (
     "参数应为空，或如下 JSON；the parameter is empty or this JSON: "
     '{"batch": "MB20240101-0001", "retry_failed": true, "create": {"source": "名称", '
     '"from": "2024-01-01", "to": "2024-03-31", "org": [], "type": [], '
-    '"overlap": "missing | missing_and_failed | all"}, "wait": true}'
+    '"overlap": "missing | missing_and_failed | all", "push_to": "目标名称"}, "wait": true}'
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CreateOrder:
-    """The batch to create; ``date_to`` is an inclusive day, an empty tuple means all."""
+    """The batch to create; ``date_to`` is an inclusive day, an empty tuple means all.
+
+    ``push_to`` is the name of the target that archived documents are pushed on to.
+    """
 
     source: str
     date_from: date
@@ -29,6 +32,7 @@ class CreateOrder:
     org_codes: tuple[str, ...]
     bill_type_codes: tuple[str, ...]
     overlap: Overlap = Overlap.MISSING
+    push_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def parse_parameter(text: str) -> DataSyncParameter:
 def _create(value: Any) -> CreateOrder | None:
     if value is None:
         return None
-    given = _Fields(value, "source", "from", "to", "org", "type", "overlap")
+    given = _Fields(value, "source", "from", "to", "org", "type", "overlap", "push_to")
     source = given.text("source", "")
     if not source:
         raise ValueError("create.source 缺失 is missing")
@@ -77,6 +81,7 @@ def _create(value: Any) -> CreateOrder | None:
         org_codes=given.texts("org"),
         bill_type_codes=given.texts("type"),
         overlap=given.overlap(),
+        push_to=given.text("push_to", None) or None,
     )
 
 

@@ -23,6 +23,7 @@ from portal.models.overlap import Overlap
 from portal.models.preflight import Preflight, PreflightReport, PreflightTick
 from portal.models.priority import Priority
 from portal.models.process import ProcessBeat
+from portal.models.push import Push, PushedFile
 from portal.models.reconciliation import (
     Balance,
     CheckedMonth,
@@ -41,6 +42,7 @@ from portal.models.scan import Scan, ScanCause
 from portal.models.schema import SchemaFloor
 from portal.models.slice import Slice
 from portal.models.source import DataSource
+from portal.models.target import PushTarget
 from portal.models.throughput import Throughput
 from portal.models.user import Role, User
 from portal.models.verification import (
@@ -91,6 +93,9 @@ __all__ = [
     "PreflightTick",
     "Priority",
     "ProcessBeat",
+    "Push",
+    "PushTarget",
+    "PushedFile",
     "Reconciliation",
     "ReconciliationCell",
     "ReconciliationFinding",

@@ -24,7 +24,7 @@ class Batch(Counts, Base):
 
     A person's pause is ``waiting`` with ``paused_by``; a person's cancel is ``ended`` with
     ``cancelled_by``. ``holds`` are those in force that concern it. A deleted batch stays in the
-    ledger with ``deleted_at``.
+    ledger with ``deleted_at``. ``push_target_id`` is where its archived documents are pushed on to.
     """
 
     __tablename__ = "batches"
@@ -50,6 +50,7 @@ class Batch(Counts, Base):
     paused_by: Mapped[str | None] = mapped_column(String(64))
     cancelled_by: Mapped[str | None] = mapped_column(String(64))
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    push_target_id: Mapped[int | None] = mapped_column(BigId)
 
     data_source: Mapped[DataSource] = relationship()
     slices: Mapped[list[Slice]] = relationship(order_by=Slice.starts_at)

@@ -13,8 +13,8 @@ from portal.models.base import Base, BigId, UtcDateTime
 class ProcessBeat(Base):
     """One process: what it does, where it runs, when it was last seen, and what it uses.
 
-    ``kind`` is ``web``, ``worker``, ``clerk`` or ``agent``. A process that ends in order takes its
-    row with it; that of one that was killed is forgotten later.
+    ``kind`` is ``web``, ``worker``, ``clerk``, ``agent`` or ``pusher``. A process that ends in
+    order takes its row with it; that of one that was killed is forgotten later.
     """
 
     __tablename__ = "process_beats"

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal import statuses
 from portal.errors import BatchRefused, NotAllowed, NotFound
-from portal.models import Batch, DataSource, Overlap, Priority, RunOutcome, Slice
+from portal.models import Batch, DataSource, Overlap, Priority, PushTarget, RunOutcome, Slice
 from portal.services import audit, holds, runs
 from portal.services.batch_numbers import next_batch_no
 from portal.services.months import MonthRange, months_between
@@ -67,12 +67,17 @@ def create(
     now: datetime,
     zone: ZoneInfo,
     priority: Priority = Priority.NORMAL,
+    push_to: PushTarget | None = None,
 ) -> Batch:
     """Create a waiting batch with its months.
 
-    :raises NotAllowed: when the days make no range or the source is not there or disabled
+    :param push_to: where its archived documents are pushed on to
+    :raises NotAllowed: when the days make no range or the source is not there or disabled, or the
+        target is disabled
     """
     months = check_scope(session, scope, zone)
+    if push_to is not None and not push_to.enabled:
+        raise NotAllowed(f"目标 {push_to.name} 已停用", f"the target {push_to.name} is disabled")
     batch = Batch(
         batch_no=next_batch_no(session, now.astimezone(zone).date()),
         data_source_id=scope.source_id,
@@ -86,6 +91,7 @@ def create(
         run_status=RunStatus.WAITING,
         created_by=by,
         created_at=now,
+        push_target_id=push_to.id if push_to is not None else None,
         slices=[
             Slice(
                 month=month.month,
@@ -99,7 +105,10 @@ def create(
     )
     session.add(batch)
     session.flush()
-    audit.record(session, "batch.create", by=by, at=now, batch_id=batch.id, new=batch.batch_no)
+    detail = {"push_to": push_to.name} if push_to is not None else None
+    audit.record(
+        session, "batch.create", by=by, at=now, batch_id=batch.id, new=batch.batch_no, detail=detail
+    )
     return batch
 
 

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from portal.ledger import this_host
 from portal.models import ProcessBeat
 
-Kind = Literal["web", "worker", "clerk", "agent"]
-KINDS: Final[tuple[Kind, ...]] = ("web", "worker", "clerk", "agent")
+Kind = Literal["web", "worker", "clerk", "agent", "pusher"]
+KINDS: Final[tuple[Kind, ...]] = ("web", "worker", "clerk", "agent", "pusher")
 BEAT_SECONDS: Final = 5.0
 """Between two beats of a process that has nothing else to say so often."""
 # Three beats may be missed by a host that is busy; workers and agents beat more often.

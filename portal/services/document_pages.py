@@ -17,8 +17,10 @@ from portal.models import (
     Document,
     DocumentVersion,
     File,
+    Push,
     VersionFile,
 )
+from portal.services import push_reports
 from portal.services.downloads import DOWNLOADED
 
 #: Newest events that the page shows.
@@ -29,7 +31,8 @@ _EVENTS = 100
 class DocumentView:
     """A document with its files by category, its passages through batches, and its log.
 
-    ``items`` has the newest passage first, ``events`` the newest change first, without downloads.
+    ``pushes`` has where it was pushed on to, with the targets' names. ``items`` has the newest
+    passage first, ``events`` the newest change first, without downloads.
     """
 
     document: Document
@@ -38,6 +41,7 @@ class DocumentView:
     items: Sequence[tuple[BatchItem, Batch]]
     events: Sequence[AuditEvent]
     versions: Sequence[tuple[DocumentVersion, Sequence[VersionFile]]]
+    pushes: Sequence[tuple[Push, str]]
 
 
 def document_view(session: Session, document_id: int) -> DocumentView:
@@ -74,6 +78,7 @@ def document_view(session: Session, document_id: int) -> DocumentView:
         items=passages,
         events=events,
         versions=_versions(session, document_id),
+        pushes=push_reports.of_documents(session, [document_id]).get(document_id, []),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -10,13 +10,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
+from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed
 from portal.formatting import status as status_word
 from portal.language import language
-from portal.models import utc_now
+from portal.models import Batch, Push, utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, item_list, retrying
+from portal.services import batches, browsing, item_list, push_reports, retrying
 from portal.services.item_filter import ItemFilter
 from portal.services.paging import SIZES
 from portal.statuses import ItemStatus
@@ -51,10 +52,12 @@ def documents(batch_no: str) -> ResponseReturnValue:
         causes = item_list.causes_of(session, batch)
         orgs = item_list.codes_of(session, batch, "org")
         types = item_list.codes_of(session, batch, "type")
+        pushes = _pushes(session, batch, [document.id for _item, document in leaf.rows])
     return render_template(
         "batches/documents.html",
         asked=wish,
         leaf=leaf,
+        pushes=pushes,
         totals=totals,
         orgs=orgs,
         types=types,
@@ -129,6 +132,16 @@ def wanted_of(wish: Asked) -> ItemFilter:
         last=wish.day("last"),
         **{name: wish.word(name) for name in _FILTERS if name not in ("status", "first", "last")},
     )
+
+
+def _pushes(
+    session: Session, batch: Batch, document_ids: Sequence[int]
+) -> Mapping[int, Sequence[tuple[Push, str]]]:
+    """How far each document is at the batch's target; nothing is asked when it has none."""
+    target_id = batch.push_target_id
+    if target_id is None:
+        return {}
+    return push_reports.of_documents(session, document_ids, target_id=target_id)
 
 
 def _causes(codes: Sequence[str], chosen: str) -> list[tuple[str, str]]:

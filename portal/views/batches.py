@@ -20,13 +20,14 @@ from portal.language import language
 from portal.models import Batch, utc_now
 from portal.runtime import current_portal
 from portal.services import batches, browsing, failure_groups, retrying, runs
-from portal.views import batch_documents
+from portal.views import batch_documents, batch_push
 from portal.views.batch_context import live_context
 from portal.views.lists import asked
 from portal.views.shared_region import shared
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
 batch_documents.init_blueprint(bp)
+batch_push.init_blueprint(bp)
 
 Act = Callable[[Session, Batch, str, datetime], object]
 ACTIONS: dict[str, Act] = {
@@ -49,7 +50,7 @@ _HELD = {
     "probe": _l("马上再试一次"),
     "lift": _l("批次继续运行；同一原因在本次运行中不再暂缓"),
 }
-TABS = ("months", "documents", "failures", "scan", "log", "runs")
+TABS = ("months", "documents", "failures", "push", "scan", "log", "runs")
 
 
 @bp.post("/<batch_no>/<any(run, pause, resume, cancel, delete, retry):name>")

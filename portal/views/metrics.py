@@ -15,7 +15,7 @@ from portal import __version__
 from portal.models import utc_now
 from portal.request_counts import BOUNDS, Answered, Key, RequestCounts
 from portal.runtime import Portal
-from portal.services.figures import batches, sources, upkeep
+from portal.services.figures import batches, sources, targets, upkeep
 from portal.services.readiness.checks import Check
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def families(portal: Portal) -> Iterator[Family | Histogram]:
         return
     now = utc_now()
     with portal.ledger.read() as session:
-        for part in (batches, sources, upkeep):
+        for part in (batches, sources, targets, upkeep):
             yield from part.figures(session, now)
     yield from portal.executor.figures()
 

@@ -19,9 +19,17 @@ from portal.errors import NotAllowed, NotFound
 from portal.forms.batch import BatchForm
 from portal.htmx import STOP_POLLING
 from portal.language import language
-from portal.models import Chore, Overlap, Priority, Role, utc_now
+from portal.models import Chore, Overlap, Priority, PushTarget, Role, utc_now
 from portal.runtime import current_portal
-from portal.services import batches, browsing, catalogue, chores, preflight_gate, sources
+from portal.services import (
+    batches,
+    browsing,
+    catalogue,
+    chores,
+    preflight_gate,
+    push_targets,
+    sources,
+)
 from portal.services.day_ranges import month_named, ranges_at
 from portal.services.scope_words import scope_of
 from portal.statuses import ChoreStatus
@@ -117,7 +125,10 @@ def prioritise(batch_no: str) -> ResponseReturnValue:
 def _form(*, bound: bool) -> BatchForm:
     form = BatchForm() if bound else BatchForm(formdata=None)
     with current_portal().ledger.read() as session:
-        form.offer([source for source in sources.all_sources(session) if source.enabled])
+        form.offer(
+            [source for source in sources.all_sources(session) if source.enabled],
+            push_targets.all_targets(session, enabled_only=True),
+        )
     return form
 
 
@@ -134,6 +145,9 @@ def _prefill(form: BatchForm, session: Session) -> None:
             form.fill_days(batch.date_from, batch.date_to)
             form.fill_codes(batch.org_codes, batch.bill_type_codes)
             form.overlap.data, form.priority.data = batch.overlap.value, batch.priority.value
+            chosen = str(batch.push_target_id or "")
+            if chosen in dict(form.push_to.choices):
+                form.push_to.data = chosen
     wanted = args.get("source", "").strip()
     for value, name in form.source.choices or ():
         if wanted in (value, name):
@@ -159,6 +173,11 @@ def _fill_days(form: BatchForm, wish: str) -> None:
             flash(_("请先选择月份，如 2024-03"), "warning")
     if days is not None:
         form.fill_days(*days)
+
+
+def _push_target(session: Session, form: BatchForm) -> PushTarget | None:
+    target_id = form.push_target_id()
+    return None if target_id is None else push_targets.get(session, target_id)
 
 
 def _ask_catalogue(form: BatchForm) -> None:
@@ -235,6 +254,7 @@ def _create(form: BatchForm) -> ResponseReturnValue:
                     now=now,
                     zone=portal.settings.timezone,
                     priority=form.chosen_priority(),
+                    push_to=_push_target(session, form),
                 )
                 preflight_gate.require(
                     session,

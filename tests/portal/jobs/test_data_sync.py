@@ -15,7 +15,7 @@ from executor.models import ExecutorRun
 from executor.statuses import RunStatus as JobStatus
 from portal.errors import SyncError
 from portal.jobs import Following
-from portal.models import Batch, DataSource, Overlap, utc_now
+from portal.models import Batch, DataSource, Overlap, PushTarget, utc_now
 from portal.runtime import Portal
 from portal.services import batches, preflights
 from portal.services.source_check import Finding
@@ -202,10 +202,29 @@ def test_create_joins_no_batch_of_another_policy(rig: JobRig, scene: Scene) -> N
     assert scene.batch(batch_id).overlap is Overlap.ALL
 
 
+def test_create_pushes_on_to_the_target_it_names(rig: JobRig, scene: Scene) -> None:
+    with scene.ledger.write() as session:
+        target = PushTarget(
+            name="旗舰版", base_url="http://127.0.0.1:9", app_id="a", app_secret_box="",
+            account_id="1", user="u", user_type="UserName", max_file_bytes=1,
+            created_at=scene.now, enabled=True,
+        )  # fmt: skip
+        session.add(target)
+        session.flush()
+        target_id = target.id
+    rig.run(1, {"create": {**CREATE, "push_to": "旗舰版"}})
+    (batch_id,) = rig.followed(1)
+    assert scene.batch(batch_id).push_target_id == target_id
+    rig.run(2, {"create": CREATE}, jobId=8)
+    code, message = rig.result(2)
+    assert (code, "推送目标不同" in message) == (500, True)
+
+
 @pytest.mark.parametrize(
     ("order", "named"),
     [
         ({**CREATE, "source": "没有的"}, "没有数据源 没有的"),
+        ({**CREATE, "push_to": "没有的"}, "没有目标 没有的"),
         ({**CREATE, "to": "2023-12-31"}, "早于"),
     ],
 )

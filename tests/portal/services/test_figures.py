@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from executor.exposition import Family, Histogram, Observed, page
 from portal.ledger import Ledger
-from portal.models import Overlap
+from portal.models import Overlap, PushTarget
 from portal.services import beats, failure_counts
-from portal.services.figures import batches, sources, upkeep
+from portal.services.figures import batches, sources, targets, upkeep
 from tests.exposition_parser import Parsed, parse
 from tests.portal.fake_source import make_document
 from tests.portal.ledger_scene import Scene, failed, stored
@@ -17,7 +17,7 @@ from tests.portal.ledger_scene import Scene, failed, stored
 def figures(scene: Scene, *, later: float = 0.0) -> Parsed:
     now = scene.now + timedelta(seconds=later)
     with scene.ledger.read() as session:
-        parts = (part.figures(session, now) for part in (batches, sources, upkeep))
+        parts = (part.figures(session, now) for part in (batches, sources, targets, upkeep))
         return parse(page(family for part in parts for family in part))
 
 
@@ -42,6 +42,30 @@ def test_a_batch_under_way(scene: Scene) -> None:
     assert seen.sum("imgmig_stored_bytes", state="running") > 0
     # Leases that ran out are nobody's.
     assert figures(scene, later=31).sum("imgmig_documents_in_flight") == 0
+
+
+def test_a_held_target_says_why_and_since_when(scene: Scene) -> None:
+    assert figures(scene).sum("imgmig_target_hold_age_seconds") == 0
+    with scene.ledger.write() as session:
+        session.add(
+            PushTarget(
+                name="旗舰版",
+                base_url="http://127.0.0.1:9",
+                app_id="a",
+                app_secret_box="",
+                account_id="1",
+                user="u",
+                user_type="UserName",
+                max_file_bytes=1,
+                created_at=scene.now,
+                enabled=True,
+                hold_code="TGT_CONNECTION",
+                held_since=scene.now,
+            )
+        )
+    held = figures(scene, later=90)
+    name = "imgmig_target_hold_age_seconds"
+    assert held.value(name, target="旗舰版", code="TGT_CONNECTION") == 90
 
 
 def test_failures_of_several_codes_are_counted_beside_each_other(ledger: Ledger) -> None:

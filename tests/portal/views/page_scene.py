@@ -17,9 +17,18 @@ from portal.errors import SyncError
 from portal.models import Batch, Document, File, Overlap, Role, User, utc_now
 from portal.notify.kinds import NEWS, ChannelKind
 from portal.runtime import Portal
-from portal.services import batch_lists, batches, notice_channels, notices, preflights, sources
+from portal.services import (
+    batch_lists,
+    batches,
+    notice_channels,
+    notices,
+    preflights,
+    push_targets,
+    sources,
+)
 from portal.services.notice_channels import ChannelForm
 from portal.services.source_check import Finding
+from portal.services.target_form import TargetForm
 from portal.sync.sources.rows import SourceFile
 from portal.sync.transfer.work import Claim, Result, StoredFile
 from tests.portal.fake_source import make_document, make_file
@@ -162,6 +171,13 @@ class PageScene:
             session.execute(update(User).where(User.name == name).values(enabled=False))
 
     # Notifications.
+
+    def target(self) -> int:
+        """A target that nothing was pushed to."""
+        form = TargetForm("目标", "http://127.0.0.1:9", "a", "a-secret-of-it", "1", "u")
+        with self.portal.ledger.write() as session:
+            box = self.portal.box
+            return push_targets.save(session, form, box=box, by="admin", now=utc_now()).id
 
     def notice_channel(self) -> int:
         """A channel that was told something; its id."""

@@ -30,6 +30,7 @@ def path_of(app: Flask, rule: Rule) -> str:
         "name": "pause",
         "wish": "probe",
         "source_id": 999_999,
+        "target_id": 999_999,
         "user_id": 999_999,
         "change": "enable",
         "document_id": 999_999,

@@ -99,6 +99,7 @@ def world_of(app: Flask, scene: PageScene) -> World:
         "wish": "probe",
         "change": "disable",
         "source_id": scene.ledger_scene.source_id,
+        "target_id": scene.target(),
         "user_id": scene.user_id("operator"),
         "document_id": document.id,
         "file_id": scene.file(document).id,

@@ -1,0 +1,1 @@
+"""Systems that archived documents are pushed on to."""

@@ -1,0 +1,1 @@
+"""Pushing archived documents on to targets: what a pusher process does."""
