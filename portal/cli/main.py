@@ -21,6 +21,10 @@ COMMANDS = {
     "ready": ("ready", "能否工作 Whether it can work: for systemd, Docker and people."),
     "demo": ("demo", "演示一次真实迁移 Perform a real migration from the demo source."),
     "demo-source": ("demo_source", "启动演示源 Serve the demo source."),
+    "demo-manifest": (
+        "demo_manifest",
+        "写出示例清单与数据库 Write a sample manifest, files, database.",
+    ),
     "key": ("key", "密钥 The secret key: replace it."),
     "db": ("db", "账本结构 The ledger's schema."),
     "user": ("user", "用户 Accounts."),

@@ -10,7 +10,8 @@ from portal.errors import NotAllowed
 from portal.models import AuditEvent, utc_now
 from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import catalogue, reconciliations, sources
-from portal.services.opening import download_options, settings_of
+from portal.services.opening import settings_of
+from portal.sync.sources.kind import download_options
 from tests.certificates import Authority
 from tests.portal.ledger_scene import BY, Scene
 
