@@ -55,14 +55,14 @@ def write_tables(options: DemoOptions, folder: Path) -> tuple[int, int]:
                 file["path"] = _written(tenant, folder, file)
                 table.writerow({**row, **file})
                 database.execute(
-                    f"INSERT INTO images VALUES ({', '.join('?' * 11)})",
+                    "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [row.get("scanBillNo"), *(file.get(name) for name in _OF_FILE)],
                 )
                 file.pop("downloadUrl")
                 files += 1
             objects.write(json.dumps(row, ensure_ascii=False) + "\n")
             values = [row.get(name) for name in _OF_DOCUMENT]
-            database.execute(f"INSERT INTO bills VALUES ({', '.join('?' * 10)})", values)
+            database.execute("INSERT INTO bills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         database.commit()
     return documents, files
 

@@ -6,6 +6,7 @@ from portal.errors import InvalidSetting
 from portal.sync.sources import piaozone
 from portal.sync.sources.kind import SourceKind
 from portal.sync.sources.manifest import kind as manifest
+from portal.sync.sources.sql import kind as sql
 
 #: In the order of the page; the first is what a source is that says nothing else.
 KINDS: dict[str, SourceKind] = {
@@ -13,6 +14,7 @@ KINDS: dict[str, SourceKind] = {
     for kind in (
         piaozone.KIND,
         manifest.KIND,
+        sql.KIND,
     )
 }  # fmt: skip
 USUAL = next(iter(KINDS))

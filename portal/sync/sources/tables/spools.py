@@ -25,7 +25,8 @@ FOLDER = "spools"
 #: Of the form of spools: another one when they are made differently.
 _FORM = 1
 #: Spools nobody has asked for so long are removed.
-_KEPT_SECONDS = 7 * 86_400.0
+_DAY_SECONDS = 86_400.0
+_KEPT_SECONDS = 7 * _DAY_SECONDS
 _PAUSE = 0.2
 
 
@@ -41,9 +42,16 @@ class Spools:
         self._name = _digest(f"{_FORM}\n{what}")
         self._patience = patience
 
-    def get(self, stamp: str, make: Callable[[Path, Callable[[], None]], None]) -> Spool:
+    def get(
+        self,
+        stamp: str,
+        make: Callable[[Path, Callable[[], None]], None],
+        *,
+        sweeping: bool = True,
+    ) -> Spool:
         """The spool of the table as it is at ``stamp``; made by ``make`` when there is none.
 
+        :param sweeping: whether those of other stamps are of no use any more
         :param make: fills a new file; calls what it is given now and then
         :raises SyncError: as ``make`` does, ``SRC_SPOOL`` when nothing can be written, or
             ``SRC_TIMEOUT`` when patience ends
@@ -58,7 +66,7 @@ class Spools:
             with self._locked(path, deadline):
                 if not path.exists():
                     self._make(path, make, deadline)
-                self._sweep(path)
+                self._sweep(path, others=sweeping)
         except (OSError, sqlite3.Error) as error:
             raise SyncError("SRC_SPOOL", detail=str(error)) from error
         return Spool(path)
@@ -115,15 +123,15 @@ class Spools:
     def _too_late(self) -> SyncError:
         return SyncError("SRC_TIMEOUT", seconds=f"{self._patience:g}")
 
-    def _sweep(self, kept: Path) -> None:
+    def _sweep(self, kept: Path, *, others: bool) -> None:
         """Remove older ones of this table, and what nobody has used for long."""
-        old = time.time() - _KEPT_SECONDS
+        now = time.time()
         for path in self._folder.iterdir():
-            is_older = path.name.startswith(f"{self._name}-") and path.suffix == ".sqlite"
+            is_mine = path.name.startswith(f"{self._name}-") and path.suffix == ".sqlite"
+            most = _KEPT_SECONDS if not is_mine else 0.0 if others else _DAY_SECONDS
             with contextlib.suppress(OSError):
                 found = path.stat()
-                is_unused = max(found.st_atime, found.st_mtime) < old
-                if path.stem != kept.stem and (is_older or is_unused):
+                if path.stem != kept.stem and now - max(found.st_atime, found.st_mtime) >= most:
                     path.unlink()
 
 
