@@ -110,7 +110,8 @@ class FakeSource:
 
     def download_target(self, file_id: str, download_url: str | None) -> Target:
         token = self.token()
-        url = download_url or f"{self.address}/files/{file_id}"
+        path = download_url or f"/files/{file_id}"
+        url = f"{self.address}{path}" if path.startswith("/") else path
         return Target(url, (f"Authorization: Bearer {token}",), token)
 
     def redirect_target(self, target: Target, location: str) -> Target:
