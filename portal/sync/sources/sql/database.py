@@ -6,6 +6,7 @@ No type or exception of SQLAlchemy leaves this module.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -100,6 +101,8 @@ class SourceDatabase:
                 raise SyncError(
                     "ADDRESS_FORBIDDEN", host=error.host, address=error.address
                 ) from None
+        if backend == "sqlite":
+            return create_engine("sqlite://", creator=self._opened_file, poolclass=NullPool)
         options: dict[str, Any] = {}
         if backend == "postgresql":
             options = {"connect_timeout": _CONNECT_SECONDS}
@@ -111,13 +114,14 @@ class SourceDatabase:
             detail = one_line(str(error), 200)
             raise SyncError("SQL_DRIVER", dialect=backend, detail=detail) from None
 
+    def _opened_file(self) -> sqlite3.Connection:
+        """A file that nobody makes or writes."""
+        return sqlite3.connect(f"file:{quote(self._url.database or '')}?mode=ro", uri=True)
+
 
 def _with_driver(url: URL) -> URL:
-    """With the driver that comes along; SQLite as a file that nobody makes or writes."""
+    """With the driver that comes along."""
     backend = url.get_backend_name()
-    if backend == "sqlite":
-        path = quote(url.database or "")
-        return url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
     if "+" not in url.drivername and backend in _DRIVERS:
         return url.set(drivername=f"{backend}+{_DRIVERS[backend]}")
     return url
@@ -129,6 +133,8 @@ def _make_read_only(connection: Connection, backend: str) -> None:
     elif backend == "postgresql":
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
     elif backend in _MYSQL:
+        # The session's too: some statements end a transaction by themselves.
+        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         connection.exec_driver_sql("START TRANSACTION READ ONLY")
 
 

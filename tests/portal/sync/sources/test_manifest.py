@@ -46,7 +46,8 @@ class Export:
         return list(self.open(name).source.page(EVER, 1).documents)
 
     def codes(self, name: str = "manifest.csv") -> dict[str, str | None]:
-        return {one.image_no: one.problem and one.problem.code for one in self.documents(name)}
+        found = self.documents(name)
+        return {one.image_no: one.problem.code if one.problem else None for one in found}
 
     def failure(self, name: str = "manifest.csv") -> SyncError:
         with pytest.raises(SyncError) as caught:
