@@ -35,6 +35,7 @@ _CHINESE = {
     PATH: ("文件路径", "路径", "filePath"),
 }
 _IGNORED = re.compile(r"[\s_-]+")
+_USUAL: dict[str, str] = {**vars(RowFields()), **vars(FileFields()), PATH: PATH}
 _OF_FILE = frozenset({*(vars(FileFields())), PATH})
 #: Fields without which no row is a document with a file.
 REQUIRED = ("image_no", "bill_type_code", "org_code", "collected_at", "category")
@@ -84,7 +85,7 @@ class Names:
                     f"columns {_shown(names[position])} and {_shown(first)} are the same",
                 )
         required = (*REQUIRED, PATH) if needs_path else REQUIRED
-        missing = [self._usual(field) for field in required if field not in fields]
+        missing = [usual_name(field) for field in required if field not in fields]
         if missing:
             words = ", ".join(missing)
             raise BadColumns(f"缺少列 {words}", f"missing: {words}")
@@ -100,14 +101,10 @@ class Names:
             raise BadColumns(f"不认识的列 {_shown(name)}", f"unknown column {_shown(name)}")
         return field
 
-    def _usual(self, field: str) -> str:
-        return usual_name(field)
-
 
 def usual_name(field: str) -> str:
     """What the contract calls a field."""
-    named: dict[str, str] = {**vars(RowFields()), **vars(FileFields()), PATH: PATH}
-    return named[field]
+    return _USUAL[field]
 
 
 def is_of_file(field: str) -> bool:

@@ -36,6 +36,7 @@ CREATE TABLE named (kind TEXT, code TEXT, name TEXT, PRIMARY KEY (kind, code)) W
 CREATE TABLE about (version TEXT NOT NULL);
 """
 _AT_ONCE = 1000
+_ROW, _KEY = "row", "key"
 _MOST_CENTS = 10**12
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
 
@@ -159,14 +160,15 @@ class SpoolMaker:
 
 def _stored(line: Line) -> tuple[Any, ...]:
     key = line.key
-    document = _CANONICAL.encode(line.document)
-    # Lines that name no document are one where they are equal: the ledger could not tell them.
-    digest = hashlib.sha256((document + _CANONICAL.encode(line.files)).encode()).hexdigest()
+    document, files = _CANONICAL.encode(line.document), _CANONICAL.encode(line.files)
+    if key is None:
+        # Lines that name no document are one where they are equal: the ledger cannot tell them.
+        key = ("", hashlib.sha256((document + files).encode()).hexdigest())
     return (
-        json.dumps(["row", digest] if key is None else ["key", *key]),
+        _CANONICAL.encode([_ROW if line.key is None else _KEY, *key]),
         line.number,
         document,
-        _CANONICAL.encode(line.files),
+        files,
         None if line.problem is None else json.dumps([line.problem.code, line.problem.params]),
     )
 
@@ -174,7 +176,7 @@ def _stored(line: Line) -> tuple[Any, ...]:
 def _grouped(found: Iterable[tuple[Any, ...]]) -> Iterator[list[Line]]:
     for key, rows in itertools.groupby(found, key=lambda row: row[0]):
         lines = [_restored(*row[1:]) for row in rows]
-        yield lines[:1] if key.startswith('["row"') else lines
+        yield lines[:1] if key.startswith(f'["{_ROW}"') else lines
 
 
 def _restored(number: int, document: str, files: str, problem: str | None) -> Line:
