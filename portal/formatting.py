@@ -252,6 +252,7 @@ _DETAILS = {
     "faults": ("问题", "faults"),
     "first_event": ("第一处", "first"),
     "base_url": ("地址", "address"),
+    "settings": ("设置", "settings"),
     "client_id": ("客户端", "client"),
     "secret_given": ("重填密钥", "secret given"),
     "proxy_secret_given": ("重填代理密码", "proxy password given"),
@@ -313,6 +314,9 @@ _CHECKED = {
 }
 _CHECK_STEPS = {
     "token": ("令牌", "token"),
+    "access": ("可以读取", "readable"),
+    "metadata": ("单据数据", "document data"),
+    "presence": ("文件是否存在", "files there"),
     "count": ("清点", "count"),
     "listing": ("列表", "listing"),
     "file": ("下载文件", "file"),

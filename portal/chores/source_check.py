@@ -12,7 +12,7 @@ from portal.models import utc_now
 from portal.secret_box import SecretUnreadable
 from portal.services import sources
 from portal.services.months import whole_month
-from portal.services.source_check import STEPS, Finding, SourceReport, check_source
+from portal.services.source_check import Finding, SourceReport, check_source, steps_of
 from portal.sync.sources.rows import Scope
 
 
@@ -21,6 +21,7 @@ def perform(desk: Desk) -> Mapping[str, Any]:
     portal = desk.portal
     with portal.ledger.read() as session:
         source = sources.get(session, desk.params["source_id"])
+    total = len(steps_of(source))
     month = date.fromisoformat(f"{desk.params['month']}-01")
     covered = whole_month(month, portal.settings.timezone)
     try:
@@ -30,7 +31,7 @@ def perform(desk: Desk) -> Mapping[str, Any]:
             portal.settings.home,
             Scope(covered.starts_at, covered.ends_at),
             clock=utc_now,
-            on_step=lambda done: desk.progress(done, len(STEPS)),
+            on_step=lambda done: desk.progress(done, total),
         )
     except SecretUnreadable as error:
         report = SourceReport(findings=[_unreadable(error)])

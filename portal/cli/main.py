@@ -23,6 +23,10 @@ COMMANDS = {
     "demo": ("demo", "演示一次真实迁移 Perform a real migration from the demo source."),
     "demo-source": ("demo_source", "启动演示源 Serve the demo source."),
     "demo-target": ("demo_target", "启动演示目标 Serve the demo target, a flagship system."),
+    "demo-manifest": (
+        "demo_manifest",
+        "写出示例清单与数据库 Write a sample manifest, files, database.",
+    ),
     "key": ("key", "密钥 The secret key: replace it."),
     "db": ("db", "账本结构 The ledger's schema."),
     "user": ("user", "用户 Accounts."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,9 @@ from portal.services import sources
 from portal.services.json_text import read_object
 from portal.services.months import whole_month
 from portal.services.source_check import SourceReport, check_source
+from portal.services.source_form import named as setting_named
+from portal.sync.sources.kind import SourceKind
+from portal.sync.sources.kinds import KINDS, USUAL, kind_of
 from portal.sync.sources.rows import Scope
 
 _READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -34,9 +38,14 @@ _CLEARED: dict[str, tuple[str, Any]] = {
     "ca-file": ("ca_pem", ""),
 }
 _NEEDED = {"base_url": "--url", "client_id": "--client-id"}
+#: A secret setting NAME of a kind is taken from the environment's SOURCE_NAME.
+_ENVIRONMENT = "SOURCE_"
 _MARKS = {"ok": "正常 ok", "warning": "注意 note", "failed": "失败 failed", "skipped": "未测 none"}
 _STEPS = {
     "token": "令牌 token",
+    "access": "可以读取 access",
+    "metadata": "单据数据 data",
+    "presence": "文件 presence",
     "count": "清点 count",
     "listing": "列表 listing",
     "file": "文件 file",
@@ -57,6 +66,20 @@ for other in (show_catalogue, import_properties, import_zookeeper):
 
 @command.command()
 @click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice([*KINDS]),
+    help=f"类型，默认 {USUAL}；已有的不能更改 The kind; that of an existing one cannot be changed.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="该类型自己的设置，可多次；@文件 取文件的内容。保密的不写在命令行上：提示输入，或取自"
+    "环境变量 SOURCE_名称 A setting of the kind; @FILE takes a file's content, secret ones are"
+    " asked for.",
+)
 @click.option("--url", "base_url", help="源系统地址 Base URL, such as https://api.piaozone.com")
 @click.option("--client-id")
 @click.option(
@@ -105,6 +128,8 @@ def add(
     rules: Path | None,
     ca_file: Path | None,
     clear: tuple[str, ...],
+    kind: str | None,
+    assignments: tuple[str, ...],
     **given: Any,
 ) -> None:
     """新增或修改数据源 Add a data source, or change the one of that name.
@@ -127,9 +152,17 @@ def add(
         named[setting] = nothing
     with opened() as portal:
         with portal.ledger.read() as session:
-            is_new = not any(one.name == name for one in sources.all_sources(session))
-        if is_new:
+            known = {one.name: one.kind for one in sources.all_sources(session)}
+        is_new = name not in known
+        if kind is not None:
+            named["kind"] = kind
+        of_kind = kind_of(kind or known.get(name, USUAL))
+        own, secrets = _own_settings(of_kind, assignments)
+        if is_new and of_kind.has_login:
             _complete(named)
+        elif is_new:
+            _ask_for_secrets(of_kind, secrets)
+        named |= {"settings": own, "secrets": secrets}
         with portal.ledger.write() as session:
             by, now = actor(), utc_now()
             if is_new:
@@ -137,8 +170,45 @@ def add(
                 sources.add(session, form, box=portal.box, by=by, now=now)
             else:
                 form = sources.form_of(sources.find(session, name), portal.box, named)
-                sources.save(session, form, box=portal.box, by=by, now=now, refilled=named)
+                refilled = {*named, *map(setting_named, secrets)}
+                sources.save(session, form, box=portal.box, by=by, now=now, refilled=refilled)
     say(f"数据源 {name} 已保存 saved")
+
+
+def _own_settings(
+    kind: SourceKind, assignments: tuple[str, ...]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What ``--set`` and the environment say of the kind's own settings: open ones, secret ones."""
+    secret = {one.name for one in kind.settings if one.secret}
+    own: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise NotAllowed(f"--set {name}：须写成 名称=值", f"--set {name}: write NAME=VALUE")
+        if name in secret:
+            raise NotAllowed(
+                f"{name} 是保密的，不写在命令行上：放在环境变量 {_ENVIRONMENT}{name.upper()} 中",
+                f"{name} is secret and belongs in {_ENVIRONMENT}{name.upper()}",
+            )
+        own[name] = _content_of(value.removeprefix("@")) if value.startswith("@") else value
+    found = {name: os.environ.get(f"{_ENVIRONMENT}{name.upper()}", "") for name in secret}
+    return own, {name: value for name, value in found.items() if value}
+
+
+def _content_of(path: str) -> str:
+    try:
+        return _text_of(Path(path)).strip()
+    except OSError as error:
+        raise NotAllowed(
+            f"不能读取 {path}：{error.strerror}", f"{path} cannot be read: {error.strerror}"
+        ) from None
+
+
+def _ask_for_secrets(kind: SourceKind, secrets: dict[str, str]) -> None:
+    """Those it cannot do without; the others may be empty."""
+    for one in kind.settings:
+        if one.secret and one.required and one.name not in secrets:
+            secrets[one.name] = click.prompt(f"{one.zh} {one.en}", hide_input=True)
 
 
 def _complete(named: dict[str, Any]) -> None:
@@ -162,7 +232,7 @@ def list_sources(as_json: bool) -> None:
         return
     for row in rows:
         state = "启用 enabled" if row["enabled"] else "停用 disabled"
-        words = [row["name"], row["base_url"], row["client_id"], state]
+        words = [row["name"], row["base_url"], row["client_id"] or row["kind"], state]
         if row["proxy"]:
             words.append(f"代理 proxy {row['proxy']}")
         if row["private_ca"]:
@@ -250,6 +320,8 @@ def _told(report: SourceReport) -> dict[str, Any]:
 def _row(source: DataSource) -> dict[str, Any]:
     return {
         "name": source.name,
+        "kind": source.kind,
+        "settings": source.settings or {},
         "base_url": source.base_url,
         "client_id": source.client_id,
         "download_hosts": source.download_hosts,

@@ -30,10 +30,19 @@ from portal.errors import InvalidSetting
 from portal.language import language
 from portal.models import DataSource
 from portal.services.json_text import line_of, read_object
-from portal.services.source_form import LONGEST_CA, LONGEST_NAME, SettingRefused, SourceForm
+from portal.services.source_form import (
+    LONGEST_CA,
+    LONGEST_NAME,
+    SettingRefused,
+    SourceForm,
+    named,
+)
 from portal.services.source_import import USUAL_NAME
 from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.proxy import Proxy
+from portal.sync.sources.kind import Setting, SourceKind
+from portal.sync.sources.kinds import KINDS as KINDS_OF_SOURCE
+from portal.sync.sources.kinds import USUAL
 
 _LINES = re.compile(r"[\r\n;；]+")
 _WORDS = re.compile(r"[\s,，;；、]+")
@@ -102,15 +111,29 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     required = SelectMultipleField(_l("必填字段"), choices=[field for field, _text in DEMANDED])
     deep = BooleanField(_l("全部逐页解码"))
 
+    #: The kind it is a form for, see :func:`form_for`.
+    kind = KINDS_OF_SOURCE[USUAL]
+
     def begin(self) -> None:
         """Fill an empty form with our defaults."""
         self._fill_rules({})
+        for one, field in self.own_fields:
+            field.data = one.default
+
+    @property
+    def own_fields(self) -> list[tuple[Setting, Field]]:
+        """The kind's own settings with their fields."""
+        return [(one, self[named(one.name)]) for one in self.kind.settings]
 
     def fill(self, source: DataSource) -> None:
         """Show what a source is set to, but for what is secret."""
         self.name.data = source.name
-        self.base_url.data = source.base_url
-        self.client_id.data = source.client_id
+        if self.kind.has_login:
+            self.base_url.data = source.base_url
+            self.client_id.data = source.client_id
+        for one, field in self.own_fields:
+            if not one.secret:
+                field.data = (source.settings or {}).get(one.name, one.default)
         self.download_hosts.data = "\n".join(source.download_hosts)
         self.proxy_address.data = source.proxy_address or ""
         self.ca_pem.data = source.ca_pem or ""
@@ -130,8 +153,7 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
         """
         values: dict[str, Any] = {
             "name": (self.name.data or "").strip(),
-            "base_url": (self.base_url.data or "").strip(),
-            "client_id": (self.client_id.data or "").strip(),
+            "kind": self.kind.name,
             "download_hosts": _parts(_WORDS, self.download_hosts.data),
             "profile": self._read_profile(),
             "rules": self._rules(),
@@ -141,8 +163,7 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
             "windows": _windows(self.windows.data),
             "ca_pem": (self.ca_pem.data or "").strip(),
         }
-        if self.client_secret.data:
-            values["client_secret"] = self.client_secret.data.strip()
+        values |= self._login() if self.kind.has_login else self._own()
         address = (self.proxy_address.data or "").strip()
         if not self._keeps_proxy(source, address):
             values["proxy"] = _proxy(address, self.proxy_login.data or "")
@@ -151,8 +172,35 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
     @property
     def refilled(self) -> set[str]:
         """Which secrets were typed."""
-        fields = {"client_secret": self.client_secret, "proxy": self.proxy_login}
+        fields = {"proxy": self.proxy_login}
+        if self.kind.has_login:
+            fields["client_secret"] = self.client_secret
+        fields |= {named(one.name): field for one, field in self.own_fields if one.secret}
         return {name for name, field in fields.items() if field.data}
+
+    @property
+    def secret_fields(self) -> set[str]:
+        """The kind's secrets, by their fields."""
+        if self.kind.has_login:
+            return {"client_secret"}
+        return {named(one.name) for one in self.kind.settings if one.secret}
+
+    def _login(self) -> dict[str, Any]:
+        values = {
+            "base_url": (self.base_url.data or "").strip(),
+            "client_id": (self.client_id.data or "").strip(),
+        }
+        if self.client_secret.data:
+            values["client_secret"] = self.client_secret.data.strip()
+        return values
+
+    def _own(self) -> dict[str, Any]:
+        """An empty secret is one that stays as it was; any other empty one is none."""
+        typed = [(one, (field.data or "").strip()) for one, field in self.own_fields]
+        return {
+            "settings": {one.name: text for one, text in typed if not one.secret},
+            "secrets": {one.name: text for one, text in typed if one.secret and text},
+        }
 
     def settings(self) -> SourceForm:
         """All of a new source."""
@@ -270,6 +318,17 @@ class DataSourceForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types
             for name, value in given.items()
             if value is not None and value != ours[name]
         }
+
+
+def form_for(kind: SourceKind) -> type[DataSourceForm]:
+    """The form of a kind: with its own settings, and an address and a login if it has them."""
+    fields: dict[str, Any] = {"kind": kind}
+    if not kind.has_login:
+        fields |= dict.fromkeys(("base_url", "client_id", "client_secret"))
+    for one in kind.settings:
+        made = PasswordField if one.secret else TextAreaField if one.lines > 1 else StringField
+        fields[named(one.name)] = made(one.label(language()))
+    return type("KindForm", (DataSourceForm,), fields)
 
 
 class ImportForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no types

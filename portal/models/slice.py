@@ -34,6 +34,7 @@ class Slice(Counts, Base):
     listing_round: Mapped[int] = mapped_column(default=1)
     listed_rows: Mapped[int] = mapped_column(default=0)
     source_total: Mapped[int | None]
+    source_version: Mapped[str | None] = mapped_column(String(64))
     last_page_digest: Mapped[str | None] = mapped_column(String(64))
     expected_documents: Mapped[int | None]
     expected_files: Mapped[int | None]

@@ -21,6 +21,10 @@ class DataSource(Base):
     All of the proxy is encrypted too, since it may hold a password; ``proxy_address`` is what may
     be shown of it. ``ca_pem`` are the certificates trusted instead of the public ones.
 
+    ``kind`` names one of :data:`portal.sync.sources.kinds.KINDS`; ``settings`` are that kind's own,
+    ``settings_box`` those of them that are secret. One that has no login of its own has an empty
+    ``client_id``, and its ``base_url`` is where it is, as it may be shown.
+
     A disabled one gets no new batches; ``imported_status`` is the value of
     dataSyncTaskPubImgsysStatus for which its import left it disabled.
     """
@@ -29,6 +33,9 @@ class DataSource(Base):
 
     id: Mapped[RowId]
     name: Mapped[str] = mapped_column(String(64), unique=True)
+    kind: Mapped[str] = mapped_column(String(32), default="piaozone", server_default="piaozone")
+    settings: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    settings_box: Mapped[str | None] = mapped_column(Text)
     base_url: Mapped[str] = mapped_column(Text)
     client_id: Mapped[str] = mapped_column(String(255))
     secret_box: Mapped[str] = mapped_column(Text)

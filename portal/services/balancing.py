@@ -50,10 +50,16 @@ def _sum_groups(groups: list[Any]) -> Sums:
     amounts = [group.amount for group in groups]
     return Sums(
         sum(group.documents for group in groups),
-        sum(group.files for group in groups),
-        sum(group.bytes for group in groups),
+        _sum_of([group.files for group in groups]),
+        _sum_of([group.bytes for group in groups]),
         None if None in amounts else sum(amounts, Decimal(0)),
     )
+
+
+def _sum_of(told: list[int | None]) -> int | None:
+    """Of what the source tells of all groups; none where it does not tell it of one."""
+    known = [number for number in told if number is not None]
+    return sum(known) if len(known) == len(told) else None
 
 
 def judge(

@@ -182,6 +182,8 @@ class Discovery:
         part, _ = self._held(session, slice_id, lock=True)
         if part is None or part.next_page != page_no:
             return False
+        if page_no > 1 and page.version != part.source_version:
+            return self._read_anew(part)
         digest = _digest(page)
         if page.documents and digest == part.last_page_digest:
             raise SyncError("SRC_LISTING_REPEATS", page=page_no)
@@ -189,6 +191,7 @@ class Discovery:
         record_documents(session, part, listed, by=self._owner, now=now)
         part.last_page_digest = digest
         part.source_total = page.total
+        part.source_version = page.version
         part.listed_rows += len(page.documents)
         part.attempts = 0
         part.error_code = part.error_params = None
@@ -204,6 +207,17 @@ class Discovery:
             part.next_page = page_no + 1
             return True
         return self._finish(session, part, page, now)
+
+    def _read_anew(self, part: Slice) -> bool:
+        """Begin again what was replaced while it was read: its pages do not belong together.
+
+        :raises SyncError: when that happens again and again
+        """
+        if part.listing_round >= MOST_ROUNDS:
+            raise SyncError("SRC_LISTING_REPLACED", rounds=part.listing_round)
+        self._start_over(part)
+        part.expected_documents = None
+        return True
 
     def _start_over(self, part: Slice) -> None:
         part.listing_round += 1

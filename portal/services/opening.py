@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import requests
 
 from portal.models import DataSource
 from portal.secret_box import SecretBox
-from portal.services.sources import connection_of
-from portal.sync.download import Downloader, DownloadOptions
-from portal.sync.sources.base import Source
-from portal.sync.sources.connection import Connection
-from portal.sync.sources.piaozone import PiaozoneSource
+from portal.services.sources import form_of
+from portal.sync.sources.kind import CA_FOLDER, Opening, OpenSource
 from portal.sync.tls import file_trusting
 
-#: Below the home: the private CAs as files, which the download client needs.
-CA_FOLDER = "ca"
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSource:
-    """A data source as one process has it open: its control calls and its downloads."""
-
-    source: Source
-    downloader: Downloader
-
-    def close(self) -> None:
-        """Let go of all connections."""
-        self.downloader.close()
-        self.source.close()
+__all__ = ["CA_FOLDER", "OpenSource", "open_source", "settings_of"]
 
 
 def open_source(
@@ -51,30 +34,23 @@ def open_source(
     :raises SecretUnreadable: when a secret was stored with another key
     :raises OSError: when a private CA cannot be written below the home
     """
-    connection = connection_of(source, box)
-    if patience is not None:
+    form = form_of(source, box)
+    connection = form.connection()
+    if connection is not None and patience is not None:
         connection = replace(
             connection,
             connect_timeout=min(connection.connect_timeout, patience),
             read_timeout=min(connection.read_timeout, patience),
         )
-    return OpenSource(
-        source=PiaozoneSource(connection, on_answer=on_answer),
-        downloader=Downloader(download_options(connection, home)),
-    )
-
-
-def download_options(connection: Connection, home: Path) -> DownloadOptions:
-    """How the downloads reach the source.
-
-    :raises OSError: when a private CA cannot be written below the home
-    """
-    pem = connection.ca_pem
-    return DownloadOptions(
-        connect_timeout=connection.connect_timeout,
-        proxy=connection.proxy,
-        ca_file=file_trusting(pem, home / CA_FOLDER) if pem else None,
-        envelope=connection.profile.envelope,
+    return form.of_kind.open(
+        Opening(
+            values=form.values,
+            connection=connection,
+            profile=form.connector_profile(),
+            home=home,
+            on_answer=on_answer,
+            patience=patience,
+        )
     )
 
 
@@ -83,6 +59,9 @@ def settings_of(source: DataSource, home: Path) -> object:
     if source.ca_pem:
         file_trusting(source.ca_pem, home / CA_FOLDER)
     return (
+        source.kind,
+        source.settings,
+        source.settings_box,
         source.base_url,
         source.client_id,
         source.secret_box,

@@ -15,7 +15,7 @@ from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services.months import whole_month
 from portal.services.opening import open_source
 from portal.services.preflight_items import failed
-from portal.services.source_check import EXPIRY_DAYS, STEPS, Finding, check_source
+from portal.services.source_check import EXPIRY_DAYS, Finding, check_source, steps_of
 from portal.services.sources import connection_of
 from portal.sync.archive.base import Archive
 from portal.sync.reach import Place, Reached, places_of, reach
@@ -83,11 +83,12 @@ class HostCheck:
             self._findings.append(failed("token", SyncError("SECRET_UNREADABLE")))
             self._add_archive()
             return self._findings
-        places = places_of(connection)
-        total = len(places) + len(STEPS) + 3
-        for done, place in enumerate(places):
+        # A source that is not reached by HTTP has no places: a folder, a database.
+        places = [(connection, place) for place in places_of(connection)] if connection else []
+        total = len(places) + len(steps_of(self._source)) + 3
+        for done, (through, place) in enumerate(places):
             self._on_step(done, total)
-            self._findings.append(reachable(connection, place, self._clock))
+            self._findings.append(reachable(through, place, self._clock))
         self._on_step(len(places), total)
         self._count()
         self._try_source(len(places) + 1, total)

@@ -22,7 +22,15 @@ from portal.statuses import ItemStatus, ListingStatus, RunStatus
 # Only a new listing can show that the source has mended such a document.
 _METADATA = BatchItem.error_code.like("META\\_%", escape="\\")
 # The source may have replaced such a document after it was listed: what it says of it comes first.
-_STALE = BatchItem.error_code.in_(["FILE_SIZE_MISMATCH", "FILE_DIGEST_MISMATCH", "SRC_NOT_FOUND"])
+_STALE = BatchItem.error_code.in_(
+    [
+        "FILE_SIZE_MISMATCH",
+        "FILE_DIGEST_MISMATCH",
+        "SRC_NOT_FOUND",
+        "SRC_FILE_MISSING",
+        "SRC_FILE_UNSAFE",
+    ]
+)
 
 
 def retry(

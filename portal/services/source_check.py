@@ -1,4 +1,5 @@
-"""Trying a data source out: token, count, listing, one file and what it is, clock, certificate."""
+"""Trying a data source out: token or access, count, listing, one file and what it is, and for one
+reached by HTTP its clock and certificate."""
 
 from __future__ import annotations
 
@@ -19,19 +20,22 @@ from portal.secret_box import SecretBox
 from portal.services.opening import OpenSource, open_source
 from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.one_file import fetch_one, inspect_one, nameless_file
+from portal.sync.sources.kinds import kind_of
 from portal.sync.sources.rows import Scope, SourceFile
 
 #: The sign of the token call carries our time; sources refuse one that is far off.
 MOST_SKEW_SECONDS = 60
 #: A certificate that expires within so many days is worth a word.
 EXPIRY_DAYS = 30
+_ABSENT = frozenset({"SRC_FILE_MISSING", "SRC_FILE_UNSAFE", "SRC_NOT_FOUND"})
 _OF_A_CONNECTION = frozenset({"SRC_CONNECTION", "SRC_PROXY", "SRC_CUT"})
 _OF_THE_PROXY = 407
 
 State = Literal["ok", "warning", "failed", "skipped"]
 _Said: TypeAlias = tuple[State, str, str]
-#: What is asked of the source, in this order.
-STEPS = ("token", "count", "listing", "file", "inspection")
+#: Files of the first page that are looked for, where that costs little.
+MOST_LOOKED_FOR = 50
+_MOST_NAMED = 3
 _GRAVITY: Sequence[State] = ("failed", "warning", "ok")
 
 
@@ -91,7 +95,7 @@ def check_source(
 ) -> SourceReport:
     """Try everything a migration of ``scope`` needs, once, the way a migration does it.
 
-    :param on_step: hears how many of the :data:`STEPS` are done
+    :param on_step: hears how many of :func:`steps_of` it are done
     :raises SecretUnreadable: when a secret was stored with another key
     """
     report, heads = SourceReport(), _Heads(clock)
@@ -100,16 +104,22 @@ def check_source(
         rules = CompatibilityRules.from_mapping(source.rules)
         with nameless_file(home) as content:
             trial = _Trial(report, opened, scope, rules, content)
-            trial.run(on_step)
+            trial.run(steps_of(source), on_step)
     finally:
         opened.close()
-    _judge_clock(report, heads)
-    _judge_certificate(report, heads, source.base_url, clock())
+    if kind_of(source.kind).has_login:
+        _judge_clock(report, heads)
+        _judge_certificate(report, heads, source.base_url, clock())
     return report
 
 
+def steps_of(source: DataSource) -> Sequence[str]:
+    """What is asked of a source of its kind, in this order."""
+    return kind_of(source.kind).trial
+
+
 class _Trial:
-    """Token, count, page, file and its check; what comes after a failure is not tried."""
+    """The steps of its kind, one after the other; what comes after a failure is not tried."""
 
     def __init__(
         self,
@@ -124,11 +134,16 @@ class _Trial:
         self._scope = scope
         self._rules = rules
         self._content = content
-        self._file: SourceFile | None = None
+        self._files: list[SourceFile] = []
+        self._problems: list[SyncError] = []
 
-    def run(self, on_step: Callable[[int], None]) -> None:
+    @property
+    def _file(self) -> SourceFile | None:
+        return next(iter(self._files), None)
+
+    def run(self, steps: Sequence[str], on_step: Callable[[int], None]) -> None:
         """Try one after the other and note what each of them found."""
-        for done, step in enumerate(STEPS):
+        for done, step in enumerate(steps):
             on_step(done)
             started = time.monotonic()
             try:
@@ -138,7 +153,7 @@ class _Trial:
                 return
             seconds = time.monotonic() - started
             self._report.add(step, state, zh, en, seconds=round(seconds, 2))
-        on_step(len(STEPS))
+        on_step(len(steps))
 
     def _fail(self, step: str, error: SyncError, seconds: float) -> None:
         """A file that is not accepted is a failure of that document, and no more than a warning."""
@@ -169,6 +184,9 @@ class _Trial:
     def _try(self, step: str) -> _Said:
         tries: Mapping[str, Callable[[], _Said]] = {
             "token": self._token,
+            "access": self._access,
+            "metadata": self._judge_metadata,
+            "presence": self._look_for_files,
             "count": self._count,
             "listing": self._listing,
             "file": self._fetch,
@@ -180,15 +198,59 @@ class _Trial:
         self._opened.source.token()
         return "ok", "已取得令牌", "a token was issued"
 
+    def _access(self) -> _Said:
+        self._opened.source.check()
+        return "ok", "可以读取", "it can be read"
+
     def _count(self) -> _Said:
-        documents = self._report.documents = self._opened.source.count(self._scope).documents
-        return "ok", f"{documents} 份单据", f"{documents} documents"
+        counted = self._opened.source.count(self._scope)
+        self._report.documents = counted.documents
+        zh, en = f"{counted.documents} 份单据", f"{counted.documents} documents"
+        if counted.files is not None:
+            zh, en = f"{zh}、{counted.files} 个文件", f"{en}, {counted.files} files"
+        return "ok", zh, en
 
     def _listing(self) -> _Said:
         page = self._opened.source.page(self._scope, 1)
         sound = (document for document in page.documents if document.problem is None)
-        self._file = next((file for document in sound for file in document.files), None)
+        self._files = [file for document in sound for file in document.files]
+        self._problems = [one.problem for one in page.documents if one.problem is not None]
         return "ok", f"共 {page.total} 份单据", f"{page.total} documents in all"
+
+    def _judge_metadata(self) -> _Said:
+        """What is wrong with documents of the first page as they are listed."""
+        if not self._problems:
+            return "ok", "第一页各单据的数据无误", "no document of the first page is faulty"
+        count, first = len(self._problems), self._problems[0]
+        zh, en = (reason(first.code, first.params, name) for name in ("zh", "en"))
+        return (
+            "warning",
+            f"第一页有 {count} 份单据的数据有误，如 {first.code} {zh}",
+            f"{count} documents of the first page are faulty, one of them: {first.code} {en}",
+        )
+
+    def _look_for_files(self) -> _Said:
+        """Whether files that are listed are there, without fetching them."""
+        look, files = self._opened.look, self._files[:MOST_LOOKED_FOR]
+        if look is None or not files:
+            return "skipped", "没有可逐个查看的文件", "there are no files to look for"
+        absent = []
+        for file in files:
+            try:
+                look(file)
+            except SyncError as error:
+                if error.code not in _ABSENT:
+                    raise
+                absent.append(file.download_url or file.file_id)
+        count = len(files)
+        if not absent:
+            return "ok", f"查看了 {count} 个文件，都在", f"{count} files were looked for, all there"
+        named = "、".join(absent[:_MOST_NAMED])
+        return (
+            "warning",
+            f"查看了 {count} 个文件，{len(absent)} 个不在：{named}",
+            f"{count} files were looked for, {len(absent)} are not there: {named}",
+        )
 
     def _fetch(self) -> _Said:
         if self._file is None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,8 @@ from portal.outbound.rule import AddressForbidden, literal, rule
 from portal.sync.checks.rules import CompatibilityRules
 from portal.sync.proxy import Proxy
 from portal.sync.sources.connection import Connection
+from portal.sync.sources.kind import Setting, SourceKind
+from portal.sync.sources.kinds import USUAL, kind_of
 from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.targets import Address, allowed_host
 from portal.sync.throttle.windows import TimeWindows
@@ -25,6 +28,7 @@ LONGEST_CA = 1_000_000
 _LONGEST_ADDRESS = 2000
 _LONGEST_CLIENT_ID = 255
 _LONGEST_SECRET = 2000
+_LONGEST_VALUE = 20_000
 _MOST_ENTRIES = 200
 # Behind which the paths of a profile are judged, whatever is wrong with the source's own.
 _ANY_ADDRESS = "http://source.invalid"
@@ -34,7 +38,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 class SettingRefused(NotAllowed):
     """One setting makes no sense.
 
-    :ivar setting: its name in :class:`SourceForm`
+    :ivar setting: its name in :class:`SourceForm`, or :func:`named` one of the kind's own
     """
 
     def __init__(self, setting: str, zh: str, en: str) -> None:
@@ -47,15 +51,21 @@ class SettingRefused(NotAllowed):
 class SourceForm:
     """Everything a data source is set to; profile and rules carry only what differs.
 
+    ``settings`` are those of its kind, ``secrets`` the secret ones among them. A kind that has no
+    login has no ``base_url`` of its own either, nor ``client_id`` and ``client_secret``.
+
     ``proxy`` is ``http[s]://[user:password@]host:port``, ``ca_pem`` certificates in PEM form; both
     are empty for none. ``rate_cap`` is requests a second, ``bandwidth_cap`` bytes a second;
     ``windows`` are as :class:`portal.sync.throttle.windows.TimeWindows` reads them.
     """
 
     name: str
-    base_url: str
-    client_id: str
-    client_secret: str = field(repr=False)
+    base_url: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    kind: str = USUAL
+    settings: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     download_hosts: tuple[str, ...] = ()
     profile: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
@@ -66,18 +76,60 @@ class SourceForm:
     proxy: str = field(default="", repr=False)
     ca_pem: str = field(default="", repr=False)
 
-    def connection(self) -> Connection:
-        """How the source is reached.
+    @property
+    def of_kind(self) -> SourceKind:
+        """The kind it is of.
+
+        :raises InvalidSetting: when there is none of that name
+        """
+        return kind_of(self.kind)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The values of all the kind's own settings, secrets among them."""
+        return self.of_kind.complete({**self.settings, **self.secrets})
+
+    @property
+    def address(self) -> str:
+        """Where the source is, as it may be shown."""
+        kind = self.of_kind
+        return self.base_url if kind.has_login else kind.address(self.values)[:_LONGEST_ADDRESS]
+
+    @property
+    def reached_at(self) -> str | None:
+        """What of it is reached by HTTP, if anything is."""
+        kind = self.of_kind
+        return self.base_url if kind.has_login else kind.base_url(self.values)
+
+    def connector_profile(self) -> ConnectorProfile:
+        """What differs from the contract.
 
         :raises ValueError: naming what makes no sense
         """
+        return ConnectorProfile.from_mapping(self.profile)
+
+    def outbound_proxy(self) -> Proxy | None:
+        """The proxy it is reached by.
+
+        :raises ValueError: when it is none
+        """
+        return Proxy.parse(self.proxy) if self.proxy else None
+
+    def connection(self) -> Connection | None:
+        """How the source is reached by HTTP; none where it is not.
+
+        :raises ValueError: naming what makes no sense
+        """
+        base_url = self.reached_at
+        if base_url is None:
+            return None
         return Connection(
-            base_url=self.base_url,
+            base_url=base_url,
             client_id=self.client_id,
             client_secret=self.client_secret,
-            profile=ConnectorProfile.from_mapping(self.profile),
+            profile=self.connector_profile(),
             download_hosts=self.download_hosts,
-            proxy=Proxy.parse(self.proxy) if self.proxy else None,
+            proxy=self.outbound_proxy(),
             ca_pem=self.ca_pem,
         )
 
@@ -107,7 +159,11 @@ def lacks_secret(
 
     :param refilled: the secrets that somebody has typed now
     """
-    if stored is None or "client_secret" in refilled or is_same_host(stored, form.base_url):
+    if stored is None:
+        return None
+    if not form.of_kind.has_login:
+        return _lacks_own_secret(form, stored, refilled)
+    if "client_secret" in refilled or is_same_host(stored, form.base_url):
         return None
     return SettingRefused(
         "client_secret",
@@ -115,6 +171,28 @@ def lacks_secret(
         "the base URL names another host: enter clientSecret again (the stored one is for the "
         "host it was given for)",
     )
+
+
+def _lacks_own_secret(
+    form: SourceForm, stored: DataSource, refilled: Collection[str]
+) -> SettingRefused | None:
+    before = stored.settings or {}
+    for one in form.of_kind.settings:
+        if one.goes_to is None or named(one.name) in refilled or not form.secrets.get(one.name):
+            continue
+        if before.get(one.goes_to) != form.settings.get(one.goes_to):
+            return SettingRefused(
+                named(one.name),
+                f"地址变了，请重新填写{one.zh}（已保存的只用于原来的地址）",
+                f"the address changed: enter the {one.en} again (the stored one is for the address "
+                "it was given for)",
+            )
+    return None
+
+
+def named(setting: str) -> str:
+    """What a kind's own setting is called among all the settings."""
+    return f"set_{setting}"
 
 
 def is_same_host(stored: DataSource, base_url: str) -> bool:
@@ -129,12 +207,55 @@ def _tests(
     form: SourceForm, stored: DataSource | None, now: datetime
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "name", lambda: _text(form.name, LONGEST_NAME, "数据源名称", "a name")
+    if form.kind != (form.kind if stored is None else stored.kind):
+        yield "kind", _refuse_other_kind
+    yield from _login_tests(form) if form.of_kind.has_login else _kind_tests(form)
+    yield from _common_tests(form, stored, now)
+
+
+def _login_tests(form: SourceForm) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "base_url", lambda: _text(form.base_url, _LONGEST_ADDRESS, "源系统地址", "the base URL")
     yield "base_url", lambda: Connection(form.base_url, "", "")
     yield "base_url", lambda: _reachable(Connection(form.base_url, "", "").base.host)
     yield "client_id", lambda: _text(form.client_id, _LONGEST_CLIENT_ID, "clientId", "clientId")
     secret = form.client_secret
     yield "client_secret", lambda: _text(secret, _LONGEST_SECRET, "clientSecret", "clientSecret")
+
+
+def _kind_tests(form: SourceForm) -> Iterator[tuple[str, Callable[[], object]]]:
+    values = form.values
+    for one in form.of_kind.settings:
+        yield named(one.name), partial(_own, one, values[one.name])
+    known = {one.name for one in form.of_kind.settings}
+    for name in {*form.settings, *form.secrets} - known:
+        yield named(name), partial(_unknown, name, known)
+
+
+def _own(setting: Setting, value: str) -> None:
+    if not value and not setting.required:
+        return
+    if setting.lines == 1:
+        _text(value, _LONGEST_ADDRESS, setting.zh, setting.en)
+    elif not value.strip() or len(value) > _LONGEST_VALUE or "\x00" in value:
+        raise InvalidSetting(
+            f"{setting.zh}须为 1–{_LONGEST_VALUE} 个字符",
+            f"{setting.en} has 1 to {_LONGEST_VALUE} characters",
+        )
+    setting.check(value)
+
+
+def _unknown(name: str, known: Collection[str]) -> None:
+    words = ", ".join(sorted(known)) or "—"
+    raise InvalidSetting(f"没有设置项 {name}；有 {words}", f"no setting {name}; there are {words}")
+
+
+def _refuse_other_kind() -> None:
+    raise InvalidSetting("数据源的类型不能更改", "the kind of a data source cannot be changed")
+
+
+def _common_tests(
+    form: SourceForm, stored: DataSource | None, now: datetime
+) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "download_hosts", lambda: _entries(form.download_hosts, "下载主机", "download hosts")
     yield "download_hosts", lambda: [allowed_host(host.strip()) for host in form.download_hosts]
     yield "download_hosts", lambda: _reachable(*map(_host_of, form.download_hosts))

@@ -14,6 +14,7 @@ from portal.models import DataSource
 from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import audit, sources
 from portal.services.source_form import SettingRefused, SourceForm, faults, is_same_host
+from portal.sync.sources.kinds import kind_of
 from portal.sync.sources.old_settings import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -120,6 +121,11 @@ def take_over(
         makes no sense
     """
     stored = session.scalar(select(DataSource).where(DataSource.name == name).with_for_update())
+    if stored is not None and not kind_of(stored.kind).has_login:
+        raise NotAllowed(
+            f"数据源“{name}”是另一种类型，不能导入到其中；请另取名称",
+            f"the data source “{name}” is of another kind; give another name",
+        )
     lacking = [key for key in (URL, CLIENT_ID, CLIENT_SECRET) if key in settings.missing]
     if stored is None and lacking:
         keys = ", ".join(lacking)

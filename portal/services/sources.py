@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.orm import Session
 
 from portal.errors import NotAllowed, NotFound
+from portal.logs.redaction import redactor
 from portal.models import (
     Batch,
     DataSource,
@@ -22,9 +24,10 @@ from portal.models import (
 )
 from portal.secret_box import SecretBox
 from portal.services import audit, holds, same_keys
-from portal.services.source_form import SettingRefused, SourceForm, faults, lacks_secret
+from portal.services.source_form import SettingRefused, SourceForm, faults, lacks_secret, named
 from portal.statuses import RunStatus
 from portal.sync.sources.connection import Connection
+from portal.sync.sources.kinds import kind_of
 
 __all__ = ["SettingRefused", "SourceForm"]
 
@@ -54,14 +57,21 @@ def save(
     lacking = lacks_secret(form, source, refilled)
     if lacking is not None:
         raise lacking
-    connection = form.connection()
+    proxy = form.outbound_proxy()
     before = _told(source)
     action = "source.change"
     if source is None:
-        source = DataSource(name=form.name, created_at=now, secret_box="", enabled=True)
+        source = DataSource(
+            name=form.name, kind=form.kind, created_at=now, secret_box="", enabled=True
+        )
         session.add(source)
         action = "source.add"
-    source.base_url = form.base_url
+    secrets = {name: value for name, value in form.secrets.items() if value}
+    source.settings = dict(form.settings)
+    source.settings_box = box.close(json.dumps(secrets)) if secrets else None
+    for value in secrets.values():
+        redactor.learn_text(value)
+    source.base_url = form.address
     source.client_id = form.client_id
     source.secret_box = box.close(form.client_secret)
     source.download_hosts = list(form.download_hosts)
@@ -71,8 +81,8 @@ def save(
     source.rate_cap = form.rate_cap
     source.bandwidth_cap = form.bandwidth_cap
     source.windows = list(form.windows)
-    source.proxy_address = connection.proxy.address if connection.proxy else None
-    source.proxy_box = box.close(form.proxy) if connection.proxy else None
+    source.proxy_address = proxy.address if proxy else None
+    source.proxy_box = box.close(form.proxy) if proxy else None
     source.ca_pem = form.ca_pem or None
     source.changed_at = now
     session.flush()
@@ -83,7 +93,7 @@ def save(
         for name, value in after.items()
         if (before.get(name) or None) != (value or None)
     }
-    if "client_secret" in refilled:
+    if secret_names(form) & set(refilled):
         detail["secret_given"] = True
     if "proxy" in refilled and form.proxy:
         detail["proxy_secret_given"] = True
@@ -102,8 +112,15 @@ def add(
         raise SettingRefused(
             "name", f"已有名为 {form.name} 的数据源", f"there is a data source {form.name} already"
         )
-    refilled = ("client_secret", "proxy") if form.proxy else ("client_secret",)
+    refilled = secret_names(form) | ({"proxy"} if form.proxy else set())
     return save(session, form, box=box, by=by, now=now, refilled=refilled)
+
+
+def secret_names(form: SourceForm) -> set[str]:
+    """The secrets that a source of its kind has, by their names among all the settings."""
+    if form.of_kind.has_login:
+        return {"client_secret"}
+    return {named(name) for name, value in form.secrets.items() if value}
 
 
 def set_enabled(
@@ -171,7 +188,9 @@ def _told(source: DataSource | None) -> dict[str, Any]:
     if source is None:
         return {}
     return {
+        "kind": source.kind,
         "base_url": source.base_url,
+        "settings": source.settings,
         "client_id": source.client_id,
         "download_hosts": source.download_hosts,
         "profile": source.profile,
@@ -213,23 +232,26 @@ def all_sources(session: Session) -> Sequence[DataSource]:
 
 
 def form_of(
-    source: DataSource, box: SecretBox, named: Mapping[str, Any] | None = None
+    source: DataSource, box: SecretBox, given: Mapping[str, Any] | None = None
 ) -> SourceForm:
-    """What the stored source is set to, with the settings that are ``named`` in their place.
+    """What the stored source is set to, with what is ``given`` in its place.
 
-    A secret that is named is not opened, so that one stored with another key can be replaced.
+    A secret that is given is not opened, so that one stored with another key can be replaced; of
+    the kind's own settings and secrets those given replace those of the same name.
 
     :raises SecretUnreadable: see :meth:`SecretBox.open`
     """
-    values = dict(named or {})
+    values = {"settings": {}, "secrets": {}, **(given or {})}
     for one in fields(SourceForm):
         if one.name not in values:
             values[one.name] = _stored(source, one.name, box)
+    values["settings"] = {**(source.settings or {}), **values["settings"]}
+    values["secrets"] = _with_stored(source, box, values["secrets"])
     return SourceForm(**values)
 
 
-def connection_of(source: DataSource, box: SecretBox) -> Connection:
-    """How the stored source is reached, with its secrets.
+def connection_of(source: DataSource, box: SecretBox) -> Connection | None:
+    """How the stored source is reached by HTTP, with its secrets; none where it is not.
 
     :raises SecretUnreadable: see :meth:`SecretBox.open`
     """
@@ -247,3 +269,18 @@ def _stored(source: DataSource, setting: str, box: SecretBox) -> Any:
         case "download_hosts" | "windows":
             return tuple(getattr(source, setting))
     return getattr(source, setting)
+
+
+def _secrets(source: DataSource, box: SecretBox) -> dict[str, str]:
+    if source.settings_box is None:
+        return {}
+    secrets: dict[str, str] = json.loads(box.open(source.settings_box))
+    for value in secrets.values():
+        redactor.learn_text(value)
+    return secrets
+
+
+def _with_stored(source: DataSource, box: SecretBox, given: Mapping[str, str]) -> Mapping[str, str]:
+    """The secrets with those given in their place; nothing is opened that is replaced wholly."""
+    names = {one.name for one in kind_of(source.kind).settings if one.secret}
+    return dict(given) if names <= given.keys() else {**_secrets(source, box), **given}

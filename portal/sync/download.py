@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 import pycurl
 
@@ -23,6 +22,7 @@ from portal.sync.curl_transfer import (
     Downloaded,
     DownloadOptions,
 )
+from portal.sync.fetching import HasFileno
 from portal.sync.kept_connections import KeptConnections
 from portal.sync.response import Sink
 from portal.sync.throttle.bandwidth import ByteBudget
@@ -33,13 +33,6 @@ __all__ = ["Download", "DownloadOptions", "Downloaded", "Downloader", "HasFileno
 #: How long no kept connection is used after one ended without an answer: a source that closes
 #: them unannounced must not cost every download an attempt.
 _FRESH_SECONDS = 60.0
-
-
-class HasFileno(Protocol):
-    """Anything that epoll can watch."""
-
-    def fileno(self) -> int:
-        """The file descriptor, open while it is watched."""
 
 
 class Downloader:

@@ -14,7 +14,8 @@ from portal.errors import SyncError
 from portal.sync.checks.inspection import FileFacts, InspectionJob
 from portal.sync.checks.pool import InspectorPool
 from portal.sync.checks.rules import CompatibilityRules
-from portal.sync.download import Download, Downloaded, Downloader
+from portal.sync.download import Download, Downloaded
+from portal.sync.fetching import Fetcher
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import SourceFile
 from portal.sync.sources.targets import Target
@@ -49,7 +50,7 @@ def nameless_file(folder: Path) -> BinaryIO:
 
 
 def fetch_one(
-    source: Source, downloader: Downloader, file: SourceFile, limit: int, into: BinaryIO
+    source: Source, downloader: Fetcher, file: SourceFile, limit: int, into: BinaryIO
 ) -> int:
     """Fetch a file and compare it with what is declared of it; its bytes.
 
@@ -96,9 +97,7 @@ def inspect_one(file: SourceFile, content: BinaryIO, rules: CompatibilityRules) 
             select.select([pool], [], [], min(patience, _WAIT_SECONDS))
 
 
-def _download(
-    downloader: Downloader, target: Target, measured: _Measured, suffix: str
-) -> Downloaded:
+def _download(downloader: Fetcher, target: Target, measured: _Measured, suffix: str) -> Downloaded:
     downloader.start(Download(1, target.url, target.headers, measured, suffix))
     while True:
         for ended in downloader.wait(_WAIT_SECONDS):

@@ -26,7 +26,7 @@ from portal.statuses import RunStatus
 from portal.sync.archive.base import Archive
 from portal.sync.checks.pool import InspectorPool
 from portal.sync.checks.rules import CompatibilityRules
-from portal.sync.download import Downloader
+from portal.sync.fetching import Fetcher
 from portal.sync.sources.base import Source
 from portal.sync.transfer.blame import Blame
 from portal.sync.transfer.stint import Stint, StintOptions
@@ -48,7 +48,7 @@ class _Opened:
     settings: object
     source: Source
     blame: Blame
-    downloader: Downloader
+    downloader: Fetcher
     rules: CompatibilityRules
 
 

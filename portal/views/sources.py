@@ -8,14 +8,14 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from portal.errors import NotAllowed
-from portal.forms.source import DEMANDED, KINDS, DataSourceForm
+from portal.forms.source import DEMANDED, KINDS, DataSourceForm, form_for
 from portal.htmx import STOP_POLLING
 from portal.language import language
 from portal.models import DataSource, utc_now
@@ -26,6 +26,8 @@ from portal.services.batches import EARLIEST_DAY, LATEST_DAY
 from portal.services.source_form import faults, lacks_secret
 from portal.services.source_tells import authorities, has_proxy_login
 from portal.sync.checks.rules import CompatibilityRules
+from portal.sync.sources.kinds import KINDS as KINDS_OF_SOURCE
+from portal.sync.sources.kinds import USUAL, kind_of
 from portal.sync.sources.profile import ConnectorProfile
 from portal.views import source_import, zookeeper_import
 from portal.views.ids import ID
@@ -60,8 +62,8 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/new")
 def new() -> ResponseReturnValue:
-    """The form, with our defaults."""
-    form = DataSourceForm()
+    """The form of the kind that is asked for, with our defaults."""
+    form = _form_of(_asked_kind())(formdata=None)
     form.begin()
     return _form_page(form, None)
 
@@ -69,7 +71,7 @@ def new() -> ResponseReturnValue:
 @bp.post("/new")
 def create() -> ResponseReturnValue:
     """Add it; 422 with the form and the reasons at the fields when something is wrong."""
-    form = DataSourceForm()
+    form = _form_of(_asked_kind())()
     form.take_uploads()
     portal = current_portal()
     valid, now = form.validate(), utc_now()
@@ -109,6 +111,7 @@ def show(source_id: int) -> ResponseReturnValue:
         month=month or f"{utc_now().astimezone(portal.settings.timezone):%Y-%m}",
         check=check,
         stale=_is_stale(source, check),
+        kind=kind_of(source.kind),
         rules=CompatibilityRules.from_mapping(source.rules),
         defaults=CompatibilityRules(),
         demanded=DEMANDED,
@@ -122,7 +125,7 @@ def edit(source_id: int) -> ResponseReturnValue:
     """The form as it is set; secrets are not in it."""
     with current_portal().ledger.read() as session:
         source = sources.get(session, source_id)
-    form = DataSourceForm(formdata=None)
+    form = form_for(kind_of(source.kind))(formdata=None)
     form.fill(source)
     return _form_page(form, source)
 
@@ -131,10 +134,10 @@ def edit(source_id: int) -> ResponseReturnValue:
 def change(source_id: int) -> ResponseReturnValue:
     """Change it; an empty secret stays the one it was."""
     portal = current_portal()
-    form = DataSourceForm()
-    form.take_uploads()
     with portal.ledger.read() as session:
         source = sources.get(session, source_id)
+    form = form_for(kind_of(source.kind))()
+    form.take_uploads()
     form.name.data = source.name  # documents lie in folders of that name
     form.name.raw_data = [source.name]
     valid = form.validate()
@@ -223,7 +226,8 @@ def _change(form: DataSourceForm, source_id: int, *, valid: bool) -> list[source
             settings = sources.form_of(source, portal.box, form.named(source))
         except SecretUnreadable as error:
             texts = (error.text("zh"), error.text("en"))
-            return [sources.SettingRefused("client_secret", *texts)]
+            secret = next(iter(sorted(form.secret_fields)))
+            return [sources.SettingRefused(secret, *texts)]
         refilled = form.refilled
         lacking = lacks_secret(settings, source, refilled)
         found = [*faults(settings, source, now), *([lacking] if lacking else [])]
@@ -233,12 +237,24 @@ def _change(form: DataSourceForm, source_id: int, *, valid: bool) -> list[source
         return found
 
 
+def _asked_kind() -> str:
+    """That of the address; the form that is sent says it too."""
+    return request.values.get("kind", USUAL)
+
+
+def _form_of(kind: str) -> type[DataSourceForm]:
+    if kind not in KINDS_OF_SOURCE:
+        abort(404)
+    return form_for(KINDS_OF_SOURCE[kind])
+
+
 def _form_page(form: DataSourceForm, source: DataSource | None) -> str:
     form.forget_secrets()
     return render_template(
         "sources/form.html",
         form=form,
         kinds=KINDS,
+        kinds_of_source=() if source else [*KINDS_OF_SOURCE.values()],
         demanded=DEMANDED,
         source=source,
         defaults=CompatibilityRules(),

@@ -10,6 +10,7 @@ from tests.fuzz import (
     job_calls,
     kept,
     lists,
+    manifests,
     old_settings,
     program_settings,
     source_rows,
@@ -19,7 +20,7 @@ from tests.fuzz.parser import Parser
 
 _FAMILIES = (
     source_rows, http_answers, source_settings, old_settings, job_calls, lists, program_settings,
-    kept, files,
+    kept, files, manifests,
 )  # fmt: skip
 PARSERS: Mapping[str, Parser] = {
     parser.name: parser for family in _FAMILIES for parser in family.PARSERS

@@ -67,6 +67,7 @@ class FakeSource:
         self.page_size = page_size
         self.pages: dict[int, list[SourceDocument]] = {}
         self.counted: int | None = None
+        self.version: str | None = None
         self.asked: list[int] = []
         self.before_page: Callable[[int], None] = lambda _: None
         self.before_count: Callable[[], None] = lambda: None
@@ -89,7 +90,9 @@ class FakeSource:
         documents = self._within(scope)
         start = (page_no - 1) * self.page_size
         rows = self.pages.get(page_no, documents[start : start + self.page_size])
-        return Page(total=len(documents), page_no=page_no, documents=tuple(rows))
+        return Page(
+            total=len(documents), page_no=page_no, documents=tuple(rows), version=self.version
+        )
 
     def organisations(self) -> tuple[Named, ...] | None:
         return None
@@ -110,7 +113,8 @@ class FakeSource:
 
     def download_target(self, file_id: str, download_url: str | None) -> Target:
         token = self.token()
-        url = download_url or f"{self.address}/files/{file_id}"
+        path = download_url or f"/files/{file_id}"
+        url = f"{self.address}{path}" if path.startswith("/") else path
         return Target(url, (f"Authorization: Bearer {token}",), token)
 
     def redirect_target(self, target: Target, location: str) -> Target:

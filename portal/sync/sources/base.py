@@ -1,4 +1,4 @@
-"""What every kind of source offers, documented once.
+"""What every kind of source offers, documented once; ``tests/…/test_contract.py`` tries it on all.
 
 Every method may raise :class:`portal.errors.SyncError` with a ``SRC_`` code; no other exception
 comes from the network. Instances are used by one process; nothing is opened before the first call,
@@ -22,7 +22,8 @@ class Source(Protocol):
     def page(self, scope: Scope, page_no: int) -> Page:
         """Page ``page_no`` (from 1) of the documents in a scope, in the source's stable order.
 
-        A page beyond the last has no documents. A row that breaks the contract comes as a document
+        A page beyond the last has no documents. Pages that were read from different versions of
+        the listing say so by their ``version``. A row that breaks the contract comes as a document
         with a ``problem``, never as an error.
         """
 
@@ -39,7 +40,7 @@ class Source(Protocol):
         """
 
     def token(self) -> str:
-        """The token in use; fetched when there is none yet.
+        """The token in use; fetched when there is none yet. Empty where none is needed.
 
         :raises SyncError: ``SRC_CREDENTIALS`` when the source refuses the credentials
         """

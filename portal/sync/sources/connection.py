@@ -79,8 +79,9 @@ class Connection:
 
     def allows(self, address: Address) -> bool:
         """Whether files may be fetched from there."""
-        hosts = {(address.host, None), (address.host, address.port)}
-        return address.host == self.base.host or not hosts.isdisjoint(self._allowed)
+        if address.host == self.base.host:
+            return True
+        return not self._allowed.isdisjoint({(address.host, None), (address.host, address.port)})
 
 
 def _invalid(zh: str, en: str, error: ValueError) -> InvalidSetting:

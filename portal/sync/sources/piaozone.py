@@ -12,26 +12,26 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urlencode
 
 import requests
 
 from portal.errors import SyncError
 from portal.logs.redaction import redactor
-from portal.outbound.rule import AddressForbidden, rule
 from portal.sync.lookup import at
 from portal.sync.sources.connection import Connection
 from portal.sync.sources.control import Call, perform
+from portal.sync.sources.gate import Gate
+from portal.sync.sources.kind import Opening, OpenSource, SourceKind
 from portal.sync.sources.listings import read_count, read_named, read_page
 from portal.sync.sources.profile import FILE_ID
 from portal.sync.sources.rows import Count, Named, Page, Scope
 from portal.sync.sources.session import prepare
-from portal.sync.sources.targets import Address, Target
+from portal.sync.sources.targets import Address, Target, redirect_address
 from portal.sync.sources.values import SOURCE_ZONE
 
 _TENANT_PREFIX = "TN_"  # tenant-level ids, which imaging refuses
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # what fits a header
-_MAX_REDIRECTS = 5
 #: A token call that fails after so long, or by a timeout, is not repeated for a while.
 _SLOW_SECONDS = 1.0
 _TOKEN_PAUSE_SECONDS = 5.0
@@ -60,7 +60,8 @@ class PiaozoneSource:
         self._connection = connection
         self._profile = connection.profile
         # With the place for the id in it: this is made for every file.
-        self._file_url = connection.url(connection.profile.paths.file)
+        self._file_place = connection.address(connection.profile.paths.file)
+        self._file_url = self._file_place.url
         self._session = session or requests.Session()
         prepare(self._session, connection)
         if on_answer is not None:
@@ -69,7 +70,7 @@ class PiaozoneSource:
         self._token: str | None = None
         self._slow_failure: tuple[float, SyncError] | None = None
         self._token_lock = Lock()
-        self._judged: set[str] = set()
+        self._gate = Gate(connection)
 
     def __repr__(self) -> str:
         return f"PiaozoneSource({self._connection!r})"
@@ -122,7 +123,7 @@ class PiaozoneSource:
             if not file_id.strip("."):
                 # As a segment of a path these mean a folder, not a file.
                 raise SyncError("META_BAD_VALUE", field=names.file_id, value=file_id)
-            self._judge(self._connection.base.host)
+            self._gate.check(self._file_place)
             return self._own_target(self._file_url.replace(FILE_ID, quote(file_id, safe="")))
         try:
             address = Address.parse(download_url)
@@ -132,14 +133,7 @@ class PiaozoneSource:
 
     def redirect_target(self, target: Target, location: str) -> Target:
         """Follow one redirect, as far as the rules go."""
-        if target.redirects >= _MAX_REDIRECTS:
-            raise SyncError("SRC_REDIRECT_LOOP")
-        try:
-            address = Address.parse(urljoin(target.url, location))
-        except ValueError as error:
-            raise SyncError("SRC_BAD_ANSWER", detail=f"redirect: {error}") from None
-        if target.url.startswith("https:") and address.scheme != "https":
-            raise SyncError("SRC_BAD_ANSWER", detail=f"redirect to plain http, {address.host}")
+        address = redirect_address(target, location)
         if address.origin != self._connection.base.origin:
             _refuse_token(address.url, target.token)
         return self._target(address, redirects=target.redirects + 1)
@@ -148,20 +142,8 @@ class PiaozoneSource:
         """Close the session's connections."""
         self._session.close()
 
-    def _judge(self, host: str) -> None:
-        """Refuse a host that the rule for connections forbids; those of a source are few."""
-        if host in self._judged:
-            return
-        try:
-            rule.check_host(host)
-        except AddressForbidden as error:
-            raise SyncError("ADDRESS_FORBIDDEN", host=error.host, address=error.address) from None
-        self._judged.add(host)
-
     def _target(self, address: Address, redirects: int) -> Target:
-        if not self._connection.allows(address):
-            raise SyncError("SRC_HOST_NOT_ALLOWED", host=address.host)
-        self._judge(address.host)
+        self._gate.check(address)
         url = address.url
         if address.origin != self._connection.base.origin:
             _refuse_token(url, self._token)
@@ -280,3 +262,21 @@ def sign(client_id: str, client_secret: str, timestamp: int) -> str:
     """Kingdee's published sign: MD5 of id, secret and timestamp in a row, lower-case hex."""
     signed = f"{client_id}{client_secret}{timestamp}".encode()
     return hashlib.md5(signed, usedforsecurity=False).hexdigest()
+
+
+def _opened(opening: Opening) -> OpenSource:
+    return OpenSource(
+        source=PiaozoneSource(opening.http, on_answer=opening.on_answer),
+        downloader=opening.downloader(),
+    )
+
+
+KIND = SourceKind(
+    name="piaozone",
+    zh="标准版影像（接口）",
+    en="Standard-edition imaging (interface)",
+    open=_opened,
+    trial=("token", "count", "listing", "file", "inspection"),
+    has_login=True,
+    manual="连接配置.md",
+)

@@ -99,11 +99,16 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing; ``total`` is the size of the whole listing at that moment."""
+    """One page of a listing; ``total`` is the size of the whole listing at that moment.
+
+    ``version`` is equal for pages of one listing, where the source can tell; pages of different
+    ones do not belong together.
+    """
 
     total: int
     page_no: int
     documents: tuple[SourceDocument, ...]
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

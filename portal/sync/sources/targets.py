@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-from portal.errors import InvalidSetting
+from portal.errors import InvalidSetting, SyncError
 
 #: Printable ASCII is sent as it was written; spaces and everything else percent-encoded.
 _AS_WRITTEN = "".join(chr(code) for code in range(0x21, 0x7F))
@@ -21,6 +21,7 @@ _NOTHING_TO_QUOTE = re.compile(r"[!-~]*")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 _PORTS = {"http": 80, "https": 443}
+_MAX_REDIRECTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,22 @@ class Target:
     def sends_token(self) -> bool:
         """Whether the token goes along."""
         return self.token is not None
+
+
+def redirect_address(target: Target, location: str) -> Address:
+    """Where a redirect leads to; whether that host is allowed is another question.
+
+    :raises SyncError: ``SRC_REDIRECT_LOOP``, or ``SRC_BAD_ANSWER`` where it is not to be followed
+    """
+    if target.redirects >= _MAX_REDIRECTS:
+        raise SyncError("SRC_REDIRECT_LOOP")
+    try:
+        address = Address.parse(urljoin(target.url, location))
+    except ValueError as error:
+        raise SyncError("SRC_BAD_ANSWER", detail=f"redirect: {error}") from None
+    if target.url.startswith("https:") and address.scheme != "https":
+        raise SyncError("SRC_BAD_ANSWER", detail=f"redirect to plain http, {address.host}")
+    return address
 
 
 def allowed_host(entry: str) -> tuple[str, int | None]:

@@ -15,9 +15,9 @@ import requests
 import urllib3
 
 from portal.errors import SyncError
+from portal.outbound.head_in_time import ANSWER_TIMEOUTS
 from portal.sync.answers import status_error
 from portal.sync.sources.connection import Connection
-from portal.sync.sources.head_in_time import ANSWER_TIMEOUTS
 from portal.sync.sources.session import prepare
 from portal.sync.sources.transport_errors import transport_error
 from portal.sync.targets.bodies import Base64Body

@@ -12,7 +12,8 @@ from portal.sync.archive.base import Archive
 from portal.sync.checks.inspection import Inspection, InspectionJob
 from portal.sync.checks.pool import InspectorPool
 from portal.sync.checks.rules import CompatibilityRules
-from portal.sync.download import Download, Downloaded, Downloader, HasFileno
+from portal.sync.download import Download, Downloaded
+from portal.sync.fetching import Fetcher, HasFileno
 from portal.sync.sources.base import Source
 from portal.sync.sources.rows import SourceFile
 from portal.sync.sources.targets import Target
@@ -74,7 +75,7 @@ class Flights:
         *,
         source: Source,
         archive: Archive,
-        downloader: Downloader,
+        downloader: Fetcher,
         inspectors: InspectorPool,
         rules: CompatibilityRules,
         owner: str,

@@ -17,7 +17,7 @@ from portal.errors import LedgerAway, SyncError
 from portal.sync.archive.base import Archive
 from portal.sync.checks.pool import InspectorPool
 from portal.sync.checks.rules import CompatibilityRules
-from portal.sync.download import Downloader
+from portal.sync.fetching import Fetcher
 from portal.sync.sources.base import Source
 from portal.sync.throttle.pace import Pace
 from portal.sync.transfer.blame import Blame
@@ -75,7 +75,7 @@ class Stint:
         desk: Desk,
         source: Source,
         archive: Archive,
-        downloader: Downloader,
+        downloader: Fetcher,
         inspectors: InspectorPool,
         rules: CompatibilityRules,
         options: StintOptions,

@@ -332,3 +332,37 @@ def _raise(error: SyncError):  # type: ignore[no-untyped-def]
         raise error
 
     return before_page
+
+
+def test_a_listing_that_is_replaced_while_it_is_read_begins_anew(scene: Scene) -> None:
+    batch_id = scene.add_batch()
+    source = FakeSource(documents(5))
+    source.version = "one"
+
+    def replace_once(page_no: int) -> None:
+        if page_no == 2 and source.version == "one":
+            source.version = "two"  # as many as before, and yet another list
+            source.documents[1] = make_document(9)
+
+    source.before_page = replace_once
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    part = scene.slice(batch_id)
+    assert source.asked == [1, 2, 1, 2, 3]
+    assert (part.listing_round, part.source_version) == (2, "two")
+    # Document 1 was listed by what is no more: the month says that it does not add up.
+    assert (part.total, part.source_total) == (6, 5)
+
+
+def test_a_listing_that_is_replaced_again_and_again_fails(scene: Scene) -> None:
+    batch_id = scene.add_batch()
+    source = FakeSource(documents(5))
+
+    def replace(page_no: int) -> None:
+        source.version = f"{len(source.asked)}"
+
+    source.before_page = replace
+    scene.discovery(source).list_slice(scene.slice(batch_id).id)
+    part = scene.slice(batch_id)
+    assert (part.listing_status, part.error_code) == (
+        ListingStatus.FAILED, "SRC_LISTING_REPLACED",
+    )  # fmt: skip

@@ -259,6 +259,7 @@ def test_every_column_that_holds_secrets_is_found_by_its_name() -> None:
     assert found >= {
         "data_sources.secret_box",
         "data_sources.proxy_box",
+        "data_sources.settings_box",
         "notice_channels.config_box",
     }
 

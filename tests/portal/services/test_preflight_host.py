@@ -59,6 +59,7 @@ def check(tmp_path: Path) -> Iterator[Check]:
             spoil(other)
             proxy = settings.pop("proxy", "")
             source = DataSource(
+                kind="piaozone",
                 name="x",
                 base_url=other.base_url,
                 client_id=APP_KEY,

@@ -13,7 +13,8 @@ import pytest
 
 from portal.models import DataSource, utc_now
 from portal.secret_box import SecretBox
-from portal.services.source_check import STEPS, SourceReport, check_source
+from portal.services.source_check import SourceReport, check_source
+from portal.sync.sources.piaozone import KIND
 from portal.sync.sources.rows import Scope
 from tests.certificates import Authority
 from tests.other_source import APP_KEY, APP_SECRET, OtherSource, PictureHost
@@ -44,6 +45,7 @@ def check(tmp_path: Path) -> Iterator[Check]:
             other = stack.enter_context(closing(OtherSource(pictures, tls)))
             spoil(other)
             source = DataSource(
+                kind="piaozone",
                 name="x",
                 base_url=other.base_url,
                 client_id=APP_KEY,
@@ -72,7 +74,7 @@ def states(report: SourceReport) -> dict[str, str]:
 def test_a_source_that_is_well(check: Check) -> None:
     report = check(days=90)
     assert report.error is None
-    assert states(report) == dict.fromkeys((*STEPS, "clock", "certificate"), "ok")
+    assert states(report) == dict.fromkeys((*KIND.trial, "clock", "certificate"), "ok")
     assert report.documents == 13
     assert (report.file_bytes or 0) > 0
     assert abs(report.skew_seconds or 0) <= 2

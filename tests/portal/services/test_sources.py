@@ -10,7 +10,8 @@ from portal.errors import NotAllowed
 from portal.models import AuditEvent, utc_now
 from portal.secret_box import SecretBox, SecretUnreadable
 from portal.services import catalogue, reconciliations, sources
-from portal.services.opening import download_options, settings_of
+from portal.services.opening import settings_of
+from portal.sync.sources.kind import download_options
 from tests.certificates import Authority
 from tests.portal.ledger_scene import BY, Scene
 
@@ -50,6 +51,7 @@ def test_everything_is_kept_and_opened_again(scene: Scene, form: sources.SourceF
     assert stored(scene) == form
     with scene.ledger.read() as session:
         connection = sources.connection_of(sources.find(session, "影像"), BOX)
+    assert connection is not None
     assert connection.base_url == "https://imaging.example/%E5%BD%B1%E5%83%8F"
     assert connection.proxy is not None
     assert connection.proxy.password == "s3cret-of-the-proxy"
@@ -165,7 +167,9 @@ def test_the_downloads_get_the_ca_as_a_file_that_comes_back(
     save(scene, form)
     with scene.ledger.read() as session:
         source = sources.find(session, "影像")
-        options = download_options(sources.connection_of(source, BOX), tmp_path)
+        connection = sources.connection_of(source, BOX)
+        assert connection is not None
+        options = download_options(connection, tmp_path)
         assert options.ca_file is not None
         file = Path(options.ca_file)
         assert file.is_relative_to(tmp_path)

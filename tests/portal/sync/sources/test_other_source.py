@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from portal.errors import SyncError
-from portal.services.opening import download_options
 from portal.sync.download import Downloader
 from portal.sync.one_file import fetch_one
 from portal.sync.sources.connection import Connection
+from portal.sync.sources.kind import download_options
 from portal.sync.sources.piaozone import PiaozoneSource
 from portal.sync.sources.profile import ConnectorProfile
 from portal.sync.sources.rows import Named, Scope, SourceFile

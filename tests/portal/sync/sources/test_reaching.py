@@ -13,10 +13,10 @@ from urllib.parse import quote
 import pytest
 
 from portal.errors import SyncError, action
-from portal.services.opening import download_options
 from portal.sync.download import Download, Downloader
 from portal.sync.proxy import Proxy
 from portal.sync.sources.connection import Connection
+from portal.sync.sources.kind import download_options
 from portal.sync.sources.piaozone import PiaozoneSource
 from portal.sync.sources.profile import ConnectorProfile
 from tests.certificates import Authority
