@@ -14,21 +14,35 @@ from sqlalchemy import select, update
 
 from executor.statuses import RunStatus as JobStatus
 from portal.errors import SyncError
-from portal.models import Batch, Document, File, Overlap, Role, User, utc_now
+from portal.models import (
+    Batch,
+    BatchItem,
+    Document,
+    File,
+    Overlap,
+    Push,
+    PushTarget,
+    Role,
+    User,
+    utc_now,
+)
 from portal.notify.kinds import NEWS, ChannelKind
 from portal.runtime import Portal
 from portal.services import (
     batch_lists,
     batches,
+    chores,
     notice_channels,
     notices,
     preflights,
+    push_checking,
     push_targets,
     sources,
 )
 from portal.services.notice_channels import ChannelForm
 from portal.services.source_check import Finding
 from portal.services.target_form import TargetForm
+from portal.statuses import ChoreStatus, PushStatus
 from portal.sync.sources.rows import SourceFile
 from portal.sync.transfer.work import Claim, Result, StoredFile
 from tests.portal.fake_source import make_document, make_file
@@ -178,6 +192,32 @@ class PageScene:
         with self.portal.ledger.write() as session:
             box = self.portal.box
             return push_targets.save(session, form, box=box, by="admin", now=utc_now()).id
+
+    def pushed(self) -> tuple[int, str]:
+        """A held target, and a batch with a document of each status there."""
+        target_id, number, now = self.target(), self.ended(synced=4), utc_now()
+        batch = self.batch(number)
+        query = select(BatchItem.document_id).where(BatchItem.batch_id == batch.id)
+        with self.portal.ledger.write() as session:
+            session.get_one(Batch, batch.id).push_target_id = target_id
+            target = session.get_one(PushTarget, target_id)
+            target.hold_code, target.hold_params = "TGT_CONNECTION", {"detail": "refused"}
+            target.held_since = target.probe_at = now
+            for document_id, status in zip(session.scalars(query), PushStatus, strict=True):
+                push = Push(target_id=target_id, document_id=document_id, batch_id=batch.id)
+                push.status, push.next_try_at, push.created_at = status, now, now
+                if status is PushStatus.FAILED:
+                    push.error_code, push.error_params = "TGT_NO_BILL_ID", {"field": "x"}
+                session.add(push)
+            for subject in (push_checking.subject_of(target_id), f"push:{batch.id}"):
+                chore = chores.ask(
+                    session, push_checking.CHORE, by="admin", now=now, subject=subject
+                )
+                found = push_checking.PushCheck(looked_at=2, waiting=1)
+                found.missing.append({"image_no": "A1", "resource": "EAS"})
+                found.different.append({"image_no": "A2", "resource": "EAS", "type": "X"})
+                chore.status, chore.result = ChoreStatus.DONE, found.as_json()
+        return target_id, number
 
     def notice_channel(self) -> int:
         """A channel that was told something; its id."""

@@ -126,6 +126,7 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
         .id
     )
     sample = Sampling(scene.ledger_scene, scene.home).drawn(size="1")
+    target, pushed = scene.pushed()
     tabs = ("", "/failures", "/scan", "/documents", "/log", "/runs", "/documents?status=skipped")
     return [
         *("/", "/batches/", "/batches/?after=1", "/batches/new"),
@@ -139,6 +140,8 @@ def everything(app: Flask, scene: PageScene) -> list[str]:
         *(f"/sources/{source}/edit", "/users/", "/users/new", f"/users/{user}", "/account/"),
         *("/preflight/", f"/preflight/runs/{preflight}"),
         *("/archive/", "/archive/?sort=amount", "/archive/totals", "/archive/source"),
+        *("/targets/", "/targets/new", f"/targets/{target}", f"/targets/{target}/edit"),
+        *(f"/batches/{pushed}/{part}" for part in ("push", "documents")),
         *("/find", "/find?q=FYBX", "/find?q=nothing"),
         f"/files/{scene.file(document).id}/facts",
         *(f"/jobs/{run}" for run in (done, queued)),
@@ -187,6 +190,7 @@ def test_every_page_is_looked_at(app: Flask, everything: list[str]) -> None:
     parts |= {
         "sources.zookeeper_found",
         "batches.preview_live",
+        "batches.push_live",
         "batches.catalogue_read",
         "samples.compared",
     }
