@@ -48,6 +48,7 @@ def paths(portal: Portal, tab: Tab) -> list[str]:
     seen += [f"/batches/{batch}/{name}" for name in ("failures", "documents", "log")]
     seen += _of_sources_and_people(tab)
     seen += _of_proofs(portal, tab, batch)
+    seen += _of_pushing(portal, tab)
     for word in ("失败", "已迁移", "已跳过"):
         documents = tab.page.locator(f"tbody tr:has(.badge:text-is('{word}')) a")
         tab.go(f"/batches/{batch}/documents")
@@ -65,6 +66,7 @@ def _of_sources_and_people(tab: Tab) -> list[str]:
     channel = first(tab, "/notices/", "tbody a")
     return [
         *("/preflight/", "/sources/", "/sources/new", source, f"{source}/edit"),
+        *("/sources/new?kind=manifest", "/sources/new?kind=sql"),
         *("/sources/import", "/sources/import-zookeeper"),
         *("/users/", "/users/new", person, "/account/"),
         *("/notices/", "/notices/new", channel),
@@ -87,6 +89,24 @@ def _of_proofs(portal: Portal, tab: Tab, batch: str) -> list[str]:
         *("/packages/", fetched, "/exports/", export),
         *(f"/exports/new?kind={kind}" for kind in ("batches", "audit")),
     ]
+
+
+def _of_pushing(portal: Portal, tab: Tab) -> list[str]:
+    """A target that does not answer, and a batch whose documents wait for it."""
+    site = portal.site
+    login = ("--app-id", "app", "--account-id", "account", "--user", "user")
+    added = site.run(
+        *("target", "add", "旗舰版", "--url", "http://127.0.0.1:9"), *login, APP_SECRET="secret-app"
+    )
+    assert added.code == 0, added
+    batch = site.json(
+        *("batch", "create", "--source", SOURCE, "--from", "2024-01-01", "--to", "2024-01-31"),
+        *("--push-to", "旗舰版"),
+    )["batch_no"]
+    site.trigger({"batch": batch})
+    site.wait_until_ended(batch)
+    target = first(tab, "/targets/", "tbody a")
+    return ["/targets/", "/targets/new", target, f"{target}/edit", f"/batches/{batch}/push"]
 
 
 def first(tab: Tab, path: str, selector: str) -> str:
