@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -16,7 +17,8 @@ from portal.ledger import Ledger
 from portal.models import LoginWait
 from portal.services.login_pace import FORGOTTEN, Count, Decision, Standing, decide
 
-_TRIES = 3
+# Each of the three counts may be begun by somebody else in the moment that we begin it.
+_TRIES = 5
 _MANY = 5000
 # What the trail tells of logins that failed: so many a minute, and how many it left out before.
 _TOLD, _TOLD_IN = 30, timedelta(minutes=1)
@@ -40,7 +42,7 @@ class Caller:
 def ask(ledger: Ledger, caller: Caller, *, now: datetime) -> timedelta:
     """How long the caller has to wait; none: they may try now, and it is counted as a failure."""
     with ledger.read() as session:
-        standing = _standing(session, caller)
+        standing = _standing(caller, _counted(session, caller))
     decision = decide(standing, now)
     # One who has been told to wait costs no more than this look.
     if decision.then == standing:
@@ -55,13 +57,16 @@ def ask(ledger: Ledger, caller: Caller, *, now: datetime) -> timedelta:
 
 
 def _count(session: Session, caller: Caller, now: datetime) -> timedelta:
-    decision: Decision = decide(_standing(session, caller, lock=True), now)
+    """Only what is locked is changed: a count that was not there is begun, or others have it."""
+    rows = _counted(session, caller, lock=True)
+    decision: Decision = decide(_standing(caller, rows), now)
     then = decision.then
     for key, count in zip(caller.keys(), (then.here, then.name, then.address), strict=True):
         if count is not None:
-            row = LoginWait(key=key, failures=count.failures)
-            row.until, row.changed_at = count.until, count.changed_at
-            session.merge(row)
+            row = rows.get(key) or LoginWait(key=key)
+            row.failures, row.until = count.failures, count.until
+            row.changed_at = count.changed_at
+            session.add(row)
     return decision.wait
 
 
@@ -118,15 +123,16 @@ def forget_old(session: Session, *, now: datetime) -> None:
     session.execute(delete(LoginWait).where(LoginWait.key.in_(keys)))
 
 
-def _standing(session: Session, caller: Caller, *, lock: bool = False) -> Standing:
-    keys = caller.keys()
-    query = select(LoginWait).where(LoginWait.key.in_(keys)).order_by(LoginWait.key)
-    rows = {row.key: row for row in session.scalars(query.with_for_update() if lock else query)}
-    counts = [
-        Count(row.failures, row.until, row.changed_at) if (row := rows.get(key)) else None
-        for key in keys
-    ]
-    return Standing(*counts)
+def _counted(session: Session, caller: Caller, *, lock: bool = False) -> dict[str, LoginWait]:
+    query = select(LoginWait).where(LoginWait.key.in_(caller.keys())).order_by(LoginWait.key)
+    return {row.key: row for row in session.scalars(query.with_for_update() if lock else query)}
+
+
+def _standing(caller: Caller, rows: Mapping[str, LoginWait]) -> Standing:
+    counted = map(rows.get, caller.keys())
+    return Standing(
+        *(Count(row.failures, row.until, row.changed_at) if row else None for row in counted)
+    )
 
 
 def _key(*parts: str) -> str:
