@@ -26,6 +26,7 @@ MONTHS, DOCUMENTS_A_MONTH = 240, 40
 _FIRST_YEAR = 2005
 _NAME, _PASSWORD = "soak-admin", "nothing-grows-in-hours"
 _PATIENCE_SECONDS = 300.0
+_ENDED = "SELECT 1 FROM batches WHERE batch_no = :no AND run_status = 'ended'"
 # Pages behind the links of the menu; an export and a package are made of the round's batch.
 _PAGES = (
     *("/", "/batches/", "/months/", "/packages/", "/archive/", "/reconcile/", "/samples/"),
@@ -103,8 +104,7 @@ class Life:
             self.source.switch(**_FAULTS)
         self._trigger(batch)
         if number % 4 == 2:
-            self._run("batch", "pause", batch)
-            self._run("batch", "resume", batch)
+            self._pause(batch)
         if number % 2:
             time.sleep(2)
             self.source.switch()
@@ -115,6 +115,14 @@ class Life:
             self._until_ended(batch)
         if number % 2:
             self._show("")  # it will be deleted
+
+    def _pause(self, batch: str) -> None:
+        """For a moment, unless it has ended before."""
+        paused = self.site.run("batch", "pause", batch)
+        if paused.code == 0:
+            self._run("batch", "resume", batch)
+        else:
+            assert self._ask(_ENDED, no=batch), paused
 
     def _show(self, batch: str) -> None:
         """What the viewers look at whose page is that of a batch; the list if none."""
@@ -133,8 +141,7 @@ class Life:
 
     def _until_ended(self, batch: str) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        ended = "SELECT 1 FROM batches WHERE batch_no = :no AND run_status = 'ended'"
-        while not self._ask(ended, no=batch):
+        while not self._ask(_ENDED, no=batch):
             assert time.monotonic() < deadline, f"{batch} does not end"
             self.between()
             time.sleep(0.2)
