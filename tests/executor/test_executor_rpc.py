@@ -388,7 +388,7 @@ def test_admin_that_was_upgraded_gets_the_results_of_old_runs(
         rig.work()
         port = int(old.address.split(":")[2].partition("/")[0])
     with FakeAdmin(after, port=port) as admin:
-        for _second in range(60):
+        for _second in range(150):  # waits that are tried again grow, by chance too
             rig.advance(1)
             rig.tick()
         assert admin.registered == {ADDRESS: APP_NAME}
